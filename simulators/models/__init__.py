@@ -1,0 +1,1 @@
+"""Network models, one module each: ``make_network(parameters)`` returns a `simulators.network.Network`."""

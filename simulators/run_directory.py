@@ -1,0 +1,130 @@
+"""The files of a run on disk: the one place that knows their names.
+
+It stands on the lowest floor because both those who write a run (gridsearch, jobs) and those who read it (analysis)
+need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_PARQUET = ".parquet"
+_CORRUPT = ".corrupt"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A run's folder, ``results/<name>/``.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    """
+
+    root: Path
+
+    @property
+    def sweep(self) -> Path:
+        """The sweep as it was submitted."""
+        return self.root / "sweep.toml"
+
+    @property
+    def points(self) -> Path:
+        """Every point of the sweep with every resolved parameter; its metadata says what was asked."""
+        return self.root / "points.parquet"
+
+    @property
+    def provenance(self) -> Path:
+        """Code, versions and machine of every submit."""
+        return self.root / "provenance.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the submit that is at work."""
+        return self.root / ".lock"
+
+    @property
+    def jobs(self) -> Path:
+        """Folder of the job files."""
+        return self.root / "jobs"
+
+    @property
+    def summaries(self) -> Path:
+        """Folder of the summary files."""
+        return self.root / "summaries"
+
+    @property
+    def dag(self) -> Path:
+        """Folder of the DAG files and the event log."""
+        return self.root / "dag"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the workers' output."""
+        return self.root / "logs"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the figures."""
+        return self.root / "figures"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.root / "report.html"
+
+    def job(self, name: str) -> Path:
+        """The job file of a job."""
+        return self.jobs / f"{name}.json"
+
+    def summary(self, job: str) -> Path:
+        """The summary file of a job."""
+        return self.summaries / f"{job}{_PARQUET}"
+
+    def stdout(self, job: str) -> Path:
+        """What a job's worker wrote to standard output."""
+        return self.logs / f"{job}.out"
+
+    def stderr(self, job: str) -> Path:
+        """What a job's worker wrote to standard error."""
+        return self.logs / f"{job}.err"
+
+    def spikes(self, job: str) -> Path:
+        """Folder of the spikes of a job's points."""
+        return self.root / "spikes" / job
+
+    def spike_file(self, job: str, point_id: str) -> Path:
+        """The spikes of one point."""
+        return self.spikes(job) / spike_file_name(point_id)
+
+    def summary_files(self) -> list[Path]:
+        """The summary files there are, by name."""
+        return sorted(path for path in self.summaries.glob(f"*{_PARQUET}") if not path.name.startswith("."))
+
+    def corrupt_files(self) -> list[Path]:
+        """Summary files that were set aside as unreadable."""
+        return sorted(self.summaries.glob(f"*{_CORRUPT}"))
+
+    def set_aside(self, summary: Path) -> Path:
+        """Take an unreadable summary file out of the way, without deleting it, and return its new path."""
+        for number in self._numbers():
+            aside = summary.with_name(f"{summary.name}{number}{_CORRUPT}")
+            if not aside.exists():
+                return summary.rename(aside)
+        raise AssertionError("numbers do not end")
+
+    @staticmethod
+    def _numbers() -> Iterator[str]:
+        yield ""
+        number = 2
+        while True:
+            yield f".{number}"
+            number += 1
+
+
+def spike_file_name(point_id: str) -> str:
+    """Name of a point's spike file within its job's folder."""
+    return f"{point_id}{_PARQUET}"

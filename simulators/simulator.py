@@ -1,0 +1,202 @@
+"""What a simulator is to the worker and to the planner.
+
+A simulator is one module, ``simulators/<name>_simulator.py``, found by its name; it holds what `SimulatorModule`
+lists. The module must import without its simulator being installed: the planner asks it for costs on machines
+where nothing is ever simulated.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, cast
+
+import simulators
+from simulators.network import Network
+from simulators.records import Simulation
+from simulators.spike_trains import SpikeTrains
+
+_SUFFIX = "_simulator"
+
+
+class SimulatorUnavailableError(RuntimeError):
+    """The simulator, or something it needs, is not installed here; the message says how to get it."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of ``[jobs.<simulator>]``.
+
+    Parameters
+    ----------
+    default : int, float, str or bool
+        The type of the default is the type of the setting.
+    doc : str
+        What it does.
+    minimum : float, optional
+        Smallest value.
+    choices : tuple, optional
+        The valid values, where there are few.
+    """
+
+    default: int | float | str | bool
+    doc: str
+    minimum: float | None = None
+    choices: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimated cost of simulating one structure.
+
+    Parameters
+    ----------
+    build : float
+        s, once per structure and worker.
+    point : float
+        s, per point.
+    memory : float
+        B, peak of the worker.
+    """
+
+    build: float
+    point: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Build:
+    """What building a structure took.
+
+    Parameters
+    ----------
+    phases : mapping of str to float
+        s; ``t_build`` and, where there is one, ``t_compile``.
+    n_synapses : int
+        Synapses made.
+    """
+
+    phases: Mapping[str, float]
+    n_synapses: int
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The spikes of one point.
+
+    Parameters
+    ----------
+    spikes : mapping of str to SpikeTrains
+        By population, spike sources left out.
+    phases : mapping of str to float
+        s; ``t_reset``, ``t_simulate`` and ``t_record``. Points that ran together share their time equally.
+    """
+
+    spikes: Mapping[str, SpikeTrains]
+    phases: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class PointFailure:
+    """Why a point has no recording."""
+
+    status: Literal["failed", "timeout", "diverged"]
+    reason: str
+
+
+class PointStopped(Exception):  # noqa: N818 - a signal to unwind, like KeyboardInterrupt
+    """Raised by the worker's `Check` to give up the points that are running."""
+
+
+Check = Callable[[], None]
+
+
+class Simulator(Protocol):
+    """An open simulator: at most one built network at a time.
+
+    Attributes
+    ----------
+    batch_size : int
+        How many points `run` can take at once.
+    backend : str
+        What runs the network, as it stands in the summary.
+    gpu : str
+        Name of the graphics processor, empty without one.
+    """
+
+    batch_size: int
+    backend: str
+    gpu: str
+
+    def build(self, network: Network, seed: int) -> Build:
+        """Make the structure of `network` with connectivity drawn from `seed`, forgetting any other."""
+        ...
+
+    def run(self, networks: Sequence[Network], check: Check) -> list[Recording | PointFailure]:
+        """Run points of the built structure.
+
+        Parameters
+        ----------
+        networks : sequence of Network, at most `batch_size`
+            Of the structure that was built last.
+        check : callable
+            Called now and then (at least once per 250 ms of biological time); may raise `PointStopped`, which
+            passes through and leaves the simulator able to run the next points.
+
+        Returns
+        -------
+        list of Recording or PointFailure
+            One for each network. It depends on the network, the seed and the settings alone: not on the points
+            that ran before or beside it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the simulator holds."""
+        ...
+
+
+class SimulatorModule(Protocol):
+    """What a module ``simulators/<name>_simulator.py`` holds."""
+
+    SETTINGS: Mapping[str, Setting]
+
+    def identity(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings a result depends on, as the summary's columns name them; a None matches any."""
+        ...
+
+    def estimate(self, network: Network, simulation: Simulation, settings: Mapping[str, Any]) -> Cost:
+        """Estimate time and memory of a network."""
+        ...
+
+    def check_available(self, settings: Mapping[str, Any]) -> None:
+        """Raise `SimulatorUnavailableError` unless `open_simulator` can work on this machine."""
+        ...
+
+    def open_simulator(self, simulation: Simulation, settings: Mapping[str, Any]) -> Simulator:
+        """Start the simulator."""
+        ...
+
+
+def simulator_names() -> list[str]:
+    """Names of the simulators there are, installed or not."""
+    return sorted(
+        module.name.removesuffix(_SUFFIX)
+        for module in pkgutil.iter_modules(simulators.__path__)
+        if module.name.endswith(_SUFFIX)
+    )
+
+
+def find_simulator(name: str) -> SimulatorModule:
+    """Return the module of a simulator.
+
+    Raises
+    ------
+    LookupError
+        If there is none of that name.
+    """
+    if name not in simulator_names():
+        raise LookupError(f"no simulator {name!r}: there are {', '.join(simulator_names())}")
+    return cast(SimulatorModule, importlib.import_module(f"simulators.{name}{_SUFFIX}"))
