@@ -1,0 +1,21 @@
+"""Figures: the one place that draws.
+
+Every function of the kind ``draw_<something>(table, ax=None)`` draws into the Axes it is given, or else into a figure
+of its own, and returns the Axes.
+"""
+
+from analysis.plots.figures import draw_feasible_region, draw_figures, draw_statistic, draw_timing, iterate_figures
+from analysis.plots.maps import draw_feasibility, draw_map
+from analysis.plots.timing import draw_phases, draw_realtime_factors
+
+__all__ = [
+    "draw_feasibility",
+    "draw_feasible_region",
+    "draw_figures",
+    "draw_map",
+    "draw_phases",
+    "draw_realtime_factors",
+    "draw_statistic",
+    "draw_timing",
+    "iterate_figures",
+]

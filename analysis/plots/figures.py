@@ -1,0 +1,197 @@
+"""The figures of a run as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.calibration import feasibility_grid
+from analysis.grids import choose_dimensions, dimension_of, statistic_grid
+from analysis.plots.cells import Handle, colour_limits, place_legend
+from analysis.plots.maps import draw_cells, draw_feasible_cells
+from analysis.plots.style import in_style, new_figure
+from analysis.plots.timing import draw_phases, draw_realtime_factors
+from analysis.results import open_run
+from analysis.run import run_of
+from simulators.atomic_file import replacing
+from simulators.run_directory import RunDirectory
+
+FORMATS = ("png", "pdf")
+_MOST_SLICES = 4
+# A date would make equal figures unequal.
+_METADATA: Mapping[str, dict[str, Any]] = {"pdf": {"CreationDate": None}}
+
+
+def draw_figures(path: str | Path) -> list[Path]:
+    """Draw the figures of a run into its folder ``figures/``: maps of every statistic, feasible region, timing.
+
+    Works on a run that is incomplete. Figures of an earlier call are replaced, each whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of the run.
+
+    Returns
+    -------
+    list of Path
+        The files, a PNG and a PDF of each figure.
+
+    Raises
+    ------
+    RunError
+        If the folder is not a run.
+    """
+    table = open_run(path)
+    folder = RunDirectory(Path(path)).figures
+    written = []
+    with in_style():
+        for name, figure in iterate_figures(table):
+            for suffix in FORMATS:
+                target = folder / f"{name}.{suffix}"
+                with replacing(target) as temporary:
+                    # the date would make equal figures unequal
+                    figure.savefig(
+                        temporary, format=suffix, metadata={"CreationDate": None} if suffix == "pdf" else None
+                    )
+                written.append(target)
+    return written
+
+
+def iterate_figures(table: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+    """Draw the figures of a run one by one.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `open_run`.
+
+    Yields
+    ------
+    name : str
+        ``map_<statistic>``, ``feasible_region`` or ``timing``.
+    figure : matplotlib.figure.Figure
+    """
+    run = run_of(table)
+    if any(len(axis.values) > 1 for axis in run.axes):
+        for statistic in run.statistics:
+            yield f"map_{statistic}", draw_statistic(table, statistic)
+        if run.targets:
+            yield "feasible_region", draw_feasible_region(table)
+    yield "timing", draw_timing(table)
+
+
+def draw_statistic(table: pd.DataFrame, statistic: str) -> Figure:
+    """Draw maps of a statistic: a column per population, a row per simulator and slice of a third axis.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `open_run`.
+    statistic : str
+        Name of a statistic (``rate``) or of one of its columns (``rate_E``).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    run = run_of(table)
+    columns = [f"{statistic}_{name}" for name in run.populations]
+    if statistic in table or not run.populations:
+        columns = [statistic]
+    columns = [name for name in columns if name in table] or columns
+    panels = list(_panels(table))
+    feasible = [feasibility_grid(part, at=at) if run.targets else None for _, part, at in panels]
+    with in_style():
+        figure, axes = _panel_figure(table, len(panels), len(columns))
+        handles: dict[str, Handle] = {}
+        for column, name in enumerate(columns):
+            grids = [statistic_grid(part, name, at=at) for _, part, at in panels]
+            limits = colour_limits(*grids)
+            for row, ((title, part, _), grid) in enumerate(zip(panels, grids, strict=True)):
+                ax = axes[row][column]
+                entries = draw_cells(part, grid, ax, feasible[row], limits)
+                _say_simulator(ax, title)
+                handles |= {str(entry.get_label()): entry for entry in entries}
+        _label_outer(axes, maps=len(choose_dimensions(table)) == 2)
+        place_legend(axes[0][0], list(handles.values()))
+    return figure
+
+
+def draw_feasible_region(table: pd.DataFrame) -> Figure:
+    """Draw P(all targets met): a row per simulator and slice of a third axis.
+
+    Raises
+    ------
+    RunError
+        If the run has no targets.
+    """
+    panels = list(_panels(table))
+    with in_style():
+        figure, axes = _panel_figure(table, 1, len(panels))
+        handles: dict[str, Handle] = {}
+        for column, (title, part, at) in enumerate(panels):
+            entries = draw_feasible_cells(part, feasibility_grid(part, at=at), axes[0][column])
+            _say_simulator(axes[0][column], title)
+            handles |= {str(entry.get_label()): entry for entry in entries}
+        _label_outer(axes, maps=len(choose_dimensions(table)) == 2)
+        place_legend(axes[0][0], list(handles.values()))
+    return figure
+
+
+def draw_timing(table: pd.DataFrame) -> Figure:
+    """Draw the phases of the points and how fast the propagation ran."""
+    with in_style():
+        figure = new_figure(8.0, 5.2)
+        upper, lower = figure.subplots(2, 1, height_ratios=[1.0, 1.4])
+        draw_phases(table, upper)
+        draw_realtime_factors(table, lower)
+        figure.suptitle(run_of(table).name)
+    return figure
+
+
+def _panels(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, Mapping[str, Any]]]:
+    """Return simulator, its rows and where to cut a third axis, for each panel."""
+    shown = choose_dimensions(table)
+    third = [
+        group[0].key
+        for group in run_of(table).dimensions
+        if len(group[0].values) > 1 and not ({axis.key for axis in group} & set(shown))
+    ][:1]
+    cuts: list[dict[str, Any]] = [{}]
+    for key in third:
+        values = dimension_of(table, key).values
+        chosen = np.unique(np.linspace(0, len(values) - 1, min(_MOST_SLICES, len(values))).round().astype(int))
+        cuts = [{key: values[index]} for index in chosen]
+    configurations = list(dict.fromkeys(table["configuration"]))
+    for name in configurations:
+        part = table[table["configuration"] == name] if len(configurations) > 1 else table
+        for at in cuts:
+            yield (str(name) if len(configurations) > 1 else ""), part, at
+
+
+def _panel_figure(table: pd.DataFrame, n_rows: int, n_columns: int) -> tuple[Figure, Any]:
+    figure = new_figure(0.6 + 4.1 * n_columns, 0.9 + 3.3 * n_rows)
+    finished = float((table["status"] != "missing").mean())
+    state = "" if finished == 1 else f" ({100 * finished:.0f} % of the points have run)"
+    figure.suptitle(f"{run_of(table).name}{state}")
+    return figure, figure.subplots(n_rows, n_columns, squeeze=False)
+
+
+def _label_outer(axes: Any, maps: bool) -> None:
+    """Say what an axis is once per row and column: the panels share their axes."""
+    for ax in axes[:-1].flat:
+        ax.set_xlabel("")
+    if maps:
+        for ax in axes[:, 1:].flat:
+            ax.set_ylabel("")
+
+
+def _say_simulator(ax: Any, simulator: str) -> None:
+    if simulator:
+        ax.set_title("\n".join(text for text in (simulator, ax.get_title()) if text))

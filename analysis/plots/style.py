@@ -1,0 +1,127 @@
+"""One look for all figures: safe for colour-blind readers, perceptually uniform, readable at a glance.
+
+References
+----------
+Okabe, M., & Ito, K. (2008). Color universal design. https://jfly.uni-koeln.de/color/
+Crameri, F., Shephard, G. E., & Heron, P. J. (2020). The misuse of colour in science communication. Nature
+Communications 11, 5444.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from analysis.grids import State
+
+# Okabe & Ito, without the yellow that vanishes on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+STATISTIC_MAP = "viridis"
+PROBABILITY_MAP = "cividis"
+DIFFERENCE_MAP = "PuOr"
+
+_RC: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.labelsize": 9.0,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "legend.fontsize": 8.0,
+    "legend.frameon": False,
+    "figure.titlesize": 11.0,
+    "axes.prop_cycle": cycler(color=COLOURS),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.5,
+    "hatch.linewidth": 0.6,
+    "savefig.dpi": 160,
+    "figure.dpi": 110,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "gridsearch",
+    "pdf.fonttype": 42,
+}
+
+
+@dataclass(frozen=True)
+class StateLook:
+    """How a cell without a value looks, and what the legend calls it."""
+
+    label: str
+    face: str
+    ink: str
+    hatch: str
+
+
+STATES: Mapping[State, StateLook] = {
+    State.SILENT: StateLook("silent (no spikes)", "#ffffff", "#8c8c8c", "...."),
+    State.UNDEFINED: StateLook("undefined (too few spikes)", "#ffffff", "#4d4d4d", "xxxx"),
+    State.DIVERGED: StateLook("diverged (above the highest rate)", "#fbd9c6", "#D55E00", "////"),
+    State.FAILED: StateLook("failed or timed out", "#4d4d4d", "#ffffff", "\\\\\\\\"),
+    State.MISSING: StateLook("not run yet", "#d9d9d9", "#d9d9d9", ""),
+}
+
+
+def in_style() -> AbstractContextManager[None]:
+    """Apply the style within a ``with`` block, and nowhere else."""
+    return mpl.rc_context(_RC)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return a figure that is drawn without a window, whatever backend the session uses.
+
+    Parameters
+    ----------
+    width, height : float
+        inches.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def axes_or_new(ax: Axes | None, width: float = 4.6, height: float = 3.8) -> Axes:
+    """Return `ax`, or the axes of a new figure that the session shows (a notebook inline, say)."""
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot as plt
+
+    with in_style():
+        _, made = plt.subplots(figsize=(width, height), layout="constrained")
+    return made
+
+
+def map_of(name: str) -> mpl.colors.Colormap:
+    """Return a colour map in which cells without a value are transparent, so that their state shows."""
+    colours = mpl.colormaps[name].copy()
+    colours.set_bad(alpha=0.0)
+    return colours
+
+
+def state_map() -> ListedColormap:
+    """Return the face colours of the states; `State.VALUE` is transparent."""
+    return ListedColormap(["#ffffff00", *(STATES[State(code)].face for code in range(1, len(State)))])
+
+
+def label_of(table: pd.DataFrame, key: str, doc: bool = False) -> str:
+    """Return ``key (unit)``, with its meaning on a second line if asked for.
+
+    The unit comes from the run; one of ``1`` is no unit.
+    """
+    unit = table.attrs.get("units", {}).get(key, "")
+    text = f"{key} ({unit})" if unit not in ("", "1") else key
+    meaning = table.attrs.get("docs", {}).get(key, "")
+    return f"{text}\n{meaning}" if doc and meaning else text

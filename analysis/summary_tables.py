@@ -1,0 +1,148 @@
+"""Read the summary files of a run, of which some may be broken, still being written or of an older sweep."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.fs
+
+from simulators.records import CorruptSummaryError, read_summary
+from simulators.run_directory import RunDirectory
+
+IDENTITY = ("simulator", "backend", "threads")
+REQUIRED = ("point_id", "simulator", "status")
+# Few distinct values in many rows: read as dictionaries.
+REPETITIVE = ("simulator", "backend", "status", "error", "job", "host", "cpu", "gpu", "versions")
+_UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
+
+
+class CorruptSummaryWarning(UserWarning):
+    """A summary file was left out because it cannot be read."""
+
+
+def open_fragments(directory: RunDirectory) -> list[ds.ParquetFileFragment]:
+    """Open the summary files whose footer can be read.
+
+    Parameters
+    ----------
+    directory : RunDirectory
+        The run.
+
+    Returns
+    -------
+    list of pyarrow.dataset.ParquetFileFragment
+        With their metadata, by name of the file.
+
+    Warns
+    -----
+    CorruptSummaryWarning
+        Names every file that is left out.
+    """
+    parquet = ds.ParquetFileFormat(dictionary_columns=set(REPETITIVE))
+    filesystem = pa.fs.LocalFileSystem()
+    fragments = []
+    for path in directory.summary_files():
+        try:
+            fragment = parquet.make_fragment(str(path), filesystem)
+            fragment.ensure_complete_metadata()
+        except FileNotFoundError:  # set aside since the folder was listed
+            continue
+        except _UNREADABLE as error:
+            _warn(f"{path}: left out: is not a readable parquet file: {error}")
+            continue
+        lacking = set(REQUIRED) - set(fragment.physical_schema.names)
+        if lacking:
+            _warn(f"{path}: left out: is not a summary: columns {sorted(lacking)} are missing")
+            continue
+        fragments.append(fragment)
+    return fragments
+
+
+def common_schema(fragments: Sequence[ds.ParquetFileFragment], without: Sequence[str] = ()) -> pa.Schema:
+    """Return the columns of all files; an integer in one and a float in another is a float.
+
+    Parameters
+    ----------
+    fragments : sequence of pyarrow.dataset.ParquetFileFragment
+        The files.
+    without : sequence of str
+        Columns to leave out.
+    """
+    distinct: list[pa.Schema] = []
+    for fragment in fragments:
+        schema = fragment.physical_schema.remove_metadata()
+        # most files of a run share their schema: compare with the latest first
+        if not any(schema.equals(known, check_metadata=True) for known in reversed(distinct)):
+            distinct.append(schema)
+    if not distinct:
+        distinct.append(pa.schema([(name, pa.string()) for name in ("point_id", *REPETITIVE)]))
+    joined = pa.unify_schemas(distinct, promote_options="permissive")
+    return pa.schema(
+        [
+            field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.name in REPETITIVE else field
+            for field in joined
+            if field.name not in without
+        ]
+    )
+
+
+def read_fragments(
+    fragments: Sequence[ds.ParquetFileFragment], schema: pa.Schema, columns: Sequence[str] | None = None
+) -> list[pa.Table]:
+    """Read files, one table each.
+
+    Parameters
+    ----------
+    fragments : sequence of pyarrow.dataset.ParquetFileFragment
+        The files.
+    schema : pyarrow.Schema
+        Columns to give; those that a file lacks are null.
+    columns : sequence of str, optional
+        Those of them to read.
+
+    Returns
+    -------
+    list of pyarrow.Table
+        In the order of the files; empty for one that turns out to be damaged.
+
+    Warns
+    -----
+    CorruptSummaryWarning
+        Names every damaged file.
+    """
+    chosen = schema if columns is None else pa.schema([schema.field(name) for name in columns if name in schema.names])
+    return [_read_fragment(fragment, chosen) for fragment in fragments]
+
+
+def read_all(fragments: Sequence[ds.ParquetFileFragment], schema: pa.Schema) -> pa.Table:
+    """Read files into one table, as `read_fragments` does."""
+    if not fragments:
+        return schema.empty_table()
+    try:
+        dataset = ds.FileSystemDataset(fragments, schema, fragments[0].format, fragments[0].filesystem)
+        return dataset.to_table()
+    except _UNREADABLE:  # find out which
+        return pa.concat_tables(read_fragments(fragments, schema))
+
+
+def _read_fragment(fragment: ds.ParquetFileFragment, schema: pa.Schema) -> pa.Table:
+    try:
+        return fragment.to_table(schema=schema)
+    except _UNREADABLE as error:
+        reason: Exception = error
+    try:
+        read_summary(Path(fragment.path))
+    except FileNotFoundError:
+        return schema.empty_table()
+    except CorruptSummaryError as error:
+        reason = error
+    _warn(f"{fragment.path}: left out: {str(reason).removeprefix(f'{fragment.path}: ')}")
+    return schema.empty_table()
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, CorruptSummaryWarning, stacklevel=4)
