@@ -105,6 +105,8 @@ class Job:
         Every parameter of the model, before what a point sweeps.
     points : tuple of Point
         In the order in which they run: points of one structure are neighbours.
+    populations : tuple of str
+        Populations that get statistics.
     statistics_settings : mapping of str to float
         Constants of the statistics that differ from their defaults.
     spikes : {'none', 'sample', 'all'}
@@ -121,6 +123,7 @@ class Job:
     statistics: tuple[str, ...]
     parameters: Mapping[str, Any]
     points: tuple[Point, ...]
+    populations: tuple[str, ...]
     statistics_settings: Mapping[str, float] = field(default_factory=dict)
     spikes: SpikeRecording = "none"
     timeout: float | None = None
@@ -153,6 +156,7 @@ def read_job(path: Path) -> Job:
                 "simulation": Simulation(**content["simulation"]),
                 "statistics": tuple(content["statistics"]),
                 "points": tuple(Point(**point) for point in content["points"]),
+                "populations": tuple(content["populations"]),
             }
         )
     except KeyError as error:

@@ -106,7 +106,7 @@ class PointFailure:
     reason: str
 
 
-class PointStopped(Exception):  # noqa: N818 - a signal to unwind, like KeyboardInterrupt
+class PointStopped(Exception):
     """Raised by the worker's `Check` to give up the points that are running."""
 
 

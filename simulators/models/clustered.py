@@ -149,7 +149,8 @@ def _check(parameters: Mapping[str, Any]) -> None:
     if not max(parameters["V_reset"], parameters["E_L"]) < parameters["V_th"]:
         raise ParameterError(
             ("V_th", "V_reset", "E_L"),
-            f"V_th = {parameters['V_th']} must be above V_reset = {parameters['V_reset']} and E_L = {parameters['E_L']}",
+            f"V_th = {parameters['V_th']} must be above V_reset = {parameters['V_reset']} "
+            f"and E_L = {parameters['E_L']}",
         )
     outside = [cluster for cluster in parameters["stim_clusters"] if cluster >= n_clusters]
     if outside:
@@ -208,10 +209,9 @@ def _initial_potential(parameters: Mapping[str, Any], tau_m: float, drive: float
     to_reset, to_threshold = drive - parameters["V_reset"], drive - V_th
     if abs(to_reset) < RELAXED:
         to_reset = -RELAXED
+    period = 10.0  # a current too weak ever to reach threshold
     if to_reset / to_threshold > 0.0:
         period = parameters["t_ref"] + tau_m * math.log(to_reset / to_threshold)
-    else:  # the current is too weak ever to reach threshold
-        period = 10.0
     return FiringPhase(drive, V_th, period, tau_m)
 
 

@@ -1,0 +1,41 @@
+"""A stopwatch whose laps add up to the time that passed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+
+class Laps:
+    """Wall time cut into named laps, without gaps between them.
+
+    Attributes
+    ----------
+    times : dict of str to float
+        s, by lap; a name that ends twice adds up.
+    """
+
+    def __init__(self) -> None:
+        self.times: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def end(self, name: str) -> float:
+        """End the running lap under a name, begin the next, and return the length of the one that ended in s."""
+        now = time.perf_counter()
+        lap = now - self._since
+        self.times[name] = self.times.get(name, 0.0) + lap
+        self._since = now
+        return lap
+
+    def split(self, parts: Mapping[str, float], rest: str) -> None:
+        """End the running lap in parts that were measured elsewhere; what they leave goes to `rest`."""
+        lap = self.end(rest)
+        self.times[rest] -= lap
+        left = lap - sum(parts.values())
+        for name, seconds in {**parts, rest: parts.get(rest, 0.0) + left}.items():
+            self.times[name] = self.times.get(name, 0.0) + seconds
+
+    def take(self) -> dict[str, float]:
+        """Return the laps ended so far and forget them."""
+        times, self.times = self.times, {}
+        return times

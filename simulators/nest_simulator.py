@@ -1,0 +1,296 @@
+"""NEST: one built network, reused for all points of its structure.
+
+Between points the synaptic currents are set to exactly zero and the neurons are run out of their refractory
+time; then state, parameters and weights of the next point are set and the random streams started anew. Nothing of
+the last point is left, so a point's spikes are the same to the bit whatever ran before it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simulators.laps import Laps
+from simulators.nest_network import NestNetwork, create_network, neuron_parameters, signed_weight
+from simulators.network import Network, PoissonDrive, Population, Projection, StepCurrent, expected_synapses
+from simulators.records import Simulation
+from simulators.simulator import (
+    Build,
+    Check,
+    Cost,
+    PointFailure,
+    Recording,
+    Setting,
+    SimulatorUnavailableError,
+)
+from simulators.spike_trains import SpikeTrains
+
+SETTINGS: Mapping[str, Setting] = {
+    "threads": Setting(1, "threads of a NEST process; part of a result's identity, as NEST's draws depend on it", 1),
+}
+
+_CHUNK = 200.0  # ms of biological time between two looks at the clock, signals and rates
+
+# NEST's conductance-based neuron keeps the step of its adaptive solver from one point to the next, so networks of it
+# are built anew for every point.
+_REUSABLE = frozenset({"lif_psc_exp", "poisson_source"})
+
+# While a point is cleared away: a synaptic time constant whose decay over a step underflows to exactly zero,
+# and a threshold that nobody reaches.
+_EXTINGUISHING_TAU = 1e-5  # ms
+_UNREACHABLE = 1e12  # mV
+
+
+def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings a NEST result depends on: the number of threads."""
+    return {"threads": settings["threads"]}
+
+
+def check_available(settings: Mapping[str, Any]) -> None:
+    """Raise `SimulatorUnavailableError` unless NEST is installed."""
+    del settings
+    if importlib.util.find_spec("nest") is None:
+        raise SimulatorUnavailableError("NEST is not installed here; get it with: pip install nest-simulator")
+
+
+def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any]) -> Cost:
+    """Estimate time and memory of a network at 5 spikes per neuron and second.
+
+    The constants were measured with NEST 3.10 on two cores of a virtual Xeon.
+    """
+    threads = settings["threads"]
+    synapses, neurons = expected_synapses(network), network.n_neurons
+    biology = (simulation.warmup + simulation.duration) / 1e3
+    spikes = 5.0 * neurons * biology
+    return Cost(
+        build=1.0 + synapses * 4.8e-7 / threads,
+        point=0.05 + (neurons * biology * 1e3 / simulation.dt * 16e-9 + 5.0 * synapses * biology * 14e-9) / threads,
+        memory=1.6e8 + 36.0 * synapses + 2500.0 * neurons + 40.0 * spikes,
+    )
+
+
+def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> NestSimulator:
+    """Start NEST.
+
+    Raises
+    ------
+    SimulatorUnavailableError
+        If NEST is not installed.
+    """
+    check_available(settings)
+    os.environ.setdefault("PYNEST_QUIET", "1")
+    # nest imports matplotlib, which wants a folder to write to; a worker in a container may have none at home.
+    if not os.access(Path.home(), os.W_OK):
+        os.environ.setdefault("MPLCONFIGDIR", tempfile.gettempdir())
+    import nest
+
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    return NestSimulator(nest, simulation, settings["threads"])
+
+
+class NestSimulator:
+    """One NEST kernel (see `simulators.simulator.Simulator`).
+
+    Parameters
+    ----------
+    nest : module
+        PyNEST.
+    simulation : Simulation
+        Step, warm-up and duration of every point.
+    threads : int
+        Threads of the kernel.
+    """
+
+    batch_size = 1
+    backend = "cpu"
+    gpu = ""
+
+    def __init__(self, nest: Any, simulation: Simulation, threads: int) -> None:
+        self._nest = nest
+        self._simulation = simulation
+        self._threads = threads
+        self._seed = 0
+        self._built: NestNetwork | None = None
+        self._last: Network | None = None  # the point that ran last on this build
+
+    def build(self, network: Network, seed: int) -> Build:
+        """Make neurons and synapses (see `simulators.simulator.Simulator.build`)."""
+        laps = Laps()
+        nest = self._nest
+        self._built = self._last = None
+        nest.ResetKernel()
+        nest.resolution = self._simulation.dt
+        nest.local_num_threads = self._threads
+        nest.rng_seed = _kernel_seed(seed, "connectivity")
+        nest.keep_source_table = False  # nobody asks for single connections, and it costs memory
+        self._built = create_network(nest, network)
+        self._seed = seed
+        n_synapses = sum(
+            nest.GetDefaults(model, "num_connections")
+            for model in {*(self._built.models.get(p.name, "static_synapse") for p in network.projections)}
+        )
+        with _prepared(nest):
+            pass  # sorts the connections, which would otherwise be charged to the first point
+        laps.end("t_build")
+        return Build(laps.times, n_synapses)
+
+    def run(self, networks: Sequence[Network], check: Check) -> list[Recording | PointFailure]:
+        """Run one point (see `simulators.simulator.Simulator.run`)."""
+        return [self._run_point(network, check) for network in networks]
+
+    def close(self) -> None:
+        """Free the network."""
+        self._built = self._last = None
+        self._nest.ResetKernel()
+
+    def _run_point(self, network: Network, check: Check) -> Recording | PointFailure:
+        laps = Laps()
+        if self._last is not None:
+            if all(population.neuron in _REUSABLE for population in network.populations):
+                self._extinguish(self._last)
+            else:
+                self.build(network, self._seed)
+        self._last = network
+        assert self._built is not None, "build() comes before run()"
+        origin = self._nest.biological_time
+        self._set_state(self._built, network)
+        self._set_inputs(self._built, network, origin)
+        laps.end("t_reset")
+        failure = self._propagate(self._built, network, check)
+        laps.end("t_simulate")
+        if failure is not None:
+            return failure
+        start = self._steps(origin) + self._simulation.warmup_steps
+        spikes = {name: self._fetch(self._built, network[name], start) for name in self._built.recorders}
+        laps.end("t_record")
+        return Recording(spikes, laps.times)
+
+    def _extinguish(self, last: Network) -> None:
+        """Run until no synaptic current, spike in flight or refractory neuron of the last point is left."""
+        assert self._built is not None
+        nest, dt = self._nest, self._simulation.dt
+        refractory = 0.0
+        for population in last.populations:
+            if population.neuron == "poisson_source":
+                self._built.generators[population.name].set(rate=0.0)
+                continue
+            refractory = max(refractory, float(np.max(neuron_parameters(population, self._seed)["t_ref"])))
+            self._built.nodes[population.name].set(
+                tau_syn_ex=_EXTINGUISHING_TAU, tau_syn_in=_EXTINGUISHING_TAU, V_th=_UNREACHABLE
+            )
+        for given in last.inputs:
+            if isinstance(given, PoissonDrive):
+                self._built.generators[given.name].set(rate=0.0)
+        end = self._steps(nest.biological_time + refractory + nest.max_delay) + 2
+        # Spikes are exchanged once per minimum delay: every point begins at such an exchange, so that its inputs are
+        # added up in the same order.
+        exchange = self._steps(nest.min_delay)
+        end = -(-end // exchange) * exchange
+        nest.Simulate((end - self._steps(nest.biological_time)) * dt)
+
+    def _set_state(self, built: NestNetwork, network: Network) -> None:
+        for population in network.populations:
+            if population.neuron != "poisson_source":
+                built.nodes[population.name].set(**neuron_parameters(population, self._seed))
+        drives = (given for given in network.inputs if isinstance(given, PoissonDrive))
+        weighted: list[Projection | PoissonDrive] = [*network.projections, *drives]
+        for edge in weighted:
+            if edge.name in built.models and isinstance(edge.weight, (int, float)):
+                weight = float(signed_weight(edge.weight, edge.receptor))
+                self._nest.SetDefaults(built.models[edge.name], {"weight": weight})
+        for recorder in built.recorders.values():
+            recorder.set(n_events=0)
+
+    def _set_inputs(self, built: NestNetwork, network: Network, origin: float) -> None:
+        self._nest.rng_seed = _kernel_seed(self._seed, "point")
+        start = origin + self._simulation.warmup
+        for population in network.populations:
+            if population.neuron == "poisson_source":
+                values = neuron_parameters(population, self._seed)
+                built.generators[population.name].set(
+                    rate=values["rate"], start=start + values["start"], stop=start + values["stop"]
+                )
+        for given in network.inputs:
+            if isinstance(given, PoissonDrive):
+                built.generators[given.name].set(rate=given.rate)
+            else:
+                built.generators[given.name].set(**self._step_amplitudes(given, origin))
+
+    def _step_amplitudes(self, given: StepCurrent, origin: float) -> dict[str, list[float]]:
+        """Times and amplitudes of a step current, off at first; a generator acts one step after its own time."""
+        dt = self._simulation.dt
+        amplitudes = {self._steps(origin) + 1: 0.0}
+        for times, amplitude in ((given.onsets, given.amplitude), (given.offsets, 0.0)):
+            for time in times:
+                step = self._steps(origin + self._simulation.warmup + time) - 1
+                amplitudes[max(step, self._steps(origin) + 1)] = amplitude
+        steps = sorted(amplitudes)
+        return {
+            "amplitude_times": [step * dt for step in steps],
+            "amplitude_values": [amplitudes[step] for step in steps],
+        }
+
+    def _propagate(self, built: NestNetwork, network: Network, check: Check) -> PointFailure | None:
+        dt, max_rate = self._simulation.dt, self._simulation.max_rate
+        total = self._simulation.warmup_steps + self._simulation.n_steps
+        chunk = max(1, round(_CHUNK / dt))
+        seen = dict.fromkeys(built.recorders, 0)
+        with _prepared(self._nest):
+            for begin in range(0, total, chunk):
+                steps = min(chunk, total - begin)
+                self._nest.Run(steps * dt)
+                check()
+                for name, recorder in built.recorders.items():
+                    count = recorder.n_events
+                    rate = (count - seen[name]) / network[name].size / (steps * dt * 1e-3)
+                    seen[name] = count
+                    if rate > max_rate:
+                        return PointFailure(
+                            "diverged",
+                            f"population {name} fires at {rate:.4g} Hz, above max_rate = {max_rate:g} Hz, "
+                            f"{(begin + steps) * dt - self._simulation.warmup:g} ms after the warm-up",
+                        )
+        for name in built.recorders:
+            if not np.isfinite(built.nodes[name].get("V_m")).all():
+                return PointFailure("diverged", f"membrane potentials of population {name} are not finite")
+        return None
+
+    def _fetch(self, built: NestNetwork, population: Population, start: int) -> SpikeTrains:
+        events = built.recorders[population.name].get("events")
+        steps = events["times"] - start
+        kept = steps > 0
+        t_ref = population.parameters["t_ref"]
+        return SpikeTrains(
+            steps=steps[kept],
+            senders=events["senders"][kept] - built.nodes[population.name][0].global_id,
+            size=population.size,
+            n_steps=self._simulation.n_steps,
+            dt=self._simulation.dt,
+            n_clusters=population.n_clusters,
+            t_ref=t_ref if isinstance(t_ref, (int, float)) else 0.0,
+        )
+
+    def _steps(self, time: float) -> int:
+        return round(time / self._simulation.dt)
+
+
+@contextmanager
+def _prepared(nest: Any) -> Iterator[None]:
+    nest.Prepare()
+    try:
+        yield
+    finally:
+        nest.Cleanup()
+
+
+def _kernel_seed(seed: int, purpose: str) -> int:
+    """Seed for NEST's own streams, in its range of 1 to 2³² - 1."""
+    return 1 + zlib.crc32(f"{purpose} {seed}".encode()) % (2**32 - 1)
