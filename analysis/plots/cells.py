@@ -16,9 +16,9 @@ from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 from numpy.typing import NDArray
 
 from analysis.calibration import CONTOURS
-from analysis.grids import Dimension, Grid, State
+from analysis.grids import Dimension, Grid, State, population_of
 from analysis.plots.style import STATES, label_of, map_of, state_map
-from analysis.run import Target
+from analysis.run import Target, run_of
 
 Handle = Patch | Line2D
 
@@ -54,7 +54,7 @@ def draw_grid(
     set_axis(ax, table, grid.y, "y")
     for side in ("top", "right"):
         ax.spines[side].set_visible(True)
-    ax.set_title(title_of(grid, table.attrs.get("docs", {}).get(grid.statistic, "")))
+    ax.set_title(title_of(grid, meaning_of(table, grid.statistic)))
     found = grid.mean[grid.state == State.VALUE]
     above, below = bool((found > limits[1]).any()), bool((found < limits[0]).any())
     extend = {(True, True): "both", (True, False): "max", (False, True): "min"}.get((above, below), "neither")
@@ -129,6 +129,13 @@ def title_of(grid: Grid, text: str) -> str:
     return "\n".join([*textwrap.wrap(text, 46), *([", ".join(cuts)] if cuts else [])])
 
 
+def meaning_of(table: pd.DataFrame, statistic: str) -> str:
+    """Return the population and the meaning of a statistic in words."""
+    population = population_of(statistic, run_of(table).populations)
+    meaning = str(table.attrs.get("docs", {}).get(statistic, ""))
+    return ": ".join(text for text in (population, meaning) if text)
+
+
 def state_handles(grid: Grid) -> list[Handle]:
     """Return the legend's entries for the states that a grid has."""
     handles: list[Handle] = [
@@ -138,9 +145,7 @@ def state_handles(grid: Grid) -> list[Handle]:
     ]
     if grid.partial.any():
         handles.append(
-            Line2D(
-                [], [], ls="", marker="o", ms=3, mfc="white", mec="black", mew=0.5, label="some seeds without a value"
-            )
+            Line2D([], [], ls="", marker="o", ms=3, mfc="white", mec="black", mew=0.5, label="some seeds lack a value")
         )
     return handles
 

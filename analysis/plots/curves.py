@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from analysis.grids import Grid, State, cut, position_of
-from analysis.plots.cells import Handle, centres_of, edges_of, set_axis, title_of
+from analysis.plots.cells import Handle, centres_of, edges_of, meaning_of, set_axis, title_of
 from analysis.plots.style import COLOURS, STATES, in_style, label_of
 from analysis.run import run_of
 
@@ -69,5 +69,5 @@ def draw_curve(table: pd.DataFrame, grid: Grid, ax: Axes, label: str | None = No
                 handles.append(Patch(facecolor=COLOURS[2], alpha=0.18, label="target"))
         set_axis(ax, table, grid.x, "x")
         ax.set_ylabel(label or label_of(table, grid.statistic))
-        ax.set_title(title_of(grid, table.attrs.get("docs", {}).get(grid.statistic, "")))
+        ax.set_title(title_of(grid, meaning_of(table, grid.statistic)))
     return handles

@@ -17,8 +17,9 @@ from analysis.plots.maps import draw_cells, draw_feasible_cells
 from analysis.plots.style import in_style, new_figure
 from analysis.plots.timing import draw_phases, draw_realtime_factors
 from analysis.results import open_run
-from analysis.run import run_of
+from analysis.run import Run, read_run, run_of
 from simulators.atomic_file import replacing
+from simulators.records import PHASES
 from simulators.run_directory import RunDirectory
 
 FORMATS = ("png", "pdf")
@@ -47,7 +48,12 @@ def draw_figures(path: str | Path) -> list[Path]:
     RunError
         If the folder is not a run.
     """
-    table = open_run(path)
+    run = read_run(path)
+    statistics = [f"{name}_{population}" for name in run.statistics for population in run.populations]
+    goals = [target.statistic for target in run.targets]
+    table = open_run(
+        path, columns=[*run.statistics, *statistics, *goals, *PHASES, *_rates(run), "realtime_factor", "n_spikes"]
+    )
     folder = RunDirectory(Path(path)).figures
     written = []
     with in_style():
@@ -153,6 +159,11 @@ def draw_timing(table: pd.DataFrame) -> Figure:
         draw_realtime_factors(table, lower)
         figure.suptitle(run_of(table).name)
     return figure
+
+
+def _rates(run: Run) -> list[str]:
+    """Name the columns that tell a silent population."""
+    return [f"rate_{name}" for name in run.populations]
 
 
 def _panels(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, Mapping[str, Any]]]:

@@ -106,8 +106,8 @@ def axes_or_new(ax: Axes | None, width: float = 4.6, height: float = 3.8) -> Axe
 
 def map_of(name: str) -> mpl.colors.Colormap:
     """Return a colour map in which cells without a value are transparent, so that their state shows."""
-    colours = mpl.colormaps[name].copy()
-    colours.set_bad(alpha=0.0)
+    colours = mpl.colormaps[name].with_extremes(bad=(0.0, 0.0, 0.0, 0.0))
+    colours.name = name
     return colours
 
 
