@@ -265,12 +265,14 @@ class NestSimulator:
 
     def _fetch(self, built: NestNetwork, population: Population, start: int) -> SpikeTrains:
         events = built.recorders[population.name].get("events")
-        steps = events["times"] - start
+        # A recorder without events hands out floats
+        steps = np.asarray(events["times"], dtype=np.int64) - start
+        senders = np.asarray(events["senders"], dtype=np.int64) - built.nodes[population.name][0].global_id
         kept = steps > 0
         t_ref = population.parameters["t_ref"]
         return SpikeTrains(
             steps=steps[kept],
-            senders=events["senders"][kept] - built.nodes[population.name][0].global_id,
+            senders=senders[kept],
             size=population.size,
             n_steps=self._simulation.n_steps,
             dt=self._simulation.dt,

@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -45,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         job = read_job(options.job)
         watch = Watch(job.timeout)
         _stop_on_signals(watch)
+        if options.stop_at_eof:
+            _stop_at_eof(watch)
         summary = options.summary or Path(f"{job.name}.parquet")
         run_job(job, summary, options.spikes, watch, laps)
     except Terminated as stop:
@@ -63,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simulators.worker", description="Run the points of one job.")
     parser.add_argument("job", type=Path, help="the job file")
     parser.add_argument("--summary", type=Path, help="the summary file to write (default: JOB.parquet, here)")
+    parser.add_argument("--stop-at-eof", action="store_true", help="stop when standard input ends, as a parent's does")
     parser.add_argument("--spikes", type=Path, default=Path("spikes"), help="folder for recorded spikes")
     return parser
 
@@ -74,6 +79,15 @@ def _stop_on_signals(watch: Watch) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+
+
+def _stop_at_eof(watch: Watch) -> None:
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        watch.request_stop("the process that started this worker is gone")
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 if __name__ == "__main__":

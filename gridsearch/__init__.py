@@ -1,0 +1,1 @@
+"""What the user writes and types: sweeps, defaults, the grid, and the command line."""

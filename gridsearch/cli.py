@@ -1,0 +1,207 @@
+"""The command line: ``python -m gridsearch <command>``.
+
+Exit codes: 0 done · 1 some points have no good result · 2 the input is wrong · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import analysis
+from gridsearch import display
+from gridsearch.input_files import InputError, Problem
+from gridsearch.starter import starter_sweep
+from gridsearch.submission import (
+    Busy,
+    Plan,
+    check_conflict,
+    check_simulators,
+    holder,
+    holding,
+    make_plan,
+    run_plan,
+    write_plan,
+)
+from simulators.models import model_names
+from simulators.run_directory import RunDirectory
+
+DONE, SOME_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+_WATCH = 2.0  # s between two looks
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        In place of those of the process.
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code: int = options.run(options)
+    except InputError as error:
+        display.show_problems(error)
+        return WRONG_INPUT
+    except (Busy, analysis.RunError) as error:
+        display.show_error(str(error))
+        return WRONG_INPUT
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        display.show_error(f"{where}{error.strerror or error}; what was finished before is kept")
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        display.show_error("interrupted; finished points are kept, and the same submit goes on from here")
+        return INTERRUPTED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m gridsearch", description="Calibrate spiking networks over parameter grids."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    init = commands.add_parser("init", help="write a commented sweep to start from")
+    init.add_argument("sweep", type=Path, nargs="?", default=Path("sweep.toml"))
+    init.add_argument("--model", default="clustered", choices=model_names())
+    init.set_defaults(run=_init)
+
+    for name, run, text in (
+        ("plan", _plan, "say what a submit would do: points, jobs, hours, memory, disk"),
+        ("submit", _submit, "run what is not done yet"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("sweep", type=Path)
+        _add_results(command)
+        command.add_argument("--retry-failed", action="store_true", help="also run points again that failed")
+        command.add_argument("--executor", help="in place of the sweep's")
+        command.add_argument("--replace", action="store_true", help="let this sweep take over a folder of its name")
+        command.set_defaults(run=run)
+
+    for name, run, text in (
+        ("status", _status, "say how far a run is"),
+        ("cancel", _cancel, "stop a run; finished points are kept"),
+        ("report", _report, "draw a run's figures anew"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("folder", type=Path, metavar="run", help="the run's folder, results/<name>")
+        if name == "status":
+            command.add_argument("--watch", action="store_true", help="look again every two seconds")
+        command.set_defaults(run=run)
+    return parser
+
+
+def _add_results(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--results", type=Path, default=Path("results"), help="folder of runs (default: results)")
+
+
+def _init(options: argparse.Namespace) -> int:
+    if options.sweep.exists():
+        raise InputError([Problem(options.sweep, "", None, "exists already; name another file")])
+    options.sweep.write_text(starter_sweep(options.model), encoding="utf-8")
+    display.say(f"wrote {options.sweep}; next: python -m gridsearch plan {options.sweep}")
+    return DONE
+
+
+def _make_plan(options: argparse.Namespace) -> Plan:
+    plan = make_plan(options.sweep, options.results, options.retry_failed, options.executor)
+    check_conflict(plan, options.replace)
+    return plan
+
+
+def _plan(options: argparse.Namespace) -> int:
+    display.show_plan(_make_plan(options))
+    return DONE
+
+
+def _submit(options: argparse.Namespace) -> int:
+    plan = _make_plan(options)
+    check_simulators(plan)
+    with holding(plan.run):
+        plan = _make_plan(options)  # another submit may have ended meanwhile
+        display.show_plan(plan)
+        write_plan(plan, options.replace)
+        failures = []
+        if plan.jobs:
+            with display.progress_bar(sum(share.n_left for share in plan.simulators.values())) as report:
+                failures = run_plan(plan, report)
+        display.show_failures(failures)
+        return _conclude(plan.run)
+
+
+def _conclude(run: RunDirectory) -> int:
+    """Draw the figures, say where everything is, and return the exit code the rows deserve."""
+    table = analysis.open_run(run.root)
+    figures = analysis.draw_figures(run.root)
+    n_good = int((table["status"] == "ok").sum())
+    display.say(f"{n_good} of {len(table)} results are good")
+    for reason in _reasons(run):
+        display.say(reason)
+    display.say(f"results: {run.root}")
+    for figure in figures:
+        if figure.suffix == ".png":
+            display.say(f"figure:  {figure}")
+    return DONE if n_good == len(table) else SOME_FAILED
+
+
+def _reasons(run: RunDirectory) -> list[str]:
+    """Return the most frequent reasons of points without a good result."""
+    table = analysis.open_run(run.root)
+    bad = table[~table["status"].isin(["ok", "missing"])]
+    seen = Counter(zip(bad["simulator"], bad["status"], bad["error"], strict=True))
+    return [f"{count} × {simulator} {status}: {error}" for (simulator, status, error), count in seen.most_common(5)]
+
+
+def _status(options: argparse.Namespace) -> int:
+    run = RunDirectory(options.folder)
+    while True:
+        table = analysis.open_run(run.root)
+        counts = {
+            str(simulator): Counter(rows["status"].astype(str))
+            for simulator, rows in table.groupby("simulator", observed=True)
+        }
+        working = holder(run)
+        if options.watch and display.console.is_terminal:
+            display.console.clear()
+        display.show_status(run.root.name, counts, _reasons(run), working)
+        if not options.watch or working is None:
+            return DONE if (table["status"] == "ok").all() else SOME_FAILED
+        time.sleep(_WATCH)
+
+
+def _cancel(options: argparse.Namespace) -> int:
+    run = RunDirectory(options.folder)
+    analysis.read_run(run.root)
+    process = holder(run)
+    if process is None:
+        display.say(f"{run.root}: no submit is at work on this machine")
+        return DONE
+    os.kill(process, signal.SIGTERM)
+    display.say(f"{run.root}: asked process {process} to stop; finished points are kept")
+    return DONE
+
+
+def _report(options: argparse.Namespace) -> int:
+    return _conclude(RunDirectory(options.folder))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Treat a request to end like Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

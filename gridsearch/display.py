@@ -1,0 +1,122 @@
+"""What the commands show: problems, plans, progress, status. Quiet where nobody watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from gridsearch.input_files import InputError
+from gridsearch.submission import Plan
+from jobs.executor import JobFailure
+from jobs.executor import Progress as JobProgress
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def show_problems(error: InputError) -> None:
+    """List what is wrong with the input."""
+    count = len(error.problems)
+    errors.print(f"{count} problem{'s' if count > 1 else ''}; nothing was written:", markup=False)
+    for problem in error.problems:
+        errors.print(f"  {problem}", markup=False)
+
+
+def show_error(message: str) -> None:
+    """Say one error."""
+    errors.print(message, markup=False)
+
+
+def say(message: str) -> None:
+    """Say one line."""
+    console.print(message, markup=False)
+
+
+def show_plan(plan: Plan) -> None:
+    """Show points, jobs, hours, memory and disk per simulator."""
+    sizes = " × ".join(str(len(axis.values)) for axis in plan.sweep.axes) or "1"
+    say(f"{plan.sweep.name}: model {plan.sweep.model}, grid {sizes}, {len(plan.sweep.seeds)} seed(s)")
+    say(f"executor: {plan.executor} ({plan.why})")
+    table = Table(
+        "simulator", "points", "done", "failed", "to do", "jobs", "core hours", "longest job", "memory", "disk"
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, share in plan.simulators.items():
+        longest = max((planned.seconds for planned in share.jobs), default=0.0)
+        table.add_row(
+            name,
+            str(share.n_points),
+            str(share.n_done),
+            str(share.n_failed),
+            str(share.n_left),
+            str(len(share.jobs)),
+            f"{share.hours:.2f}",
+            duration(longest),
+            size(share.memory),
+            size(share.disk),
+        )
+    console.print(table)
+    for _, error in plan.history.corrupt:
+        say(f"unreadable, its points run again: {error}")
+
+
+def show_failures(failures: Sequence[JobFailure]) -> None:
+    """List jobs that ended without a row for every point."""
+    for failure in failures:
+        errors.print(f"job {failure.job} {failure.reason}", markup=False)
+
+
+def show_status(name: str, counts: Mapping[str, Mapping[str, int]], reasons: Sequence[str], worker: int | None) -> None:
+    """Show how many points of each simulator are where."""
+    statuses = ("ok", "failed", "timeout", "diverged", "missing")
+    table = Table("simulator", *statuses, title=name, title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for simulator, count in counts.items():
+        table.add_row(simulator, *(str(count.get(status, 0)) for status in statuses))
+    console.print(table)
+    for reason in reasons:
+        say(reason)
+    say(f"a submit is at work (process {worker})" if worker else "no submit is at work on this machine")
+
+
+@contextmanager
+def progress_bar(total: int) -> Iterator[Callable[[JobProgress], None]]:
+    """Show a bar with an ETA while jobs run, on a terminal only."""
+    columns = (
+        TextColumn("points"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[jobs]}"),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, speed_estimate_period=600) as bar:
+        task = bar.add_task("points", total=total, jobs="")
+
+        def report(progress: JobProgress) -> None:
+            jobs = f"{progress.n_running} running, {progress.n_waiting} waiting"
+            bar.update(task, completed=progress.n_done, jobs=jobs)
+
+        yield report
+
+
+def duration(seconds: float) -> str:
+    """Write a time readably."""
+    if seconds < 90.0:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60.0:.0f} min" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} h"
+
+
+def size(n_bytes: float) -> str:
+    """Write a size readably."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= scale:
+            return f"{n_bytes / scale:.1f} {unit}"
+    return f"{n_bytes:.0f} B"

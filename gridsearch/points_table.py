@@ -1,0 +1,88 @@
+"""``points.parquet``: every point with every resolved parameter, and in its metadata what was asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gridsearch.grid import Grid
+from gridsearch.sweep import Sweep
+from simulators.atomic_file import replacing
+from simulators.parameters import split_key, with_overrides
+from simulators.run_directory import RunDirectory
+from simulators.simulator import find_simulator
+
+METADATA_KEY = b"gridsearch"
+
+
+def write_points(sweep: Sweep, grid: Grid, run: RunDirectory) -> None:
+    """Write the points of a sweep, whole or not at all."""
+    table = _table(sweep, grid)
+    with replacing(run.points) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_point_ids(run: RunDirectory) -> set[str]:
+    """Return the identities of a run's points."""
+    return set(pq.read_table(run.points, columns=["point_id"])["point_id"].to_pylist())
+
+
+def describe_run(sweep: Sweep, grid: Grid) -> dict[str, Any]:
+    """Return what was asked, in plain values: the metadata that analysis reads."""
+    return {
+        "name": sweep.name,
+        "model": sweep.model,
+        "description": sweep.defaults.description,
+        "simulators": [
+            {"simulator": name, **find_simulator(name).identity(settings)}
+            for name, settings in sweep.simulators.items()
+        ],
+        "axes": [asdict(axis) for axis in sweep.axes],
+        "seeds": list(sweep.seeds),
+        "draws": sweep.draws,
+        "simulation": asdict(sweep.simulation),
+        "statistics": list(sweep.statistics),
+        "statistics_settings": dict(sweep.statistics_settings),
+        "populations": list(grid.populations),
+        "spikes": sweep.spikes,
+        "targets": {column: target.model_dump() for column, target in sweep.targets.items()},
+    }
+
+
+def _table(sweep: Sweep, grid: Grid) -> pa.Table:
+    names = [axis.key for axis in sweep.axes]
+    swept = {key: [point.swept[key] for point in grid.points] for key in names}
+    columns: dict[str, Any] = {
+        "point_id": [point.point_id for point in grid.points],
+        "seed": [point.seed for point in grid.points],
+        "network_seed": [point.network_seed for point in grid.points],
+    }
+    for name, value in grid.parameters.items():
+        keys = [key for key in names if split_key(key)[0] == name]
+        columns[name] = swept[name] if keys == [name] else _resolved(grid, name, value, keys)
+    columns |= {key: values for key, values in swept.items() if key not in columns}
+    fields = []
+    arrays = []
+    for name, values in columns.items():
+        array = pa.array(values) if not isinstance(values, pa.Array) else values
+        metadata = {}
+        parameter = sweep.defaults.get(split_key(name)[0])
+        if parameter is not None:
+            metadata = {"unit": parameter.unit, "doc": parameter.doc}
+        fields.append(pa.field(name, array.type, metadata=metadata))
+        arrays.append(array)
+    description = json.dumps(describe_run(sweep, grid), ensure_ascii=False)
+    return pa.table(arrays, schema=pa.schema(fields, metadata={METADATA_KEY: description.encode()}))
+
+
+def _resolved(grid: Grid, name: str, value: Any, keys: Sequence[str]) -> Any:
+    if not keys:
+        constant = pa.array([value]) if value != [] else pa.array([[]], pa.list_(pa.float64()))
+        return constant.take(pa.array([0] * len(grid.points)))
+    base = {name: value}
+    return [with_overrides(base, {key: point.swept[key] for key in keys})[name] for point in grid.points]

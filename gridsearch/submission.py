@@ -1,0 +1,307 @@
+"""Submitting a sweep: what is wanted minus what is done, planned, written down and run."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gridsearch.grid import Grid, expand
+from gridsearch.input_files import InputError, Problem
+from gridsearch.points_table import read_point_ids, write_points
+from gridsearch.provenance import append_provenance
+from gridsearch.sweep import Sweep, read_sweep
+from jobs.executor import ExecutorModule, JobFailure, Progress, executor_names, find_executor
+from jobs.history import History, read_history
+from jobs.plan import PlannedJob, Workload, disk_space, plan_jobs
+from simulators.atomic_file import replacing
+from simulators.records import Job, write_job
+from simulators.run_directory import RunDirectory
+from simulators.simulator import SimulatorUnavailableError, find_simulator
+
+
+@dataclass(frozen=True)
+class SimulatorPlan:
+    """The share of one simulator.
+
+    Parameters
+    ----------
+    n_points, n_done, n_failed : int
+        Points wanted, with a good result, and with a row that says why there is none.
+    jobs : tuple of PlannedJob
+        What is left to do.
+    disk : float
+        B, of what is left to do.
+    """
+
+    n_points: int
+    n_done: int
+    n_failed: int
+    jobs: tuple[PlannedJob, ...]
+    disk: float
+
+    @property
+    def n_left(self) -> int:
+        """Points in the planned jobs."""
+        return sum(len(planned.job.points) for planned in self.jobs)
+
+    @property
+    def hours(self) -> float:
+        """Core hours of the planned jobs."""
+        return sum(planned.seconds * planned.cores for planned in self.jobs) / 3600.0
+
+    @property
+    def memory(self) -> float:
+        """B, of the largest job."""
+        return max((planned.memory for planned in self.jobs), default=0.0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a submit would do.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The sweep.
+    grid : Grid
+        Its points.
+    run : RunDirectory
+        Where its results are.
+    history : History
+        What is done.
+    executor : str
+        Who would run the jobs.
+    why : str
+        Why this executor.
+    simulators : mapping of str to SimulatorPlan
+        By simulator.
+    """
+
+    sweep: Sweep
+    grid: Grid
+    run: RunDirectory
+    history: History
+    executor: str
+    why: str
+    simulators: Mapping[str, SimulatorPlan]
+
+    @property
+    def jobs(self) -> list[PlannedJob]:
+        """All jobs."""
+        return [job for share in self.simulators.values() for job in share.jobs]
+
+
+class Busy(Exception):
+    """Another submit is at work in the same folder."""
+
+
+def make_plan(path: Path, results: Path, retry_failed: bool = False, executor: str | None = None) -> Plan:
+    """Read a sweep and plan what is left to do. Nothing is written.
+
+    Parameters
+    ----------
+    path : Path
+        The sweep.
+    results : Path
+        The folder of runs.
+    retry_failed : bool
+        Whether points that failed, diverged or timed out are wanted again.
+    executor : str, optional
+        In place of the sweep's.
+
+    Raises
+    ------
+    InputError
+        If the sweep has mistakes.
+    """
+    sweep = read_sweep(path)
+    grid = expand(sweep)
+    run = RunDirectory(results / sweep.name)
+    history = read_history(run)
+    chosen, why = choose_executor(executor or sweep.jobs.executor, path)
+    taken = {file.stem for file in (*run.summary_files(), *run.corrupt_files())}
+    shares = {}
+    for name, settings in sweep.simulators.items():
+        identity = find_simulator(name).identity(settings)
+        outcomes = history.outcome(name, identity)
+        good = {point_id for point_id, status in outcomes.items() if status == "ok"}
+        settled = good if retry_failed else outcomes.keys()
+        left = [i for i, point in enumerate(grid.points) if point.point_id not in settled]
+        load = Workload(
+            template=_template(sweep, grid, name, settings),
+            points=[grid.points[i] for i in left],
+            structures=[grid.structures[i] for i in left],
+            networks=grid.networks,
+            observed=history.observed(name, identity),
+        )
+        n_done = sum(point.point_id in good for point in grid.points)
+        n_settled = sum(point.point_id in outcomes for point in grid.points)
+        planned = plan_jobs(load, sweep.jobs.minutes_per_job, find_executor(chosen).n_slots(), taken)
+        shares[name] = SimulatorPlan(len(grid.points), n_done, n_settled - n_done, tuple(planned), disk_space(load))
+    return Plan(sweep, grid, run, history, chosen, why, shares)
+
+
+def choose_executor(wanted: str, path: Path) -> tuple[str, str]:
+    """Return the executor to use and why.
+
+    Raises
+    ------
+    InputError
+        If the one that is asked for cannot be used here.
+    """
+    if wanted != "auto":
+        reason = find_executor(wanted).why_unavailable()
+        if reason is not None:
+            raise InputError([Problem(path, "jobs.executor", wanted, reason)])
+        return wanted, "as the sweep says"
+    reasons = []
+    for name in executor_names():
+        if name != "local":
+            reason = find_executor(name).why_unavailable()
+            if reason is None:
+                return name, "it answers"
+            reasons.append(f"{name}: {reason}")
+    return "local", "; ".join(reasons) or "the only one there is"
+
+
+def check_conflict(plan: Plan, replace_sweep: bool) -> None:
+    """Make sure that the run's folder does not hold points the sweep knows nothing of.
+
+    Raises
+    ------
+    InputError
+        If it does, with what can be done.
+    """
+    run, sweep = plan.run, plan.sweep
+    if replace_sweep or not run.points.exists():
+        return
+    orphans = read_point_ids(run) - {point.point_id for point in plan.grid.points}
+    if orphans:
+        raise InputError(
+            [
+                Problem(
+                    sweep.path,
+                    "name",
+                    sweep.name,
+                    f"{run.root} holds another sweep of this name: {len(orphans)} of its points are not in this one. "
+                    "Choose another name, or submit with --replace: shared points are reused, the others' rows stay in "
+                    "the folder but leave the tables and figures",
+                )
+            ]
+        )
+
+
+def check_simulators(plan: Plan) -> None:
+    """Make sure that the simulators with work to do can run here.
+
+    Raises
+    ------
+    InputError
+        If one is not installed.
+    """
+    problems = []
+    for name, share in plan.simulators.items():
+        try:
+            if share.jobs and plan.executor == "local":
+                find_simulator(name).check_available(plan.sweep.simulators[name])
+        except SimulatorUnavailableError as error:
+            problems.append(Problem(plan.sweep.path, "simulators", name, str(error)))
+    if problems:
+        raise InputError(problems)
+
+
+@contextmanager
+def holding(run: RunDirectory) -> Iterator[None]:
+    """Hold the run's folder, so that a second submit cannot come between.
+
+    Raises
+    ------
+    Busy
+        If another process holds it.
+    OSError
+        If the folder cannot be written.
+    """
+    run.root.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(run.lock, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Busy(f"{run.root}: another submit is at work (process {holder(run) or 'unknown'})") from error
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
+                raise
+            # a file system without locks: go on without
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def holder(run: RunDirectory) -> int | None:
+    """Return the process that is at work in a run's folder, or None if there is none."""
+    try:
+        with run.lock.open("r", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(lock.read() or 0) or None
+    except (OSError, ValueError):
+        return None
+    return None
+
+
+def write_plan(plan: Plan, replace_sweep: bool) -> None:
+    """Write down a plan in the run's folder: the sweep, the points, the provenance and the jobs."""
+    run = plan.run
+    for path, _ in plan.history.corrupt:
+        run.set_aside(path)
+    if replace_sweep and run.sweep.exists() and run.sweep.read_bytes() != plan.sweep.path.read_bytes():
+        shutil.copy2(run.sweep, run.root / f"sweep.before-{os.getpid()}.toml")
+    with replacing(run.sweep) as temporary:
+        shutil.copyfile(plan.sweep.path, temporary)
+    write_points(plan.sweep, plan.grid, run)
+    append_provenance(
+        run,
+        {
+            "sweep": str(plan.sweep.path.resolve()),
+            "executor": plan.executor,
+            "points": {name: share.n_left for name, share in plan.simulators.items()},
+            "jobs": [planned.job.name for planned in plan.jobs],
+        },
+    )
+    for planned in plan.jobs:
+        write_job(planned.job, run.job(planned.job.name))
+
+
+def run_plan(plan: Plan, report: Callable[[Progress], None]) -> list[JobFailure]:
+    """Run the jobs of a plan that is written down, and return those that failed."""
+    executor: ExecutorModule = find_executor(plan.executor)
+    return executor.run_jobs(plan.jobs, plan.run, report)
+
+
+def _template(sweep: Sweep, grid: Grid, simulator: str, settings: Mapping[str, Any]) -> Job:
+    minutes = sweep.jobs.minutes_per_point
+    return Job(
+        name="",
+        model=sweep.model,
+        simulator=simulator,
+        settings=dict(settings),
+        simulation=sweep.simulation,
+        statistics=sweep.statistics,
+        parameters=grid.parameters,
+        points=(),
+        populations=grid.populations,
+        statistics_settings=dict(sweep.statistics_settings),
+        spikes=sweep.spikes,
+        timeout=None if minutes is None else minutes * 60.0,
+    )

@@ -1,0 +1,339 @@
+"""``sweep.toml`` to a `Sweep`: the only reader and checker. All mistakes of a file are reported together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from gridsearch import sweep_tables as tables
+from gridsearch.axes import Axis, expand_axis, zip_groups
+from gridsearch.input_files import InputError, Problem, choices, read_toml
+from gridsearch.parameters import Defaults, read_defaults
+from jobs.executor import executor_names
+from simulators.models import model_names
+from simulators.parameters import split_key
+from simulators.records import Simulation, SpikeRecording
+from simulators.simulator import Setting, find_simulator, simulator_names
+from simulators.statistics import SETTINGS as STATISTICS_SETTINGS
+from simulators.statistics import STATISTICS, columns, steps_of
+
+T = TypeVar("T", bound=BaseModel)
+
+_SECTIONS = ("parameters", "axes", "replicates", "simulation", "record", "targets", "jobs")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A checked sweep.
+
+    Parameters
+    ----------
+    path : Path
+        The file it was read from.
+    name, model : str
+        Names the results' folder; names the model.
+    simulators : mapping of str to mapping
+        Settings of each simulator every point runs on, defaults filled in.
+    parameters : mapping of str to value
+        Fixed values of parameters or elements of them.
+    axes : tuple of Axis
+        What varies.
+    seeds : tuple of int
+        Replicates.
+    draws : {'shared', 'per_point'}
+        Whether a seed is one connectivity for the whole grid.
+    simulation : Simulation
+        Step, warm-up, duration.
+    statistics : tuple of str
+        What is computed.
+    statistics_settings : mapping of str to float
+        Constants of the statistics that differ from their defaults.
+    spikes : {'none', 'sample', 'all'}
+        Which spikes are kept.
+    targets : mapping of str to TargetTable
+        What "calibrated" means, by column.
+    jobs : JobsTable
+        How the work is cut and where it runs.
+    placement : mapping of str to PlacementTable
+        What each simulator's jobs need beyond the simulator's own settings.
+    defaults : Defaults
+        The model's parameters.
+    """
+
+    path: Path
+    name: str
+    model: str
+    simulators: Mapping[str, Mapping[str, Any]]
+    parameters: Mapping[str, Any]
+    axes: tuple[Axis, ...]
+    seeds: tuple[int, ...]
+    draws: Literal["shared", "per_point"]
+    simulation: Simulation
+    statistics: tuple[str, ...]
+    statistics_settings: Mapping[str, float]
+    spikes: SpikeRecording
+    targets: Mapping[str, tables.TargetTable]
+    jobs: tables.JobsTable
+    placement: Mapping[str, tables.PlacementTable]
+    defaults: Defaults = field(repr=False)
+
+    def problem(self, key: str, rule: str) -> Problem:
+        """Say that what the sweep (or its defaults) has for a parameter breaks a rule."""
+        for axis in self.axes:
+            if split_key(axis.key)[0] == key:
+                return Problem(self.path, f"axes.{axis.key}", None, rule)
+        for given, value in self.parameters.items():
+            if split_key(given)[0] == key:
+                return Problem(self.path, f"parameters.{given}", value, rule)
+        return Problem(self.defaults.path, f"parameters.{key}", self.defaults[key].value, rule)
+
+
+def read_sweep(path: Path) -> Sweep:
+    """Read and check a sweep.
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong.
+    """
+    return _Reader(path, read_toml(path)).sweep()
+
+
+class _Reader:
+    """Checks section by section and gathers problems, so that one mistake does not hide another."""
+
+    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+        self._path = path
+        self._content = content
+        self._problems: list[Problem] = []
+
+    def sweep(self) -> Sweep:
+        for key in self._content:
+            if key not in _SECTIONS and key not in tables.TopTable.model_fields:
+                valid = [*_SECTIONS, *tables.TopTable.model_fields]
+                self._complain(key, self._content[key], f"unknown key; {choices(valid, key)}")
+        top = self._table(
+            tables.TopTable, "", {k: self._content[k] for k in tables.TopTable.model_fields if k in self._content}
+        )
+        simulation = self._simulation()
+        replicates = self._table(tables.ReplicatesTable, "replicates", self._section("replicates"))
+        record = self._table(tables.RecordTable, "record", self._section("record"))
+        jobs, settings, placement = self._jobs(top)
+        defaults = self._defaults(top)
+        if defaults is not None:
+            parameters, axes = self._parameters(defaults), self._axes(defaults)
+        targets = self._targets()
+        if record is not None:
+            self._check_record(record, simulation)
+        seeds = self._seeds(replicates)
+        if self._problems:
+            raise InputError(self._problems)
+        assert top and defaults and simulation and replicates and record and jobs
+        return Sweep(
+            path=self._path,
+            name=top.name,
+            model=top.model,
+            simulators=settings,
+            parameters=parameters,
+            axes=axes,
+            seeds=seeds,
+            draws=replicates.draws,
+            simulation=simulation,
+            statistics=tuple(record.statistics),
+            statistics_settings=record.settings,
+            spikes=record.spikes,
+            targets=targets,
+            jobs=jobs,
+            placement=placement,
+            defaults=defaults,
+        )
+
+    def _complain(self, key: str, value: object, rule: str) -> None:
+        self._problems.append(Problem(self._path, key, value, rule))
+
+    def _section(self, name: str) -> dict[str, Any]:
+        content = self._content.get(name, {})
+        if isinstance(content, dict):
+            return content
+        self._complain(name, content, f"must be a table: [{name}]")
+        return {}
+
+    def _table(self, kind: type[T], key: str, content: Any) -> T | None:
+        if not isinstance(content, dict):
+            self._complain(key, content, "must be a table")
+            return None
+        try:
+            return kind.model_validate(content)
+        except ValidationError as error:
+            for problem in tables.problems_of(error, kind):
+                self._complain(".".join(filter(None, (key, problem.key))), problem.value, problem.rule)
+            return None
+
+    def _defaults(self, top: tables.TopTable | None) -> Defaults | None:
+        model = self._content.get("model") if top is None else top.model
+        if not isinstance(model, str):
+            return None
+        if model not in model_names():
+            self._complain("model", model, f"no such model; {choices(model_names(), model)}")
+            return None
+        try:
+            return read_defaults(model)
+        except InputError as error:
+            self._problems += error.problems
+            return None
+
+    def _parameters(self, defaults: Defaults) -> dict[str, Any]:
+        checked = {}
+        for key, value in self._section("parameters").items():
+            try:
+                checked[key] = defaults.checked(key, value)
+            except ValueError as error:
+                self._complain(f"parameters.{key}", value, str(error))
+        return checked
+
+    def _axes(self, defaults: Defaults) -> tuple[Axis, ...]:
+        axes = []
+        for key, content in self._section("axes").items():
+            name, indices = split_key(key)
+            table = self._table(tables.AxisTable, f"axes.{key}", content)
+            if name not in defaults:
+                self._complain(f"axes.{key}", content, f"unknown parameter; {choices(defaults, name)}")
+            elif table is not None:
+                try:
+                    axes.append(expand_axis(key, table, defaults[name], indices))
+                except ValueError as error:
+                    self._complain(f"axes.{key}", content, str(error))
+            if key in self._section("parameters"):
+                self._complain(f"axes.{key}", content, f"is also fixed in parameters.{key}; keep one of the two")
+            elif indices and name in self._section("axes"):
+                self._complain(f"axes.{key}", content, f"axes.{name} sweeps the whole of it; keep one of the two")
+        try:
+            zip_groups(axes)
+        except ValueError as error:
+            self._complain("axes", None, str(error))
+        return tuple(axes)
+
+    def _simulation(self) -> Simulation | None:
+        table = self._table(tables.SimulationTable, "simulation", self._section("simulation"))
+        if table is None:
+            return None
+        for key in ("warmup", "duration"):
+            steps = getattr(table, key) / table.dt
+            if abs(steps - round(steps)) > 1e-6 * max(1.0, steps):
+                self._complain(f"simulation.{key}", getattr(table, key), f"must be a multiple of dt = {table.dt:g} ms")
+        return Simulation(table.dt, table.warmup, table.duration, table.max_rate)
+
+    def _seeds(self, replicates: tables.ReplicatesTable | None) -> tuple[int, ...]:
+        if replicates is None:
+            return ()
+        if isinstance(replicates.seeds, int):
+            return tuple(range(1, replicates.seeds + 1))
+        if len(set(replicates.seeds)) < len(replicates.seeds):
+            self._complain("replicates.seeds", replicates.seeds, "seeds repeat")
+        return tuple(replicates.seeds)
+
+    def _check_record(self, record: tables.RecordTable, simulation: Simulation | None) -> None:
+        for name in record.statistics:
+            if name not in STATISTICS:
+                self._complain("record.statistics", name, f"no such statistic; {choices(STATISTICS, name)}")
+        if len(set(record.statistics)) < len(record.statistics):
+            self._complain("record.statistics", record.statistics, "statistics repeat")
+        for name, value in record.settings.items():
+            if name not in STATISTICS_SETTINGS:
+                self._complain(f"record.settings.{name}", value, f"unknown; {choices(STATISTICS_SETTINGS, name)}")
+            elif simulation is not None and STATISTICS_SETTINGS[name].unit == "ms":
+                try:
+                    steps_of(record.settings, name, simulation.dt)
+                except ValueError as error:
+                    self._complain(f"record.settings.{name}", value, str(error))
+
+    def _targets(self) -> dict[str, tables.TargetTable]:
+        targets = {}
+        for column, content in self._section("targets").items():
+            table = self._table(tables.TargetTable, f"targets.{column}", content)
+            if table is None:
+                continue
+            ranged = table.min is not None or table.max is not None
+            valued = table.value is not None and table.tolerance is not None
+            if ranged == valued or (ranged and (table.value is not None or table.tolerance is not None)):
+                self._complain(f"targets.{column}", content, "give either min, max or both, or value and tolerance")
+            elif table.min is not None and table.max is not None and table.min > table.max:
+                self._complain(f"targets.{column}", content, "min must not be above max")
+            targets[column] = table
+        return targets
+
+    def _jobs(
+        self, top: tables.TopTable | None
+    ) -> tuple[tables.JobsTable | None, dict[str, dict[str, Any]], dict[str, tables.PlacementTable]]:
+        content = self._section("jobs")
+        own = {key: value for key, value in content.items() if not isinstance(value, dict)}
+        jobs = self._table(tables.JobsTable, "jobs", own)
+        if jobs is not None and jobs.executor not in ("auto", *executor_names()):
+            valid = choices(("auto", *executor_names()), jobs.executor)
+            self._complain("jobs.executor", jobs.executor, f"no such executor; {valid}")
+        names = simulator_names()
+        for key in content.keys() - own.keys() - set(names):
+            self._complain(f"jobs.{key}", content[key], f"no such simulator; {choices(names, key)}")
+        settings, placement = {}, {}
+        for name in top.simulators if top is not None else ():
+            if name not in names:
+                self._complain("simulators", name, f"no such simulator; {choices(names, name)}")
+                continue
+            if name in settings:
+                self._complain("simulators", name, "is listed twice")
+            given = content.get(name, {})
+            if not isinstance(given, dict):
+                continue  # already complained about as an unknown key of [jobs]
+            known = find_simulator(name).SETTINGS
+            settings[name] = self._simulator_settings(name, known, given)
+            rest = {key: value for key, value in given.items() if key in tables.PlacementTable.model_fields}
+            placed = self._table(tables.PlacementTable, f"jobs.{name}", rest)
+            for key in given.keys() - rest.keys() - known.keys():
+                valid = choices([*known, *tables.PlacementTable.model_fields], key)
+                self._complain(f"jobs.{name}.{key}", given[key], f"unknown key; {valid}")
+            if placed is not None:
+                placement[name] = placed
+        return jobs, settings, placement
+
+    def _simulator_settings(
+        self, simulator: str, known: Mapping[str, Setting], given: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        checked: dict[str, Any] = {}
+        for name, setting in known.items():
+            value = given.get(name, setting.default)
+            if isinstance(setting.default, float) and type(value) is int:
+                value = float(value)
+            checked[name] = value
+            if type(value) is not type(setting.default):
+                self._complain(
+                    f"jobs.{simulator}.{name}", value, f"must be like its default {setting.default!r}: {setting.doc}"
+                )
+            elif setting.choices is not None and value not in setting.choices:
+                self._complain(f"jobs.{simulator}.{name}", value, choices(setting.choices, str(value)))
+            elif setting.minimum is not None and float(value) < setting.minimum:
+                self._complain(f"jobs.{simulator}.{name}", value, f"must be at least {setting.minimum:g}")
+        return checked
+
+
+def check_targets(sweep: Sweep, populations: tuple[str, ...]) -> list[Problem]:
+    """Check that every target is a column the sweep will have.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The sweep.
+    populations : tuple of str
+        Populations of the model's network.
+    """
+    valid = columns(sweep.statistics, populations)
+    return [
+        Problem(
+            sweep.path, f"targets.{column}", None, f"no such column with these statistics; {choices(valid, column)}"
+        )
+        for column in sweep.targets
+        if column not in valid
+    ]

@@ -1,0 +1,153 @@
+"""The tables of ``sweep.toml``: their keys, types and simple rules, checked by pydantic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gridsearch.input_files import choices
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Table(BaseModel):
+    """Unknown keys and wrong types are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class TopTable(Table):
+    """Keys outside any table."""
+
+    name: Name
+    model: str
+    simulators: Annotated[list[str], Field(min_length=1)]
+
+
+class AxisTable(Table):
+    """One axis: ``values``, or ``start`` and ``num`` with ``stop`` or ``step``."""
+
+    values: Annotated[list[Any], Field(min_length=1)] | None = None
+    start: Finite | None = None
+    stop: Finite | None = None
+    step: Finite | None = None
+    num: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    log: bool = False
+    zip: str | None = None
+
+
+class ReplicatesTable(Table):
+    """``[replicates]``."""
+
+    seeds: Annotated[int, Field(ge=1, le=100_000)] | Annotated[list[Seed], Field(min_length=1)] = 1
+    draws: Literal["shared", "per_point"] = "shared"
+
+
+class SimulationTable(Table):
+    """``[simulation]``."""
+
+    dt: Positive = 0.1
+    warmup: NotNegative = 1000.0
+    duration: Positive = 9000.0
+    max_rate: Positive = 200.0
+
+
+class RecordTable(Table):
+    """``[record]``."""
+
+    statistics: Annotated[list[str], Field(min_length=1)] = ["rate", "cv_isi"]
+    spikes: Literal["none", "sample", "all"] = "none"
+    settings: dict[str, Positive] = {}
+
+
+class TargetTable(Table):
+    """One of ``[targets]``: a range (``min``, ``max``), or ``value`` and ``tolerance``."""
+
+    min: Finite | None = None
+    max: Finite | None = None
+    value: Finite | None = None
+    tolerance: Positive | None = None
+    weight: Positive = 1.0
+
+
+class JobsTable(Table):
+    """``[jobs]`` but for the tables of the simulators."""
+
+    executor: str = "auto"
+    minutes_per_job: Positive = 30.0
+    minutes_per_point: Positive | None = None
+
+
+class PlacementTable(Table):
+    """Keys of ``[jobs.<simulator>]`` that every simulator has."""
+
+    image: str | None = None
+    gpus: Annotated[int, Field(ge=0, le=64)] = 0
+    max_running: Annotated[int, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True)
+class TableProblem:
+    """A mistake within a table: dotted key, what stands there, and the rule."""
+
+    key: str
+    value: object
+    rule: str
+
+
+_RULES: Mapping[str, str] = {
+    "missing": "is missing",
+    "string_type": "must be a string",
+    "int_type": "must be an integer",
+    "int_from_float": "must be an integer",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "finite_number": "must be finite",
+}
+
+
+def problems_of(error: ValidationError, kind: type[BaseModel]) -> list[TableProblem]:
+    """Translate what pydantic found into keys, values and rules, one problem per key."""
+    found: dict[str, TableProblem] = {}
+    for detail in error.errors():
+        # pydantic names the alternative of a union within the location; only keys and indices are the user's
+        location = [
+            str(part) for part in detail["loc"] if isinstance(part, int) or str(part) in _known_keys(detail, kind)
+        ]
+        key = ".".join(location) or ".".join(str(part) for part in detail["loc"][:1])
+        value = None if detail["type"] == "missing" else detail["input"]
+        rule = _rule(detail, kind)
+        if key in found and found[key].rule != rule:
+            rule = f"{found[key].rule}, or {rule}"
+        found[key] = TableProblem(key, value, rule)
+    return list(found.values())
+
+
+def _known_keys(detail: Any, kind: type[BaseModel]) -> set[str]:
+    keys = set(kind.model_fields)
+    if detail["type"] == "extra_forbidden":
+        keys |= {str(part) for part in detail["loc"]}
+    if len(detail["loc"]) > 1 and detail["loc"][0] == "settings":
+        keys.add(str(detail["loc"][1]))
+    return keys
+
+
+def _rule(detail: Any, kind: type[BaseModel]) -> str:
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key; {choices(kind.model_fields, str(detail['loc'][-1]))}"
+    if detail["type"] in _RULES:
+        return _RULES[detail["type"]]
+    if detail["type"] == "string_pattern_mismatch":
+        return "must start with a letter or digit and hold only letters, digits, '.', '_' and '-'"
+    message: str = detail["msg"]
+    return message.replace("Input should be", "must be").replace("List should have", "must have")

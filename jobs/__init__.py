@@ -1,0 +1,1 @@
+"""From points to jobs, and from jobs to an executor."""

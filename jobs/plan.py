@@ -1,0 +1,182 @@
+"""Planning: wanted minus done, cut into jobs of points that share a structure, with what they will cost."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from simulators.network import Network
+from simulators.records import Job, Point
+from simulators.simulator import Cost, find_simulator
+
+_BYTES_PER_ROW = 1200.0
+_BYTES_PER_SPIKE = 6.0
+_NOMINAL_RATE = 5.0  # Hz, where nothing was measured yet
+_SAMPLED_NEURONS = 100
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job and what it is expected to cost.
+
+    Parameters
+    ----------
+    job : Job
+        What the worker gets.
+    cores : int
+        Cores it keeps busy.
+    seconds : float
+        s of wall time.
+    memory : float
+        B, peak.
+    """
+
+    job: Job
+    cores: int
+    seconds: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is left to do for one simulator.
+
+    Parameters
+    ----------
+    template : Job
+        Everything the simulator's jobs have in common; its points are empty.
+    points : sequence of Point
+        Those without a result.
+    structures : sequence of int, shape (n_points,)
+        Index of each point's structure.
+    networks : sequence of Network
+        A network of each structure.
+    observed : Observed, optional
+        What finished points took.
+    """
+
+    template: Job
+    points: Sequence[Point]
+    structures: Sequence[int]
+    networks: Sequence[Network]
+    observed: Observed | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What finished points of a simulator took.
+
+    Parameters
+    ----------
+    build, point : float
+        s, medians; NaN where none was seen.
+    memory : float
+        B, the largest peak.
+    """
+
+    build: float
+    point: float
+    memory: float
+
+
+def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken: Iterable[str]) -> list[PlannedJob]:
+    """Cut the points of a simulator into jobs.
+
+    Points are ordered by structure and seed, so that those that share a build meet in one job. A job is as long as
+    `minutes_per_job`, or shorter if otherwise slots would stay empty.
+
+    Parameters
+    ----------
+    load : Workload
+        What is to be done.
+    minutes_per_job : float
+        Wanted length of a job.
+    n_slots : int, optional
+        How many single-core jobs can run at once, where that is known.
+    taken : iterable of str
+        Names that are in use.
+
+    Returns
+    -------
+    list of PlannedJob
+    """
+    settings = load.template.settings
+    cores = int(settings.get("threads", 1))
+    costs = estimate_costs(load)
+    order = sorted(range(len(load.points)), key=lambda i: (load.structures[i], load.points[i].network_seed))
+    limit = minutes_per_job * 60.0
+    if n_slots is not None and order:
+        work = sum(costs[load.structures[i]].point for i in order)
+        limit = min(limit, max(work * cores / max(n_slots, cores), 1e-9))
+    names = set(taken)
+    planned: list[PlannedJob] = []
+    chunk: list[int] = []
+    seconds = 0.0
+    last: tuple[int, int] | None = None
+    # Time of the points alone is held against the limit while slots are to be filled: equal shares, not equal ends
+    spent = 0.0
+    for i in order:
+        cost = costs[load.structures[i]]
+        if chunk and spent + cost.point > limit * (1.0 + 1e-9):
+            planned.append(_planned(load, chunk, seconds, costs, cores, names))
+            chunk, seconds, spent, last = [], 0.0, 0.0, None
+        group = (load.structures[i], load.points[i].network_seed)
+        if group != last:
+            seconds += cost.build
+            spent += cost.build if n_slots is None else 0.0
+            last = group
+        chunk.append(i)
+        seconds += cost.point
+        spent += cost.point
+    if chunk:
+        planned.append(_planned(load, chunk, seconds, costs, cores, names))
+    return planned
+
+
+def estimate_costs(load: Workload) -> list[Cost]:
+    """Estimate every structure; what was observed replaces the estimate where all points share one structure."""
+    simulator = find_simulator(load.template.simulator)
+    costs = [simulator.estimate(network, load.template.simulation, load.template.settings) for network in load.networks]
+    if load.observed is None or len(costs) != 1:
+        return costs
+    seen, cost = load.observed, costs[0]
+    return [
+        Cost(
+            build=cost.build if math.isnan(seen.build) else seen.build,
+            point=cost.point if math.isnan(seen.point) else seen.point,
+            memory=max(cost.memory, seen.memory),
+        )
+    ]
+
+
+def disk_space(load: Workload) -> float:
+    """Estimate what the rows and spikes of a workload will take on disk in B."""
+    simulation, spikes = load.template.simulation, 0.0
+    for i in load.structures if load.template.spikes != "none" else ():
+        sizes = [population.size for population in load.networks[i].populations]
+        if load.template.spikes == "sample":
+            sizes = [min(size, _SAMPLED_NEURONS) for size in sizes]
+        spikes += sum(sizes) * _NOMINAL_RATE * simulation.duration * 1e-3
+    return len(load.points) * _BYTES_PER_ROW + spikes * _BYTES_PER_SPIKE
+
+
+def _planned(
+    load: Workload, chunk: Sequence[int], seconds: float, costs: Sequence[Cost], cores: int, names: set[str]
+) -> PlannedJob:
+    points = tuple(load.points[i] for i in chunk)
+    job = replace(load.template, name=_name(load.template, points, names), points=points)
+    names.add(job.name)
+    return PlannedJob(job, cores, seconds, max(costs[load.structures[i]].memory for i in chunk))
+
+
+def _name(template: Job, points: Sequence[Point], names: set[str]) -> str:
+    """Name a job after what it does; a second attempt at the same points gets a number."""
+    digest = hashlib.sha256("".join(point.point_id for point in points).encode())
+    digest.update(repr(sorted(template.settings.items())).encode())
+    base = f"{template.simulator}-{digest.hexdigest()[:10]}"
+    name, number = base, 2
+    while name in names:
+        name, number = f"{base}-{number}", number + 1
+    return name
