@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -14,7 +16,7 @@ from gridsearch.submission import Plan
 from jobs.executor import JobFailure
 from jobs.executor import Progress as JobProgress
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -41,11 +43,7 @@ def show_plan(plan: Plan) -> None:
     sizes = " × ".join(str(len(axis.values)) for axis in plan.sweep.axes) or "1"
     say(f"{plan.sweep.name}: model {plan.sweep.model}, grid {sizes}, {len(plan.sweep.seeds)} seed(s)")
     say(f"executor: {plan.executor} ({plan.why})")
-    table = Table(
-        "simulator", "points", "done", "failed", "to do", "jobs", "core hours", "longest job", "memory", "disk"
-    )
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = _table("simulator", "points", "done", "failed", "to do", "jobs", "core h", "longest", "memory", "disk")
     for name, share in plan.simulators.items():
         longest = max((planned.seconds for planned in share.jobs), default=0.0)
         table.add_row(
@@ -74,9 +72,8 @@ def show_failures(failures: Sequence[JobFailure]) -> None:
 def show_status(name: str, counts: Mapping[str, Mapping[str, int]], reasons: Sequence[str], worker: int | None) -> None:
     """Show how many points of each simulator are where."""
     statuses = ("ok", "failed", "timeout", "diverged", "missing")
-    table = Table("simulator", *statuses, title=name, title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    say(name)
+    table = _table("simulator", *statuses)
     for simulator, count in counts.items():
         table.add_row(simulator, *(str(count.get(status, 0)) for status in statuses))
     console.print(table)
@@ -105,6 +102,14 @@ def progress_bar(total: int) -> Iterator[Callable[[JobProgress], None]]:
             bar.update(task, completed=progress.n_done, jobs=jobs)
 
         yield report
+
+
+def _table(first: str, *numbers: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
 
 
 def duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,10 +89,10 @@ class Parameter:
         if self.choices is not None and value not in self.choices:
             raise ValueError(f"valid: {', '.join(map(str, self.choices))}")
         for bound, holds, words in (
-            (self.min, lambda v, b: v >= b, "at least"),
-            (self.max, lambda v, b: v <= b, "at most"),
-            (self.above, lambda v, b: v > b, "above"),
-            (self.below, lambda v, b: v < b, "below"),
+            (self.min, operator.ge, "at least"),
+            (self.max, operator.le, "at most"),
+            (self.above, operator.gt, "above"),
+            (self.below, operator.lt, "below"),
         ):
             if bound is not None and not holds(value, bound):
                 unit = "" if self.unit == "1" else f" {self.unit}"

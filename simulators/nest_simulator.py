@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from simulators.distributions import draw_values
 from simulators.laps import Laps
 from simulators.nest_network import NestNetwork, create_network, neuron_parameters, signed_weight
 from simulators.network import Network, PoissonDrive, Population, Projection, StepCurrent, expected_synapses
@@ -182,7 +183,8 @@ class NestSimulator:
             if population.neuron == "poisson_source":
                 self._built.generators[population.name].set(rate=0.0)
                 continue
-            refractory = max(refractory, float(np.max(neuron_parameters(population, self._seed)["t_ref"])))
+            t_ref = draw_values(population.parameters["t_ref"], population.size, self._seed, population.name, "t_ref")
+            refractory = max(refractory, float(np.max(t_ref)))
             self._built.nodes[population.name].set(
                 tau_syn_ex=_EXTINGUISHING_TAU, tau_syn_in=_EXTINGUISHING_TAU, V_th=_UNREACHABLE
             )
@@ -199,7 +201,11 @@ class NestSimulator:
     def _set_state(self, built: NestNetwork, network: Network) -> None:
         for population in network.populations:
             if population.neuron != "poisson_source":
-                built.nodes[population.name].set(**neuron_parameters(population, self._seed))
+                values = neuron_parameters(population, self._seed)
+                # One value per neuron goes by a slower way, and would take the single values along
+                drawn = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+                built.nodes[population.name].set(**{name: values[name] for name in values.keys() - drawn.keys()})
+                built.nodes[population.name].set(**drawn)
         drives = (given for given in network.inputs if isinstance(given, PoissonDrive))
         weighted: list[Projection | PoissonDrive] = [*network.projections, *drives]
         for edge in weighted:
