@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,15 +87,17 @@ class Parameter:
             raise ValueError("must be finite")
         if self.choices is not None and value not in self.choices:
             raise ValueError(f"valid: {', '.join(map(str, self.choices))}")
-        for bound, holds, words in (
-            (self.min, operator.ge, "at least"),
-            (self.max, operator.le, "at most"),
-            (self.above, operator.gt, "above"),
-            (self.below, operator.lt, "below"),
-        ):
-            if bound is not None and not holds(value, bound):
-                unit = "" if self.unit == "1" else f" {self.unit}"
-                raise ValueError(f"must be {words} {bound:g}{unit}")
+        broken = ""
+        if self.min is not None and not value >= self.min:
+            broken = f"at least {self.min:g}"
+        elif self.max is not None and not value <= self.max:
+            broken = f"at most {self.max:g}"
+        elif self.above is not None and not value > self.above:
+            broken = f"above {self.above:g}"
+        elif self.below is not None and not value < self.below:
+            broken = f"below {self.below:g}"
+        if broken:
+            raise ValueError(f"must be {broken}" + ("" if self.unit == "1" else f" {self.unit}"))
         return value
 
 
