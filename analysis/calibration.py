@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.grids import Grid, statistic_grid
-from analysis.run import RunError, run_of
+from analysis.grids import Grid, statistic_grid, values_of
+from analysis.run import RunError, Target, run_of
 
 FEASIBLE = "feasible"
 CONTOURS = (0.5, 0.9)  # of P(all targets met)
@@ -43,7 +43,7 @@ def targets_met(table: pd.DataFrame) -> pd.DataFrame:
     known = (status == "ok").to_numpy() | (status == "diverged").to_numpy()
     met: dict[str, NDArray[np.float64]] = {}
     for target in run.targets:
-        values = _values(table, target.statistic)
+        values = values_of(table, target.statistic)
         with np.errstate(invalid="ignore"):
             inside = (values >= target.low) & (values <= target.high) & (status == "ok").to_numpy()
         met[target.statistic] = np.where(known, inside, np.nan)
@@ -84,7 +84,150 @@ def feasibility_grid(
     return statistic_grid(verdicts, FEASIBLE, x, y, at, mark_silent=False)
 
 
-def _values(table: pd.DataFrame, statistic: str) -> NDArray[np.float64]:
-    if statistic not in table:
-        return np.full(len(table), np.nan)
-    return table[statistic].to_numpy(dtype=np.float64, na_value=np.nan)
+def losses(table: pd.DataFrame) -> pd.Series:
+    """Measure how far each row is from the targets: 0 where a range is met.
+
+    A value with a tolerance adds w·((x − value)/tolerance)², a range w·(distance to it/half its width)²; the scale of
+    a half-open range is its bound. The sum is divided by that of the weights.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `open_run`.
+
+    Returns
+    -------
+    pandas.Series of float
+        Infinite where a statistic is undefined or the point diverged, NaN where nothing is known.
+
+    Raises
+    ------
+    RunError
+        If the run has no targets.
+    """
+    known = targets_met(table)[FEASIBLE].notna().to_numpy()
+    total, weights = np.zeros(len(table)), 0.0
+    for target in run_of(table).targets:
+        values = values_of(table, target.statistic)
+        if target.value is not None:
+            distance = np.abs(values - target.value)
+        else:
+            distance = np.maximum(0.0, np.maximum(target.low - values, values - target.high))
+        total += target.weight * (distance / _scale(target)) ** 2
+        weights += target.weight
+    total = np.where(np.isnan(total) | (table["status"] == "diverged").to_numpy(), np.inf, total / weights)
+    return pd.Series(np.where(known, total, np.nan), table.index, name="loss")
+
+
+def best_points(table: pd.DataFrame, n: int | None = 10) -> pd.DataFrame:
+    """Rank the points: those that meet all targets in most seeds first, then by loss.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `open_run`.
+    n : int, optional
+        How many per simulator; None for all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per point and ``configuration``: the swept parameters, ``n_seeds`` (with a verdict), ``p_feasible`` with
+        its 95 % interval ``p_low``, ``p_high`` (Wilson; one seed says little, and the interval shows it), ``loss`` and
+        ``loss_sd`` over seeds, and mean and ``<statistic>_sd`` of every statistic with a target.
+
+    Raises
+    ------
+    RunError
+        If the run has no targets.
+
+    References
+    ----------
+    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal of the
+    American Statistical Association 22, 209–212.
+    """
+    run = run_of(table)
+    keys = ["configuration", *(axis.key for axis in run.axes)]
+    goals = [target.statistic for target in run.targets]
+    rows = table[keys].copy()
+    for key in keys:
+        if rows[key].dtype == object:  # vectors cannot be grouped by
+            rows[key] = [tuple(value) if isinstance(value, list | np.ndarray) else value for value in rows[key]]
+    rows["p_feasible"], rows["loss"] = targets_met(table)[FEASIBLE], losses(table)
+    for goal in goals:
+        rows[goal] = values_of(table, goal)
+    rows = rows[rows["p_feasible"].notna()]
+    groups = rows.groupby(keys, observed=True, sort=False, dropna=False)
+    found = groups[["p_feasible", "loss", *goals]].mean()
+    found.insert(0, "n_seeds", groups.size())
+    low, high = wilson_interval(found["p_feasible"].to_numpy(), found["n_seeds"].to_numpy())
+    found.insert(2, "p_low", low)
+    found.insert(3, "p_high", high)
+    finite = rows.replace({"loss": {np.inf: np.nan}}).groupby(keys, observed=True, sort=False, dropna=False)
+    for name in ("loss", *goals):
+        found.insert(list(found.columns).index(name) + 1, f"{name}_sd", finite[name].std())
+    found = found.reset_index().sort_values(["p_feasible", "loss"], ascending=[False, True], kind="stable")
+    if n is not None:
+        found = found.groupby("configuration", observed=True, sort=False).head(n)
+    found = found.reset_index(drop=True)
+    found.attrs = table.attrs
+    return found
+
+
+def target_failures(table: pd.DataFrame) -> pd.DataFrame:
+    """Say of each target in which fraction of the rows it is met, missed and which way, and stands alone in the way.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `open_run`.
+
+    Returns
+    -------
+    pandas.DataFrame, shape (n_targets, 6)
+        Index: statistic. Columns ``met``, ``too_low``, ``too_high``, ``undefined``, ``diverged`` (fractions that add
+        up to 1) and ``only_obstacle``, the fraction that would be feasible but for this target.
+
+    Raises
+    ------
+    RunError
+        If the run has no targets.
+    """
+    met = targets_met(table)
+    known = met[FEASIBLE].notna()
+    met, rows = met[known], table[known]
+    diverged = (rows["status"] == "diverged").to_numpy()
+    goals = [target.statistic for target in run_of(table).targets]
+    missed = (met[goals] == 0).sum(axis=1)
+    found = {}
+    for target in run_of(table).targets:
+        values = np.where(diverged, np.nan, values_of(rows, target.statistic))
+        with np.errstate(invalid="ignore"):
+            parts: dict[str, Any] = {
+                "met": met[target.statistic] == 1,
+                "too_low": values < target.low,
+                "too_high": values > target.high,
+                "undefined": np.isnan(values) & ~diverged,
+                "diverged": diverged,
+                "only_obstacle": (met[target.statistic] == 0) & (missed == 1) & ~diverged,
+            }
+        found[target.statistic] = {name: float(np.mean(part)) if len(rows) else np.nan for name, part in parts.items()}
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def wilson_interval(
+    fraction: NDArray[np.float64], n: NDArray[np.int64], z: float = 1.959964
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the Wilson interval of a fraction of `n`; by default of 95 %."""
+    centre = (fraction + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(fraction * (1 - fraction) / n + z**2 / (4 * n**2))
+    return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
+
+
+def _scale(target: Target) -> float:
+    if target.value is not None and target.tolerance:
+        return target.tolerance
+    if np.isfinite(target.low) and np.isfinite(target.high) and target.high > target.low:
+        return (target.high - target.low) / 2
+    bound = target.low if np.isfinite(target.low) else target.high
+    return abs(bound) or 1.0

@@ -254,9 +254,7 @@ def _reduce(
 
     status = table["status"]
     ok = (status == "ok").to_numpy()
-    values = np.full(len(table), np.nan)
-    if statistic in table:
-        values = table[statistic].to_numpy(dtype=np.float64, na_value=np.nan)
+    values = values_of(table, statistic)
     defined = ok & np.isfinite(values)
     n_rows = np.bincount(cell, minlength=size)
     n_defined, n_ok = count(defined), count(ok)
@@ -273,6 +271,13 @@ def _reduce(
     if mark_silent:
         state[(n_ok > 0) & (count(ok & silent_rows(table, statistic)) == n_ok)] = State.SILENT
     return state, mean, spread, n_defined, n_rows
+
+
+def values_of(table: pd.DataFrame, statistic: str) -> NDArray[np.float64]:
+    """Return a statistic of every row; NaN where it is undefined, or in no summary yet; shape (n_rows,)."""
+    if statistic not in table:
+        return np.full(len(table), np.nan)
+    return table[statistic].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def silent_rows(table: pd.DataFrame, statistic: str) -> NDArray[np.bool_]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import dask.dataframe as dd
 
 MISSING = "missing"
+STATUSES = ("ok", "failed", "timeout", "diverged", MISSING)
 _KEYS = ("point_id", *IDENTITY, "status", "finished")
 
 
@@ -277,9 +278,9 @@ def _to_frame(
     columns["status"] = beside["status"]
     columns |= {name: beside[name] for name in beside.column_names}
     frame: pd.DataFrame = pa.table(columns).to_pandas(split_blocks=True, zero_copy_only=False)
+    # all of them, whatever has happened so far
+    frame["status"] = frame["status"].cat.set_categories(STATUSES)
     if absent.any():
-        if isinstance(frame["status"].dtype, pd.CategoricalDtype):
-            frame["status"] = frame["status"].cat.add_categories([MISSING])
         frame["status"] = frame["status"].fillna(MISSING)
     if not categorical:  # partitions would differ in their categories
         for repetitive in frame.select_dtypes("category"):

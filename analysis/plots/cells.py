@@ -117,13 +117,13 @@ def set_axis(ax: Axes, table: pd.DataFrame, dimension: Dimension, which: Literal
         lines.append("together with " + ", ".join(axis.key for axis in dimension.axes[1:]))
     ax.set(**{f"{which}label": "\n".join(lines)})
     if not dimension.numeric:
-        ticks = [_short(value) for value in dimension.values]
+        ticks = [short(value) for value in dimension.values]
         ax.set(**{f"{which}ticks": centres_of(dimension), f"{which}ticklabels": ticks})
 
 
 def title_of(grid: Grid, text: str) -> str:
     """Return a title that also says where the grid was cut and what was averaged."""
-    cuts = [f"{key} = {_short(value)}" for key, value in grid.at.items()]
+    cuts = [f"{key} = {short(value)}" for key, value in grid.at.items()]
     if grid.averaged:
         cuts.append("mean over " + ", ".join(grid.averaged))
     return "\n".join([*textwrap.wrap(text, 46), *([", ".join(cuts)] if cuts else [])])
@@ -231,5 +231,6 @@ def _colour_bar_axes(ax: Axes) -> Axes:
     return next(artist.colorbar.ax for artist in artists if artist.colorbar is not None)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Return a value of an axis as text."""
     return f"{value:g}" if isinstance(value, float) else str(value)
