@@ -19,7 +19,7 @@ case ${1:-} in
             echo "docker_engine.sh: no Engine answers and dockerd is not installed (Debian: docker.io)" >&2
             exit 1
         fi
-        # Its own session, so that it outlives this script and the terminal.
+        # Detached, so that it outlives this script and the terminal.
         setsid nohup dockerd >"$log" 2>&1 </dev/null &
         echo $! >"$pid_file"
         for _ in $(seq 60); do
