@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from gridsearch.axes import zip_groups
 from gridsearch.input_files import InputError
 from gridsearch.submission import Plan
 from jobs.executor import JobFailure
@@ -40,8 +41,10 @@ def say(message: str) -> None:
 
 def show_plan(plan: Plan) -> None:
     """Show points, jobs, hours, memory and disk per simulator."""
-    sizes = " × ".join(str(len(axis.values)) for axis in plan.sweep.axes) or "1"
-    say(f"{plan.sweep.name}: model {plan.sweep.model}, grid {sizes}, {len(plan.sweep.seeds)} seed(s)")
+    sizes = " × ".join(str(len(group[0].values)) for group in zip_groups(plan.sweep.axes)) or "1"
+    say(
+        f"{plan.sweep.name}: model {plan.sweep.model}, grid {sizes}, {len(plan.sweep.seeds)} seed{'s' if len(plan.sweep.seeds) > 1 else ''}"
+    )
     say(f"executor: {plan.executor} ({plan.why})")
     table = _table("simulator", "points", "done", "failed", "to do", "jobs", "core h", "longest", "memory", "disk")
     for name, share in plan.simulators.items():

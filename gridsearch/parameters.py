@@ -87,6 +87,10 @@ class Parameter:
             raise ValueError("must be finite")
         if self.choices is not None and value not in self.choices:
             raise ValueError(f"valid: {', '.join(map(str, self.choices))}")
+        self._check_bounds(value)
+        return value
+
+    def _check_bounds(self, value: Any) -> None:
         broken = ""
         if self.min is not None and not value >= self.min:
             broken = f"at least {self.min:g}"
@@ -98,7 +102,6 @@ class Parameter:
             broken = f"below {self.below:g}"
         if broken:
             raise ValueError(f"must be {broken}" + ("" if self.unit == "1" else f" {self.unit}"))
-        return value
 
 
 @dataclass(frozen=True)
