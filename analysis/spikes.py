@@ -178,13 +178,14 @@ def map_spikes(
     RunError
         If no spikes are stored, or the function fails.
     """
-    import dask
+    from dask.base import compute
+    from dask.delayed import delayed
 
     stored = stored_points(path)
     tasks = _tasks(path, stored)
     name = getattr(function, "__name__", "value")
-    work = [dask.delayed(_apply, pure=False)(function, task, name) for task in tasks]
-    values = dask.compute(*work, scheduler=scheduler or "threads")
+    work = [delayed(_apply, pure=False)(function, task, name) for task in tasks]
+    values = compute(*work, scheduler=scheduler or "threads")  # type: ignore[no-untyped-call]
     frame = stored.drop(columns=["spike_file"]).reset_index(drop=True).join(pd.DataFrame(list(values)))
     frame.attrs = stored.attrs
     return frame
@@ -237,7 +238,8 @@ def _read_point(task: dict[str, Any]) -> PointSpikes:
 
 
 def _read_frame(task: dict[str, Any]) -> pd.DataFrame:
-    frame = _read_table(task).to_pandas()[["population", "sender", "time"]].astype({"population": "str"})
+    frame: pd.DataFrame = _read_table(task).to_pandas()[["population", "sender", "time"]]
+    frame["population"] = frame["population"].astype("str")
     frame.insert(0, "point_id", pd.Series([task["point_id"]] * len(frame), dtype="str"))
     frame.insert(1, "simulator", pd.Series([task["simulator"]] * len(frame), dtype="str"))
     return frame

@@ -41,10 +41,10 @@ def say(message: str) -> None:
 
 def show_plan(plan: Plan) -> None:
     """Show points, jobs, hours, memory and disk per simulator."""
-    sizes = " × ".join(str(len(group[0].values)) for group in zip_groups(plan.sweep.axes)) or "1"
-    say(
-        f"{plan.sweep.name}: model {plan.sweep.model}, grid {sizes}, {len(plan.sweep.seeds)} seed{'s' if len(plan.sweep.seeds) > 1 else ''}"
-    )
+    lengths = [len(group[0].values) for group in zip_groups(plan.sweep.axes)]
+    n_seeds = len(plan.sweep.seeds)
+    replicates = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
+    say(f"{plan.sweep.name}: model {plan.sweep.model}, grid {' × '.join(map(str, lengths)) or '1'}, {replicates}")
     say(f"executor: {plan.executor} ({plan.why})")
     table = _table("simulator", "points", "done", "failed", "to do", "jobs", "core h", "longest", "memory", "disk")
     for name, share in plan.simulators.items():
