@@ -78,12 +78,13 @@ def expand(sweep: Sweep) -> Grid:
         for seed in sweep.seeds:
             points.append(identity.point(encoded, seed, swept))
             structures.append(index)
-    if problems:
-        raise InputError(list(problems.values()))
-    populations = tuple(p.name for p in networks[0].populations if p.neuron != "poisson_source")
-    targets = check_targets(sweep, populations)
-    if targets:
-        raise InputError(targets)
+    found = list(problems.values())
+    populations: tuple[str, ...] = ()
+    if networks:
+        populations = tuple(p.name for p in networks[0].populations if p.neuron != "poisson_source")
+        found += check_targets(sweep, populations)
+    if found:
+        raise InputError(found)
     return Grid(parameters, tuple(points), tuple(structures), tuple(networks), populations)
 
 

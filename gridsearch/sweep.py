@@ -171,10 +171,12 @@ class _Reader:
         except ValidationError as error:
             for problem in tables.problems_of(error, kind):
                 self._complain(".".join(filter(None, (key, problem.key))), problem.value, problem.rule)
-            return None
+            # What is sound goes on to the checks that follow, so that one mistake does not hide another
+            wrong = {detail["loc"][0] for detail in error.errors()}
+            return kind.model_construct(**{name: value for name, value in content.items() if name not in wrong})
 
     def _defaults(self, top: tables.TopTable | None) -> Defaults | None:
-        model = self._content.get("model") if top is None else top.model
+        model = getattr(top, "model", None)
         if not isinstance(model, str):
             return None
         if model not in model_names():
@@ -279,7 +281,7 @@ class _Reader:
         for key in content.keys() - own.keys() - set(names):
             self._complain(f"jobs.{key}", content[key], f"no such simulator; {choices(names, key)}")
         settings, placement = {}, {}
-        for name in top.simulators if top is not None else ():
+        for name in getattr(top, "simulators", ()):
             if name not in names:
                 self._complain("simulators", name, f"no such simulator; {choices(names, name)}")
                 continue
