@@ -38,7 +38,8 @@ def draw_grid(
     draw = ax.pcolorfast if regular and values.size > _MANY_CELLS else ax.pcolormesh
     states = np.ma.masked_equal(grid.state, State.VALUE)
     if not states.mask.all():
-        draw(x_edges, y_edges, states, cmap=state_map(), vmin=-0.5, vmax=len(State) - 0.5)
+        faces = draw(x_edges, y_edges, states, cmap=state_map(), vmin=-0.5, vmax=len(State) - 0.5)
+        faces.set_rasterized(True)  # else a vector viewer shows seams between cells
         for state in State:
             if state in STATES:
                 _hatch(ax, x_edges, y_edges, grid.state == state, state)

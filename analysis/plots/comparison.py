@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import ArrayLike
 
 from analysis.agreement import Difference
@@ -65,7 +66,8 @@ def draw_difference(
                 ms=4,
                 mew=0.8,
                 color="black",
-                label="more than two standard errors (seeds)",
+                path_effects=[Stroke(linewidth=2.2, foreground="white"), Normal()],
+                label="beyond 2 standard errors",
             )
             handles.append(crosses)
         if legend:

@@ -92,7 +92,7 @@ def iterate_figures(table: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
     yield "timing", draw_timing(table)
 
 
-def draw_statistic(table: pd.DataFrame, statistic: str) -> Figure:
+def draw_statistic(table: pd.DataFrame, statistic: str, title: bool = True) -> Figure:
     """Draw maps of a statistic: a column per population, a row per simulator and slice of a third axis.
 
     Parameters
@@ -101,6 +101,8 @@ def draw_statistic(table: pd.DataFrame, statistic: str) -> Figure:
         From `open_run`.
     statistic : str
         Name of a statistic (``rate``) or of one of its columns (``rate_E``).
+    title : bool
+        Name the run, and say how much of it has run.
 
     Returns
     -------
@@ -114,23 +116,34 @@ def draw_statistic(table: pd.DataFrame, statistic: str) -> Figure:
     panels = list(_panels(table))
     feasible = [feasibility_grid(part, at=at) if run.targets else None for _, part, at in panels]
     with in_style():
-        figure, axes = _panel_figure(table, len(panels), len(columns))
+        figure, axes = _panel_figure(table, len(panels), len(columns), title)
         handles: dict[str, Handle] = {}
         for column, name in enumerate(columns):
             grids = [statistic_grid(part, name, at=at) for _, part, at in panels]
             limits = colour_limits(*grids)
-            for row, ((title, part, _), grid) in enumerate(zip(panels, grids, strict=True)):
+            for row, ((simulator, part, _), grid) in enumerate(zip(panels, grids, strict=True)):
                 ax = axes[row][column]
                 entries = draw_cells(part, grid, ax, feasible[row], limits)
-                _say_simulator(ax, title)
+                _say_simulator(ax, simulator)
                 handles |= {str(entry.get_label()): entry for entry in entries}
         _label_outer(axes, maps=len(choose_dimensions(table)) == 2)
         place_legend(axes[0][0], list(handles.values()))
     return figure
 
 
-def draw_feasible_region(table: pd.DataFrame) -> Figure:
-    """Draw P(all targets met): a row per simulator and slice of a third axis.
+def draw_feasible_region(table: pd.DataFrame, title: bool = True) -> Figure:
+    """Draw P(all targets met): a panel per simulator and slice of a third axis.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `open_run`.
+    title : bool
+        Name the run, and say how much of it has run.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
 
     Raises
     ------
@@ -139,25 +152,38 @@ def draw_feasible_region(table: pd.DataFrame) -> Figure:
     """
     panels = list(_panels(table))
     with in_style():
-        figure, axes = _panel_figure(table, 1, len(panels))
+        figure, axes = _panel_figure(table, len(panels), 1, title)
         handles: dict[str, Handle] = {}
-        for column, (title, part, at) in enumerate(panels):
-            entries = draw_feasible_cells(part, feasibility_grid(part, at=at), axes[0][column])
-            _say_simulator(axes[0][column], title)
+        for (simulator, part, at), ax in zip(panels, axes[:, 0], strict=True):
+            entries = draw_feasible_cells(part, feasibility_grid(part, at=at), ax)
+            _say_simulator(ax, simulator)
             handles |= {str(entry.get_label()): entry for entry in entries}
         _label_outer(axes, maps=len(choose_dimensions(table)) == 2)
         place_legend(axes[0][0], list(handles.values()))
     return figure
 
 
-def draw_timing(table: pd.DataFrame) -> Figure:
-    """Draw the phases of the points and how fast the propagation ran."""
+def draw_timing(table: pd.DataFrame, title: bool = True) -> Figure:
+    """Draw the phases of the points and how fast the propagation ran.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `open_run`.
+    title : bool
+        Name the run.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     with in_style():
-        figure = new_figure(8.0, 5.2)
-        upper, lower = figure.subplots(2, 1, height_ratios=[1.0, 1.4])
+        figure = new_figure(6.4, 6.4)
+        upper, lower = figure.subplots(2, 1, height_ratios=[1.0, 1.0])
         draw_phases(table, upper)
         draw_realtime_factors(table, lower)
-        figure.suptitle(run_of(table).name)
+        if title:
+            figure.suptitle(run_of(table).name)
     return figure
 
 
@@ -186,8 +212,10 @@ def _panels(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, Mapping[st
             yield (str(name) if len(configurations) > 1 else ""), part, at
 
 
-def _panel_figure(table: pd.DataFrame, n_rows: int, n_columns: int) -> tuple[Figure, Any]:
+def _panel_figure(table: pd.DataFrame, n_rows: int, n_columns: int, title: bool) -> tuple[Figure, Any]:
     figure = new_figure(0.6 + 4.1 * n_columns, 0.9 + 3.3 * n_rows)
+    if not title:
+        return figure, figure.subplots(n_rows, n_columns, squeeze=False)
     finished = float((table["status"] != "missing").mean())
     state = "" if finished == 1 else f" ({100 * finished:.0f} % of the points have run)"
     figure.suptitle(f"{run_of(table).name}{state}")

@@ -80,6 +80,11 @@ def in_style() -> AbstractContextManager[None]:
     return mpl.rc_context(_RC)
 
 
+def in_vectors() -> AbstractContextManager[None]:
+    """Apply the style for an SVG that looks the same everywhere: its letters are drawn, not set in a font."""
+    return mpl.rc_context(_RC | {"svg.fonttype": "path"})
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return a figure that is drawn without a window, whatever backend the session uses.
 

@@ -58,7 +58,8 @@ def draw_phases(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.set_title("where the time goes" if len(means) else "where the time goes: nothing has run yet")
         if shown:
             shares = "share of the total" + (f" ({', '.join(map(str, means.index))})" if len(means) > 1 else "")
-            ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.05), title=f"phase, {shares}", title_fontsize=8)
+            # below the axes, in reading order
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, title=f"phase, {shares}")
     return ax
 
 
@@ -85,7 +86,7 @@ def draw_realtime_factors(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
             ax.plot(median, 0.5, "o", ms=4, color=COLOURS[number])
         if ax.lines:
             ax.set_xscale("log")
-            ax.legend(loc="lower right")
+            ax.legend(loc="best")
         ax.axvline(1.0, color="0.4", lw=1, ls=":")
         ax.annotate("real time", (1.0, 1.0), xytext=(2, -2), textcoords="offset points", fontsize=7, va="top")
         ax.set_ylim(0, 1.02)

@@ -1,0 +1,278 @@
+"""One page on a run: what was asked, where it is calibrated, what it cost and what failed."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+
+from analysis.agreement import compare, difference_grid, statistic_columns
+from analysis.calibration import best_points, target_failures
+from analysis.plots import (
+    draw_cost,
+    draw_difference,
+    draw_feasible_region,
+    draw_phases,
+    draw_realtime_factors,
+    draw_statistic,
+)
+from analysis.plots.style import in_style, in_vectors, new_figure
+from analysis.report_tables import (
+    Rows,
+    as_percent,
+    as_rows,
+    axes_rows,
+    best_rows,
+    failure_rows,
+    machine_rows,
+    parameters_table,
+    settings_rows,
+    targets_rows,
+    text_of,
+    timing_rows,
+)
+from analysis.results import open_run
+from analysis.run import Run, run_of
+from analysis.scaling import fit_cost, realtime_frontier, variable_cost
+from analysis.sensitivity import sensitivities
+from analysis.summary_tables import CorruptSummaryWarning
+from simulators.atomic_file import replacing
+from simulators.run_directory import RunDirectory
+
+_COMPARISON = ["statistic", "n_points", "difference", "distance", "distance_within", "p", "verdict"]
+_COMPARISON_TITLES = ["statistic", "points", "mean difference", "distance", "between seeds", "p", "what follows"]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure within the page: SVG in base64, and what it shows."""
+
+    data: str
+    text: str
+
+
+def write_report(path: str | Path) -> Path:
+    """Write ``report.html`` of a run: one file that needs nothing else, complete run or not.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of the run.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    RunError
+        If the folder is not a run.
+    """
+    directory = RunDirectory(Path(path))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CorruptSummaryWarning)
+        table = open_run(path)
+    complaints = [str(warning.message) for warning in caught if issubclass(warning.category, CorruptSummaryWarning)]
+    page = _template().render(_content(table, directory, complaints))
+    with replacing(directory.report) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return directory.report
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("report.html")
+
+
+def _content(table: pd.DataFrame, directory: RunDirectory, complaints: list[str]) -> dict[str, Any]:
+    run = run_of(table)
+    status = table["status"].value_counts()
+    counts = {"total": f"{len(table):,}", "missing": f"{status['missing']:,}" if status["missing"] else ""}
+    tiles = [("points × simulators", counts["total"])]
+    tiles += [(name, f"{status[name]:,}") for name in status.index if status[name]]
+    swept = any(len(axis.values) > 1 for axis in run.axes)
+    content = {
+        "run": run,
+        "counts": counts,
+        "tiles": tiles,
+        "warnings": complaints,
+        "axes": axes_rows(run),
+        "settings": settings_rows(run),
+        "targets": targets_rows(run, table.attrs["units"]),
+        "maps": list(_maps(table, run)) if swept else [],
+        "calibration": _calibration(table, run) if run.targets else None,
+        "sensitivity": list(_sensitivity(table)) if swept else [],
+        "agreement": list(_agreement(table, swept)),
+        "timing": timing_rows(table) if "realtime_factor" in table else Rows((), ()),
+        "timing_figures": [
+            _embed(_draw_alone(draw_phases, table), "wall time per point by phase"),
+            _embed(_draw_alone(draw_realtime_factors, table), "real-time factors"),
+        ],
+        "scaling": _scaling(table),
+        "failures": failure_rows(table, run),
+        "machines": machine_rows(table),
+        "provenance": _read_text(directory.provenance),
+        "sweep": _read_text(directory.sweep),
+        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+    titles = {
+        "asked": "What was asked",
+        "maps": "Maps",
+        "calibration": "Calibration",
+        "sensitivity": "Dependence",
+        "agreement": "Agreement",
+        "timing": "Time",
+        "failures": "Failures",
+        "provenance": "Provenance",
+    }
+    content["sections"] = [(key, title) for key, title in titles.items() if content.get(key, True)]
+    return content
+
+
+def _maps(table: pd.DataFrame, run: Run) -> Iterator[dict[str, Any]]:
+    for statistic in run.statistics:
+        columns = [f"{statistic}_{name}" for name in run.populations]
+        columns = [name for name in columns if name in table] or ([statistic] if statistic in table else columns)
+        figures = [_embed(draw_statistic(table, name, title=False), f"map of {name}") for name in columns]
+        yield {"title": statistic, "figures": figures}
+
+
+def _calibration(table: pd.DataFrame, run: Run) -> dict[str, Any]:
+    best = best_points(table, None)
+    parts = []
+    for name in dict.fromkeys(table["configuration"]):
+        own = best[best["configuration"] == name]
+        part: dict[str, Any] = {"configuration": _label(table, name), "rows": best_rows(own.head(10), run), "toml": ""}
+        if len(own):
+            first = own.iloc[0]
+            part["toml"] = parameters_table(first, run)
+            part["words"] = (
+                f"The best point meets all targets in {text_of(float(100 * first['p_feasible']))} % of "
+                f"{text_of(int(first['n_seeds']))} seed{'s' if first['n_seeds'] != 1 else ''}"
+                + ("." if first["p_feasible"] > 0 else ": no point does; this one is the nearest.")
+            )
+        parts.append(part)
+    feasible = int((best["p_feasible"] >= 0.5).sum())
+    words = f"{feasible:,} of {len(best):,} finished points meet all targets in at least half of their seeds."
+    if len(run.seeds) == 1:
+        words += " There is one seed, so P is 0 or 1 at every point: it says what that seed did, not how sure it is."
+    failures = [
+        {"caption": _label(table, name), "rows": _failure_shares(part)}
+        for name, part in table.groupby("configuration", observed=True, sort=False)
+        if (part["status"] != "missing").any()
+    ]
+    figures = [
+        _embed(draw_feasible_region(part, title=False), f"probability that all targets are met, {name}")
+        for name, part in table.groupby("configuration", observed=True, sort=False)
+    ]
+    return {"words": words, "best": parts, "failures": failures, "figures": figures}
+
+
+def _failure_shares(table: pd.DataFrame) -> Rows:
+    titles = ["target", "met", "too low", "too high", "undefined", "diverged", "only obstacle"]
+    return as_rows(as_percent(target_failures(table).rename_axis("target").reset_index()), titles)
+
+
+def _sensitivity(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for name, part in table.groupby("configuration", observed=True, sort=False):
+        found = sensitivities(part.set_axis(range(len(part))))
+        if found["share"].notna().any():
+            yield {"caption": _label(table, name), "rows": as_rows(as_percent(found, ["share", "seeds"]))}
+
+
+def _agreement(table: pd.DataFrame, swept: bool) -> Iterator[dict[str, Any]]:
+    names = list(dict.fromkeys(table.loc[table["status"] == "ok", "configuration"]))
+    for other in names[1:]:
+        found = compare(table, names[0], other)
+        for column in set(_COMPARISON) - set(found):
+            found[column] = np.nan
+        figures = [
+            _embed(
+                _draw_difference(table, statistic, names[0], other), f"difference of {statistic}: {other} − {names[0]}"
+            )
+            for statistic in (statistic_columns(table) if swept else [])
+        ]
+        rows = as_rows(found[_COMPARISON], _COMPARISON_TITLES)
+        yield {"title": f"{other} and {names[0]}", "rows": rows, "figures": figures}
+
+
+def _draw_difference(table: pd.DataFrame, statistic: str, a: str, b: str) -> Any:
+    difference = difference_grid(table, statistic, a, b)
+    return _draw_alone(partial(draw_difference, difference=difference), table)
+
+
+def _draw_alone(draw: Callable[..., Any], table: pd.DataFrame) -> Any:
+    with in_style():
+        figure = new_figure(4.7, 4.2)
+        draw(table, ax=figure.subplots())
+    return figure
+
+
+def _scaling(table: pd.DataFrame) -> dict[str, Any] | None:
+    """Fit the cost against the size, where the size was swept."""
+    if "n_neurons" not in table or table["n_neurons"].nunique() < 3:
+        return None
+    rows = []
+    with in_style():
+        figure = new_figure(5.0, 4.0)
+        ax = figure.subplots()
+    for number, (name, part) in enumerate(table.groupby("configuration", observed=True, sort=False)):
+        cost = variable_cost(part)
+        known = cost.notna() & (cost > 0)
+        sizes, cost = part.loc[known, "n_neurons"], cost[known]
+        if sizes.nunique() < 3 or len(sizes) < 4:
+            continue
+        model = fit_cost(sizes, cost, part.loc[known, "n_synapses"])
+        frontier = realtime_frontier(sizes, cost)
+        draw_cost(sizes, cost, None, frontier, ax, label=str(name), colour=f"C{number}")
+        for term, value, low, high in zip(
+            ("1", "N", "synapses"), model.coefficients, model.low, model.high, strict=True
+        ):
+            rows.append((str(name), term, float(value), float(low), float(high)))
+    if not rows:
+        return None
+    fitted = pd.DataFrame(rows, columns=["simulator", "term", "coefficient", "95 % from", "to"])
+    return {
+        "words": "T_var/T_bio = a0 + a1·N + a2·synapses, fitted on relative residuals; T_var is propagation and "
+        "fetching the spikes.",
+        "rows": as_rows(fitted),
+        "figure": _embed(figure, "real-time factor against the number of neurons"),
+    }
+
+
+def _label(table: pd.DataFrame, name: Any) -> str:
+    return str(name) if table["configuration"].nunique() > 1 else ""
+
+
+def _embed(figure: Any, text: str) -> Drawn:
+    buffer = io.BytesIO()
+    with in_vectors():
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return Drawn(base64.b64encode(buffer.getvalue()).decode("ascii"), text)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    if path.suffix == ".json":
+        try:
+            return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        except ValueError:
+            return text
+    return text
