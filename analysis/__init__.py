@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         draw_timing,
     )
     from analysis.report import write_report
+    from analysis.report_tables import parameters_table
     from analysis.scaling import CostModel, Frontier, fit_cost, realtime_frontier, variable_cost
     from analysis.sensitivity import sensitivities
     from analysis.spikes import PointSpikes, map_spikes, open_spikes, read_spikes, stored_points
@@ -71,6 +72,7 @@ __all__ = [
     "open_run",
     "open_runs",
     "open_spikes",
+    "parameters_table",
     "read_run",
     "read_spikes",
     "realtime_frontier",
@@ -120,6 +122,7 @@ _LATER = {
         "draw_timing",
     ),
     "analysis.report": ("write_report",),
+    "analysis.report_tables": ("parameters_table",),
     "analysis.scaling": (
         "CostModel",
         "Frontier",

@@ -206,10 +206,11 @@ def _panels(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, Mapping[st
         chosen = np.unique(np.linspace(0, len(values) - 1, min(_MOST_SLICES, len(values))).round().astype(int))
         cuts = [{key: values[index]} for index in chosen]
     configurations = list(dict.fromkeys(table["configuration"]))
+    several = len(run_of(table).metadata["simulators"]) > 1
     for name in configurations:
         part = table[table["configuration"] == name] if len(configurations) > 1 else table
         for at in cuts:
-            yield (str(name) if len(configurations) > 1 else ""), part, at
+            yield (str(name) if several else ""), part, at
 
 
 def _panel_figure(table: pd.DataFrame, n_rows: int, n_columns: int, title: bool) -> tuple[Figure, Any]:

@@ -1,0 +1,117 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from analysis_runs import write_run
+from matplotlib.axes import Axes
+
+import analysis
+from analysis.plots.style import new_figure
+from analysis.spikes import PointSpikes
+from simulators.run_directory import RunDirectory
+from simulators.spike_files import write_spikes
+from simulators.spike_trains import SpikeTrains
+
+SIZES = {"E": 40, "I": 10}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    """Spikes of two of the points, as a worker writes them."""
+    directory = write_run(tmp_path / "demo", seeds=(1,), spikes="all")
+    table = analysis.open_run(directory.root)
+    for number, row in table.iloc[:2].iterrows():
+        random = np.random.default_rng(int(str(number)))
+        trains = {}
+        for name, size in SIZES.items():
+            steps, senders = random.integers(1, 90_000, 50 * size), random.integers(0, size - 1, 50 * size)
+            trains[name] = SpikeTrains(steps, senders, size, 90_000, 0.1)
+        write_spikes(trains, directory.spike_file(row["job"], row["point_id"]), sample=False)
+    return directory
+
+
+def test_spikes_of_a_point(run: RunDirectory) -> None:
+    spikes = analysis.read_spikes(run.root, "p00000001")
+    random = np.random.default_rng(1)
+    times = np.sort(random.integers(1, 90_000, 2000)) * 0.1
+    np.testing.assert_allclose(spikes.times["E"], times)
+    assert spikes.senders["E"].max() == 38
+    assert spikes.sizes == SIZES
+    assert spikes.swept == {"I_th_E": 1.0, "I_th_I": 0.9}
+    assert spikes.duration == 9000.0
+    assert len(spikes.times["I"]) == 500
+
+
+def test_points_that_have_no_spikes(run: RunDirectory, tmp_path: Path) -> None:
+    assert list(analysis.stored_points(run.root)["point_id"]) == ["p00000000", "p00000001"]
+    with pytest.raises(analysis.RunError, match=r"no spikes are stored of point 'p00000007'; 2 points have them"):
+        analysis.read_spikes(run.root, "p00000007")
+    with pytest.raises(analysis.RunError, match="2 points begin with 'p0'"):
+        analysis.read_spikes(run.root, "p0")
+    silent = write_run(tmp_path / "silent", behaviour=lambda p, s, n: None)
+    with pytest.raises(analysis.RunError, match=r"under \[record\]"):
+        analysis.map_spikes(silent.root, lambda spikes: 0.0)
+
+
+def test_all_spikes_lazily(run: RunDirectory) -> None:
+    frame = analysis.open_spikes(run.root)
+    assert frame.npartitions == 2
+    counts = frame.groupby(["point_id", "population"]).size().compute().to_dict()
+    assert counts == {(point, name): 50 * size for point in ("p00000000", "p00000001") for name, size in SIZES.items()}
+
+
+def test_new_statistic_over_the_run(run: RunDirectory, tmp_path: Path) -> None:
+    def last_spike(spikes: PointSpikes) -> float:
+        return float(spikes.times["E"].max())
+
+    def ends(spikes: PointSpikes) -> dict[str, float]:
+        return {"first": float(spikes.times["E"].min()), "n": len(spikes.times["I"])}
+
+    table = analysis.map_spikes(run.root, last_spike)
+    assert table["last_spike"].between(8900, 9000).all()
+    assert table.loc[0, "last_spike"] == analysis.read_spikes(run.root, "p00000000").times["E"][-1]
+    grid = analysis.statistic_grid(table, "last_spike")
+    assert np.isfinite(grid.mean).sum() == 2
+    assert analysis.map_spikes(run.root, ends)["n"].tolist() == [500, 500]
+
+
+def test_function_that_fails_names_the_point(run: RunDirectory) -> None:
+    def fails(spikes: PointSpikes) -> float:
+        return 1 / 0
+
+    with pytest.raises(analysis.RunError, match=r"fails failed on the spikes of point p0000000\d: ZeroDivisionError"):
+        analysis.map_spikes(run.root, fails)
+
+
+def test_damaged_spike_file_is_named(run: RunDirectory) -> None:
+    file = Path(analysis.stored_points(run.root)["spike_file"].iloc[0])
+    file.write_bytes(b"no parquet")
+    with pytest.raises(analysis.RunError, match=f"{file.name}: is not a readable file of spikes"):
+        analysis.read_spikes(run.root, "p00000000")
+
+
+def _dots(ax: Axes, name: str) -> Any:
+    return next(line for line in ax.lines if line.get_label() == name)
+
+
+def test_raster_shows_every_spike_of_its_window(run: RunDirectory) -> None:
+    spikes = analysis.read_spikes(run.root, "p00000001")
+    ax = analysis.draw_raster(spikes, new_figure(6, 4).subplots(), window=(100.0, 600.0))
+    inside = (spikes.times["E"] >= 100) & (spikes.times["E"] <= 600)
+    np.testing.assert_array_equal(_dots(ax, "E").get_xdata(), spikes.times["E"][inside])
+    np.testing.assert_array_equal(_dots(ax, "E").get_ydata(), spikes.senders["E"][inside])
+    assert _dots(ax, "I").get_ydata().min() >= 40
+    assert ax.get_xlim() == (100.0, 600.0)
+    assert ax.get_ylim() == (-0.5, 49.5)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["E\n40", "I\n10"]
+    assert "(ms)" in ax.get_xlabel()
+    assert "I_th_E = 1" in ax.get_title()
+
+
+def test_raster_of_a_large_network_shows_some(run: RunDirectory) -> None:
+    spikes = analysis.read_spikes(run.root, "p00000001")
+    ax = analysis.draw_raster(spikes, new_figure(6, 4).subplots(), neurons=8)
+    shown = np.isin(spikes.senders["E"], np.arange(0, 40, 5))
+    assert len(_dots(ax, "E").get_xdata()) == shown.sum()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["E\n8 of 40", "I\n8 of 10"]
