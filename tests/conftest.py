@@ -1,0 +1,46 @@
+"""What several tests share: parameters of the clustered network, and which simulators must be here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from gridsearch.parameters import read_defaults
+from simulators.simulator import SimulatorUnavailableError, find_simulator
+
+
+def require_simulator(name: str, settings: Mapping[str, Any]) -> None:
+    """Skip the test if a simulator is missing; where CI runs, NEST must not be."""
+    try:
+        find_simulator(name).check_available(settings)
+    except SimulatorUnavailableError as error:
+        if name == "nest" and os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(f"continuous integration must have NEST: {error}")
+        pytest.skip(str(error))
+
+
+def default_settings(name: str) -> dict[str, Any]:
+    return {key: setting.default for key, setting in find_simulator(name).SETTINGS.items()}
+
+
+@pytest.fixture(scope="session")
+def defaults() -> dict[str, Any]:
+    return read_defaults("clustered").values_by_name()
+
+
+@pytest.fixture(scope="session")
+def small(defaults: dict[str, Any]) -> dict[str, Any]:
+    """A network of 500 neurons in 4 clusters that fires at some ten Hz."""
+    return {**defaults, "N_E": 400, "N_I": 100, "Q": 4, "jep": 2.5}
+
+
+@pytest.fixture(scope="session")
+def nest() -> Any:
+    """PyNEST, once a simulator has set it up."""
+    require_simulator("nest", default_settings("nest"))
+    import nest
+
+    return nest

@@ -1,0 +1,141 @@
+"""Small versions of networks that the description has to carry beside the clustered one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from simulators.distributions import Normal, Uniform
+from simulators.network import (
+    Bernoulli,
+    ConnectionList,
+    FixedTotalNumber,
+    Network,
+    OneToOne,
+    PoissonDrive,
+    Population,
+    Projection,
+    Receptor,
+)
+
+MICROCIRCUIT_SIZES = {"23E": 200, "23I": 60, "4E": 220, "4I": 55}
+MICROCIRCUIT_P = {  # [target][source], the upper left corner of Potjans & Diesmann (2014), table 5
+    "23E": {"23E": 0.1009, "23I": 0.1689, "4E": 0.0437, "4I": 0.0818},
+    "23I": {"23E": 0.1346, "23I": 0.1371, "4E": 0.0316, "4I": 0.0515},
+    "4E": {"23E": 0.0077, "23I": 0.0059, "4E": 0.0497, "4I": 0.1350},
+    "4I": {"23E": 0.0691, "23I": 0.0029, "4E": 0.0794, "4I": 0.1597},
+}
+
+
+def vogels_abbott(weight_E: float = 100.0, weight_I: float = 800.0, kick: float = 400.0) -> Network:
+    """Conductance-based neurons kicked by Poisson sources for 50 ms (weights stronger than published: it is small)."""
+    neuron = {
+        "C_m": 200.0,
+        "tau_m": 20.0,
+        "E_L": -60.0,
+        "V_reset": -60.0,
+        "V_th": -50.0,
+        "t_ref": 5.0,
+        "tau_syn_ex": 5.0,
+        "tau_syn_in": 10.0,
+        "E_ex": 0.0,
+        "E_in": -80.0,
+        "I_e": 0.0,
+    }
+    initial = {"V_m": Uniform(-60.0, -50.0)}
+    populations = (
+        Population("E", 240, "lif_cond_exp", neuron, initial),
+        Population("I", 60, "lif_cond_exp", neuron, initial),
+        Population("kick", 20, "poisson_source", {"rate": 200.0, "start": 0.0, "stop": 50.0}),
+    )
+    weights: dict[str, tuple[float, Receptor]] = {
+        "E": (weight_E, "excitatory"),
+        "I": (weight_I, "inhibitory"),
+        "kick": (kick, "excitatory"),
+    }
+    projections = [
+        Projection(f"{target}{source}", source, target, Bernoulli(0.02 if source != "kick" else 0.1),
+                   weights[source][0] / 51 * 2, 0.2, weights[source][1])
+        for source in ("E", "I", "kick")
+        for target in ("E", "I")
+    ]  # fmt: skip
+    return Network(populations, tuple(projections))
+
+
+def microcircuit(rate: float = 12000.0) -> Network:
+    """Normal weights and delays, a fixed number of synapses with multapses, independent Poisson drive."""
+    neuron = {
+        "C_m": 250.0,
+        "tau_m": 10.0,
+        "E_L": -65.0,
+        "V_reset": -65.0,
+        "V_th": -50.0,
+        "t_ref": 2.0,
+        "tau_syn_ex": 0.5,
+        "tau_syn_in": 0.5,
+        "I_e": 0.0,
+    }
+    populations = tuple(
+        Population(name, size, "lif_psc_exp", neuron, {"V_m": Normal(-58.0, 10.0)})
+        for name, size in MICROCIRCUIT_SIZES.items()
+    )
+    projections = []
+    for target, row in MICROCIRCUIT_P.items():
+        for source, probability in row.items():
+            number = fixed_number(probability, MICROCIRCUIT_SIZES[source], MICROCIRCUIT_SIZES[target])
+            excitatory = source.endswith("E")
+            mean = (87.8 * (2.0 if (target, source) == ("23E", "4E") else 1.0)) if excitatory else -4.0 * 87.8
+            bounds = (0.0, math.inf) if excitatory else (-math.inf, 0.0)
+            delay = Normal(1.5, 0.75, 0.1) if excitatory else Normal(0.75, 0.375, 0.1)
+            projections.append(
+                Projection(
+                    f"{target}_{source}", source, target, FixedTotalNumber(number),
+                    Normal(mean, 0.1 * abs(mean), *bounds), delay, "excitatory" if excitatory else "inhibitory",
+                )
+            )  # fmt: skip
+    drives = tuple(PoissonDrive(f"drive_{name}", name, rate, 87.8, 1.5) for name in MICROCIRCUIT_SIZES)
+    return Network(populations, tuple(projections), drives)
+
+
+def fixed_number(probability: float, n_source: int, n_target: int) -> int:
+    """Synapses with multapses for which a pair is connected at all with a probability (Potjans & Diesmann 2014)."""
+    return round(math.log(1.0 - probability) / math.log(1.0 - 1.0 / (n_source * n_target)))
+
+
+def explicit_lists(seed: int = 3) -> Network:
+    """Conductance-based cells joined by lists with a weight and a delay per synapse, as of a cerebellum."""
+    rng = np.random.default_rng(seed)
+    cell = {
+        "C_m": 7.0,
+        "tau_m": 5.0,
+        "E_L": -74.0,
+        "V_reset": -84.0,
+        "V_th": -42.0,
+        "t_ref": 1.5,
+        "tau_syn_ex": 0.5,
+        "tau_syn_in": 10.0,
+        "E_ex": 0.0,
+        "E_in": -80.0,
+        "I_e": 0.0,
+    }
+    initial = {"V_m": -74.0}
+    populations = (
+        Population("glomeruli", 30, "poisson_source", {"rate": 150.0, "start": 10.0, "stop": 150.0}),
+        Population("granule", 120, "lif_cond_exp", cell, initial),
+        Population("golgi", 10, "lif_cond_exp", {**cell, "C_m": 40.0, "tau_m": 20.0}, initial),
+    )
+
+    def drawn(n_source: int, n_target: int, per_target: int, weight: float) -> ConnectionList:
+        targets = np.repeat(np.arange(n_target), per_target)
+        sources = rng.integers(0, n_source, targets.size)
+        delays = rng.integers(1, 40, targets.size) * 0.1
+        return ConnectionList(sources, targets, rng.uniform(0.5, 1.5, targets.size) * weight, delays)
+
+    projections = (
+        Projection("glom_gran", "glomeruli", "granule", drawn(30, 120, 4, 9.0), 0.0, 1.0, "excitatory"),
+        Projection("gran_golgi", "granule", "golgi", drawn(120, 10, 40, 20.0), 0.0, 1.0, "excitatory"),
+        Projection("golgi_gran", "golgi", "granule", drawn(10, 120, 2, 5.0), 0.0, 1.0, "inhibitory"),
+        Projection("golgi_self", "golgi", "golgi", OneToOne(), 1.0, 2.0, "inhibitory"),
+    )
+    return Network(populations, projections)
