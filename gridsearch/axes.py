@@ -100,8 +100,10 @@ def _values(table: AxisTable) -> list[Any]:
 
 
 def _rounded(values: Iterable[float]) -> list[float]:
-    # Twelve digits: 0.95 + 3·0.05 is 1.1 however it was come by, and so has the same identity
-    return [float(f"{value:.12g}") for value in values]
+    # Twelve digits: 0.95 + 3·0.05 is 1.1 however it was come by, and so has the same identity; −0.3 + 3·0.1 is 0
+    values = [float(value) for value in values]
+    smallest = 1e-12 * max(abs(value) for value in values)
+    return [0.0 if abs(value) < smallest else float(f"{value:.12g}") for value in values]
 
 
 def _hashable(value: Any) -> Any:

@@ -119,14 +119,24 @@ class _Identity:
         }
         self._per_point = sweep.draws == "per_point"
         self._base = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
-        self._names = sorted(parameters)
-        self._encoded = {name: json.dumps([name, value]) for name, value in parameters.items()}
+        names = sorted(parameters)
+        self._parts = [json.dumps([name, parameters[name]]) for name in names]
+        keys_of: dict[str, list[str]] = {}
+        for axis in sweep.axes:
+            keys_of.setdefault(split_key(axis.key)[0], []).append(axis.key)
+        self._swept = [(names.index(name), name, keys) for name, keys in keys_of.items()]
+        self._seen: dict[tuple[Any, ...], str] = {}
 
     def of(self, resolved: dict[str, Any], swept: dict[str, Any]) -> bytes:
-        """Encode the resolved parameters of a point; only what is swept is encoded anew."""
-        names = {split_key(key)[0] for key in swept}
-        changed = {name: json.dumps([name, resolved[name]]) for name in names}
-        return ",".join([changed.get(name) or self._encoded[name] for name in self._names]).encode()
+        """Encode the resolved parameters of a point; every value of an axis is encoded once."""
+        parts = self._parts.copy()
+        for position, name, keys in self._swept:
+            seen = (name, *(swept[key] for key in keys))
+            text = self._seen.get(seen)
+            if text is None:
+                text = self._seen[seen] = json.dumps([name, resolved[name]])
+            parts[position] = text
+        return ",".join(parts).encode()
 
     def point(self, encoded: bytes, seed: int, swept: dict[str, Any]) -> Point:
         """Make the point of a grid point and a seed."""

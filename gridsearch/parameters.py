@@ -78,7 +78,7 @@ class Parameter:
     def _checked_scalar(self, value: Any) -> Any:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if self.kind is float and number:
-            value = float(value)
+            value = float(value) + 0.0  # minus zero is zero
         if self.kind is int and isinstance(value, float) and value.is_integer():
             value = int(value)
         if type(value) is not self.kind:

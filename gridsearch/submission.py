@@ -6,7 +6,9 @@ import errno
 import fcntl
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +19,26 @@ from gridsearch.input_files import InputError, Problem
 from gridsearch.points_table import read_point_ids, write_points
 from gridsearch.provenance import append_provenance
 from gridsearch.sweep import Sweep, read_sweep
-from jobs.executor import ExecutorModule, JobFailure, Progress, executor_names, find_executor
+from jobs.executor import (
+    Conditions,
+    ExecutorModule,
+    Hand,
+    JobFailure,
+    Placement,
+    Progress,
+    Submission,
+    executor_names,
+    find_executor,
+)
 from jobs.history import History, read_history
 from jobs.plan import PlannedJob, Workload, disk_space, plan_jobs
 from simulators.atomic_file import replacing
-from simulators.records import Job, write_job
+from simulators.records import Job, read_job, write_job
 from simulators.run_directory import RunDirectory
 from simulators.simulator import SimulatorUnavailableError, find_simulator
+
+_WRITERS = 16  # threads that write job files
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,8 @@ class SimulatorPlan:
     ----------
     n_points, n_done, n_failed : int
         Points wanted, with a good result, and with a row that says why there is none.
+    n_in_hand : int
+        Points without a row that an executor has in hand from an earlier submit.
     jobs : tuple of PlannedJob
         What is left to do.
     disk : float
@@ -43,6 +60,7 @@ class SimulatorPlan:
     n_points: int
     n_done: int
     n_failed: int
+    n_in_hand: int
     jobs: tuple[PlannedJob, ...]
     disk: float
 
@@ -124,6 +142,7 @@ def make_plan(path: Path, results: Path, retry_failed: bool = False, executor: s
     sweep = read_sweep(path)
     grid = expand(sweep)
     run = RunDirectory(results / sweep.name)
+    hands = look_up(run)
     history = read_history(run)
     chosen, why = choose_executor(executor or sweep.jobs.executor, path)
     taken = {file.stem for file in (*run.summary_files(), *run.corrupt_files())}
@@ -133,7 +152,8 @@ def make_plan(path: Path, results: Path, retry_failed: bool = False, executor: s
         outcomes = history.outcome(name, identity)
         good = {point_id for point_id, status in outcomes.items() if status == "ok"}
         settled = good if retry_failed else outcomes.keys()
-        left = [i for i, point in enumerate(grid.points) if point.point_id not in settled]
+        in_hand = _points_in_hand(hands, run, name, identity) - outcomes.keys()
+        left = [i for i, point in enumerate(grid.points) if point.point_id not in settled | in_hand]
         load = Workload(
             template=_template(sweep, grid, name, settings),
             points=[grid.points[i] for i in left],
@@ -144,8 +164,26 @@ def make_plan(path: Path, results: Path, retry_failed: bool = False, executor: s
         n_done = sum(point.point_id in good for point in grid.points)
         n_settled = sum(point.point_id in outcomes for point in grid.points)
         planned = plan_jobs(load, sweep.jobs.minutes_per_job, find_executor(chosen).n_slots(), taken)
-        shares[name] = SimulatorPlan(len(grid.points), n_done, n_settled - n_done, tuple(planned), disk_space(load))
+        n_in_hand = sum(point.point_id in in_hand for point in grid.points)
+        shares[name] = SimulatorPlan(
+            len(grid.points), n_done, n_settled - n_done, n_in_hand, tuple(planned), disk_space(load)
+        )
     return Plan(sweep, grid, run, history, chosen, why, shares)
+
+
+def look_up(run: RunDirectory) -> list[Hand]:
+    """Return what executors have in hand for a run from earlier submits."""
+    hands = [find_executor(name).look_up(run) for name in executor_names()]
+    return [hand for hand in hands if hand.description or hand.failures]
+
+
+def _points_in_hand(hands: list[Hand], run: RunDirectory, simulator: str, identity: Mapping[str, Any]) -> set[str]:
+    points: set[str] = set()
+    for job in (job for hand in hands for job in hand.jobs if job.simulator == simulator):
+        content = read_job(run.job(job.job))
+        if find_simulator(simulator).identity(content.settings) == identity:
+            points.update(point.point_id for point in content.points)
+    return points
 
 
 def choose_executor(wanted: str, path: Path) -> tuple[str, str]:
@@ -263,8 +301,10 @@ def holder(run: RunDirectory) -> int | None:
 def write_plan(plan: Plan, replace_sweep: bool) -> None:
     """Write down a plan in the run's folder: the sweep, the points, the provenance and the jobs."""
     run = plan.run
+    being_written = {run.summary(job.job) for hand in look_up(run) for job in hand.jobs}
     for path, _ in plan.history.corrupt:
-        run.set_aside(path)
+        if path not in being_written:
+            run.set_aside(path)
     if replace_sweep and run.sweep.exists() and run.sweep.read_bytes() != plan.sweep.path.read_bytes():
         shutil.copy2(run.sweep, run.root / f"sweep.before-{os.getpid()}.toml")
     with replacing(run.sweep) as temporary:
@@ -279,14 +319,28 @@ def write_plan(plan: Plan, replace_sweep: bool) -> None:
             "jobs": [planned.job.name for planned in plan.jobs],
         },
     )
-    for planned in plan.jobs:
-        write_job(planned.job, run.job(planned.job.name))
+    # Every file waits for the disk; many waiting at once are served together
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        list(pool.map(lambda planned: write_job(planned.job, run.job(planned.job.name)), plan.jobs))
 
 
-def run_plan(plan: Plan, report: Callable[[Progress], None]) -> list[JobFailure]:
-    """Run the jobs of a plan that is written down, and return those that failed."""
+def run_plan(plan: Plan, report: Callable[[Progress], None]) -> list[JobFailure] | Submission:
+    """Run the jobs of a plan that is written down, and return those that failed; or hand them over and say so.
+
+    Raises
+    ------
+    ExecutorError
+        If the executor does not take them.
+    """
     executor: ExecutorModule = find_executor(plan.executor)
-    return executor.run_jobs(plan.jobs, plan.run, report)
+    conditions = Conditions(
+        name=plan.sweep.name,
+        settings=plan.sweep.executors[plan.executor],
+        placement={name: Placement(**table.model_dump()) for name, table in plan.sweep.placement.items()},
+        collect=(sys.executable, "-m", "gridsearch", "report", str(plan.run.root.resolve()), "--after-jobs"),
+        environment={"PYTHONPATH": str(_ROOT)},
+    )
+    return executor.run_jobs(plan.jobs, plan.run, report, conditions)
 
 
 def _template(sweep: Sweep, grid: Grid, simulator: str, settings: Mapping[str, Any]) -> Job:

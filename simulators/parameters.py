@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 _ELEMENT = re.compile(r"(?P<name>\w+)\[(?P<indices>\d+(?:\s*,\s*\d+)*)\]")
 
 
+@lru_cache(maxsize=4096)
 def split_key(key: str) -> tuple[str, tuple[int, ...]]:
     """Split ``name[i,j]`` into the name and the indices; a plain name has none."""
     match = _ELEMENT.fullmatch(key)

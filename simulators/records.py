@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -130,9 +130,12 @@ class Job:
 
 
 def write_job(job: Job, path: Path) -> None:
-    """Write a job file, whole or not at all."""
+    """Write a job file, whole or not at all: one line for each field and each point."""
+    content = {one.name: getattr(job, one.name) for one in fields(job)} | {"simulation": asdict(job.simulation)}
+    points = ",\n  ".join(_json(vars(point)) for point in content.pop("points"))
+    lines = [f'"{key}": {_json(value)}' for key, value in content.items()] + [f'"points": [\n  {points}\n ]']
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(asdict(job), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text("{\n " + ",\n ".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def read_job(path: Path) -> Job:
@@ -239,6 +242,10 @@ def read_summary(path: Path) -> pa.Table:
     if missing:
         raise CorruptSummaryError(f"{path}: is not a summary: columns {sorted(missing)} are missing")
     return table
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _field(name: str, kind: pa.DataType, unit: str, doc: str) -> pa.Field:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from simulators.distributions import FiringPhase, Uniform
@@ -57,16 +58,32 @@ def make_network(parameters: Mapping[str, Any]) -> Network:
         If sizes are not divisible by Q, Q is smaller than jep, or the thresholds or stimulus make no sense.
     """
     _check(parameters)
-    mean_weights = weights(parameters)
+    (p_ee, p_ei), (p_ie, p_ii) = parameters["p"]
+    synaptic = (p_ee, p_ei, p_ie, p_ii, *[parameters[name] for name in _SYNAPTIC])
     return Network(
         populations=(_population(parameters, 0), _population(parameters, 1)),
-        projections=tuple(
-            projection
-            for target in range(2)
-            for source in range(2)
-            for projection in _projections(parameters, target, source, mean_weights[target][source])
-        ),
+        projections=_all_projections(synaptic),
         inputs=_stimulus(parameters),
+    )
+
+
+# What the projections depend on besides p. Most grids sweep something else, and then describe them only once.
+_SYNAPTIC = (
+    *("N_E", "N_I", "Q", "jep", "jip_ratio", "fixed_indegree", "ge", "gi", "gie", "delay"),
+    *("C_m", "E_L", "V_th", "tau_m_E", "tau_m_I", "tau_syn_E", "tau_syn_I"),
+)
+
+
+@lru_cache(maxsize=1024)
+def _all_projections(synaptic: tuple[Any, ...]) -> tuple[Projection, ...]:
+    p_ee, p_ei, p_ie, p_ii, *rest = synaptic
+    parameters = {"p": ((p_ee, p_ei), (p_ie, p_ii)), **dict(zip(_SYNAPTIC, rest, strict=True))}
+    mean_weights = weights(parameters)
+    return tuple(
+        projection
+        for target in range(2)
+        for source in range(2)
+        for projection in _projections(parameters, target, source, mean_weights[target][source])
     )
 
 
