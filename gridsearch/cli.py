@@ -27,16 +27,19 @@ from gridsearch.submission import (
     check_simulators,
     holder,
     holding,
+    look_up,
     make_plan,
     run_plan,
     write_plan,
 )
+from jobs.executor import ExecutorError, JobFailure, Submission, executor_names, find_executor
 from simulators.models import model_names
 from simulators.run_directory import RunDirectory
 
 DONE, SOME_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 _WATCH = 2.0  # s between two looks
+_WATCH_POOL = 10.0  # s, where the jobs are a pool's
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         display.show_problems(error)
         return WRONG_INPUT
-    except (Busy, analysis.RunError) as error:
+    except (Busy, ExecutorError, analysis.RunError) as error:
         display.show_error(str(error))
         return WRONG_INPUT
     except OSError as error:
@@ -99,7 +102,16 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         command.add_argument("folder", type=Path, metavar="run", help="the run's folder, results/<name>")
         if name == "status":
-            command.add_argument("--watch", action="store_true", help="look again every two seconds")
+            command.add_argument(
+                "--watch", action="store_true", help="look again every few seconds until all jobs have ended"
+            )
+        if name == "report":
+            command.add_argument(
+                "--after-jobs",
+                nargs=2,
+                metavar=("STATUS", "FAILED"),
+                help="say how a pool's jobs fared (0: well; how many failed), and fail if points are missing",
+            )
         command.set_defaults(run=run)
     return parser
 
@@ -134,11 +146,16 @@ def _submit(options: argparse.Namespace) -> int:
         plan = _make_plan(options)  # another submit may have ended meanwhile
         display.show_plan(plan)
         write_plan(plan, options.replace)
-        failures = []
+        outcome: list[JobFailure] | Submission = []
         if plan.jobs:
             with display.progress_bar(sum(share.n_left for share in plan.simulators.values())) as report:
-                failures = run_plan(plan, report)
-        display.show_failures(failures)
+                outcome = run_plan(plan, report)
+        elif any(share.n_in_hand for share in plan.simulators.values()):
+            outcome = Submission("nothing to submit: everything is done or in hand", ())
+        if isinstance(outcome, Submission):
+            display.show_submission(outcome, plan.run)
+            return DONE
+        display.show_failures(outcome)
         return _conclude(plan.run)
 
 
@@ -174,28 +191,40 @@ def _status(options: argparse.Namespace) -> int:
             for simulator, rows in table.groupby("simulator", observed=True)
         }
         working = holder(run)
+        hands = look_up(run)
         if options.watch and display.console.is_terminal:
             display.console.clear()
-        display.show_status(run.root.name, counts, _reasons(run), working)
-        if not options.watch or working is None:
+        display.show_status(run.root.name, counts, _reasons(run), working, hands)
+        in_hand = any(hand.jobs for hand in hands)
+        if not options.watch or (working is None and not in_hand):
             return DONE if (table["status"] == "ok").all() else SOME_FAILED
-        time.sleep(_WATCH)
+        time.sleep(_WATCH_POOL if in_hand else _WATCH)
 
 
 def _cancel(options: argparse.Namespace) -> int:
     run = RunDirectory(options.folder)
     analysis.read_run(run.root)
     process = holder(run)
-    if process is None:
-        display.say(f"{run.root}: no submit is at work on this machine")
-        return DONE
-    os.kill(process, signal.SIGTERM)
-    display.say(f"{run.root}: asked process {process} to stop; finished points are kept")
+    done = [find_executor(name).cancel(run) for name in executor_names()]
+    if process is not None:
+        os.kill(process, signal.SIGTERM)
+        done.append(f"asked process {process} to stop; finished points are kept")
+    said = [text for text in done if text is not None]
+    for text in said or ["nothing is at work, neither on this machine nor on a pool"]:
+        display.say(f"{run.root}: {text}")
     return DONE
 
 
 def _report(options: argparse.Namespace) -> int:
-    return _conclude(RunDirectory(options.folder))
+    run = RunDirectory(options.folder)
+    code = _conclude(run)
+    if options.after_jobs is None:
+        return code
+    status, n_failed = options.after_jobs
+    n_missing = int((analysis.open_run(run.root)["status"] == "missing").sum())
+    display.say(f"the jobs ended with status {status}, {n_failed} of them failed; {n_missing} points are missing")
+    # Points that diverged, say, are results too; for those that are missing somebody must submit again
+    return SOME_FAILED if n_missing else DONE
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -14,8 +15,9 @@ from rich.table import Table
 from gridsearch.axes import zip_groups
 from gridsearch.input_files import InputError
 from gridsearch.submission import Plan
-from jobs.executor import JobFailure
+from jobs.executor import Hand, JobFailure, Submission
 from jobs.executor import Progress as JobProgress
+from simulators.run_directory import RunDirectory
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -46,7 +48,9 @@ def show_plan(plan: Plan) -> None:
     replicates = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
     say(f"{plan.sweep.name}: model {plan.sweep.model}, grid {' × '.join(map(str, lengths)) or '1'}, {replicates}")
     say(f"executor: {plan.executor} ({plan.why})")
-    table = _table("simulator", "points", "done", "failed", "to do", "jobs", "core h", "longest", "memory", "disk")
+    table = _table(
+        "simulator", "points", "done", "failed", "in hand", "to do", "jobs", "core h", "longest", "memory", "disk"
+    )
     for name, share in plan.simulators.items():
         longest = max((planned.seconds for planned in share.jobs), default=0.0)
         table.add_row(
@@ -54,6 +58,7 @@ def show_plan(plan: Plan) -> None:
             str(share.n_points),
             str(share.n_done),
             str(share.n_failed),
+            str(share.n_in_hand),
             str(share.n_left),
             str(len(share.jobs)),
             f"{share.hours:.2f}",
@@ -72,17 +77,57 @@ def show_failures(failures: Sequence[JobFailure]) -> None:
         errors.print(f"job {failure.job} {failure.reason}", markup=False)
 
 
-def show_status(name: str, counts: Mapping[str, Mapping[str, int]], reasons: Sequence[str], worker: int | None) -> None:
+def show_submission(submission: Submission, run: RunDirectory) -> None:
+    """Say what was handed over, and how to watch it."""
+    say(submission.description)
+    for command in (*submission.watch, f"python -m gridsearch status {run.root} --watch"):
+        say(f"watch:   {command}")
+    say(f"cancel:  python -m gridsearch cancel {run.root}")
+
+
+def show_status(
+    name: str,
+    counts: Mapping[str, Mapping[str, int]],
+    reasons: Sequence[str],
+    worker: int | None,
+    hands: Sequence[Hand],
+) -> None:
     """Show how many points of each simulator are where."""
     statuses = ("ok", "failed", "timeout", "diverged", "missing")
+    phases = ("running", "idle", "held")
+    jobs = [job for hand in hands for job in hand.jobs]
     say(name)
-    table = _table("simulator", *statuses)
+    table = _table("simulator", *statuses, *(phases if jobs else ()))
     for simulator, count in counts.items():
-        table.add_row(simulator, *(str(count.get(status, 0)) for status in statuses))
+        open_ = Counter(dict.fromkeys(phases, 0))
+        for job in jobs:
+            if job.simulator == simulator:
+                open_["idle" if job.phase == "waiting" else job.phase] += job.n_points
+        count = {**count, "missing": count.get("missing", 0) - open_.total()}
+        row = [count.get(status, 0) for status in statuses] + ([open_[phase] for phase in phases] if jobs else [])
+        table.add_row(simulator, *map(str, row))
     console.print(table)
     for reason in reasons:
         say(reason)
-    say(f"a submit is at work (process {worker})" if worker else "no submit is at work on this machine")
+    for hand in hands:
+        if hand.description:
+            eta = "" if hand.seconds_left is None else f", done in about {duration(hand.seconds_left)}"
+            say(f"{hand.description}: {_n_jobs(hand)}{eta}")
+        held = Counter(job.reason for job in hand.jobs if job.phase == "held")
+        for reason, n_held in held.most_common(5):
+            say(f"{n_held} × {reason}")
+        for failure in hand.failures[:5]:
+            say(f"job {failure.job} {failure.reason}")
+        if len(hand.failures) > 5:
+            say(f"and {len(hand.failures) - 5} more jobs")
+    if worker or not jobs:
+        say(f"a submit is at work (process {worker})" if worker else "no submit is at work on this machine")
+
+
+def _n_jobs(hand: Hand) -> str:
+    count = Counter(str(job.phase) for job in hand.jobs)
+    phases = ("running", "idle", "waiting", "held")
+    return ", ".join(f"{count[phase]} jobs {phase}" for phase in phases if count[phase]) or "collecting the results"
 
 
 @contextmanager

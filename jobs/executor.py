@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, cast
 
 import jobs
 from jobs.plan import PlannedJob
 from simulators.run_directory import RunDirectory
+from simulators.simulator import Setting
 
 _SUFFIX = "_executor"
 
@@ -32,6 +33,10 @@ class Progress:
     n_waiting: int
 
 
+class ExecutorError(RuntimeError):
+    """An executor cannot do what it was asked for; the message says why."""
+
+
 @dataclass(frozen=True)
 class JobFailure:
     """A job that ended without a row for each of its points.
@@ -48,8 +53,125 @@ class JobFailure:
     reason: str
 
 
+@dataclass(frozen=True)
+class Placement:
+    """What a simulator's jobs need beyond the simulator's own settings.
+
+    Parameters
+    ----------
+    image : str, optional
+        Container image, where jobs run in containers.
+    gpus : int
+        GPUs per job.
+    max_running : int, optional
+        How many of them may be in the queue at a time.
+    submit : mapping of str to value
+        What else the executor is to be told of them.
+    """
+
+    image: str | None = None
+    gpus: int = 0
+    max_running: int | None = None
+    submit: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under which conditions jobs run.
+
+    Parameters
+    ----------
+    name : str
+        Of the sweep.
+    settings : mapping of str to value
+        ``[jobs.<executor>]``, complete.
+    placement : mapping of str to Placement
+        By simulator.
+    collect : sequence of str
+        Command that concludes the run, for executors whose jobs outlive the submit. The executor adds how the jobs
+        fared (0: well) and how many failed.
+    environment : mapping of str to str
+        For that command.
+    """
+
+    name: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    placement: Mapping[str, Placement] = field(default_factory=dict)
+    collect: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Jobs that were handed over and go on without us.
+
+    Parameters
+    ----------
+    description : str
+        To whom, and under what name.
+    watch : tuple of str
+        Commands that show how they fare.
+    """
+
+    description: str
+    watch: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class JobInHand:
+    """A job that was handed over and has not ended.
+
+    Parameters
+    ----------
+    job, simulator : str
+        Names.
+    n_points : int
+        Its points without a row on this side.
+    phase : {'waiting', 'idle', 'running', 'held'}
+        Waiting: not yet in the queue.
+    reason : str
+        Why it is held, and what can be done.
+    """
+
+    job: str
+    simulator: str
+    n_points: int
+    phase: Literal["waiting", "idle", "running", "held"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Hand:
+    """What an executor has in hand for a run.
+
+    Parameters
+    ----------
+    description : str
+        Who has it; empty if nobody has.
+    jobs : tuple of JobInHand
+        Those that have not ended.
+    seconds_left : float, optional
+        s, estimated until all have ended.
+    failures : tuple of JobFailure
+        Jobs that ended without success.
+    """
+
+    description: str = ""
+    jobs: tuple[JobInHand, ...] = ()
+    seconds_left: float | None = None
+    failures: tuple[JobFailure, ...] = ()
+
+
 class ExecutorModule(Protocol):
-    """What a module ``jobs/<name>_executor.py`` holds."""
+    """What a module ``jobs/<name>_executor.py`` holds.
+
+    Attributes
+    ----------
+    SETTINGS : mapping of str to Setting
+        Keys of ``[jobs.<name>]``.
+    """
+
+    SETTINGS: Mapping[str, Setting]
 
     def why_unavailable(self) -> str | None:
         """Say why jobs cannot be run this way here, or return None if they can."""
@@ -60,9 +182,33 @@ class ExecutorModule(Protocol):
         ...
 
     def run_jobs(
-        self, planned: Sequence[PlannedJob], run: RunDirectory, report: Callable[[Progress], None]
-    ) -> list[JobFailure]:
-        """Run jobs to their end and return those that failed."""
+        self,
+        planned: Sequence[PlannedJob],
+        run: RunDirectory,
+        report: Callable[[Progress], None],
+        conditions: Conditions,
+    ) -> list[JobFailure] | Submission:
+        """Run jobs to their end and return those that failed, or hand them over and say so.
+
+        Raises
+        ------
+        ExecutorError
+            If they cannot be handed over.
+        """
+        ...
+
+    def look_up(self, run: RunDirectory) -> Hand:
+        """Say what was handed over for a run and has not ended; nothing where `run_jobs` waits for the end."""
+        ...
+
+    def cancel(self, run: RunDirectory) -> str | None:
+        """Take back what was handed over, and say what was done, or return None if there was nothing.
+
+        Raises
+        ------
+        ExecutorError
+            If it cannot be taken back.
+        """
         ...
 
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,11 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import simulators
-from jobs.executor import JobFailure, Progress
+from jobs.executor import Conditions, Hand, JobFailure, Progress
 from jobs.plan import PlannedJob
 from simulators import machine
+from simulators.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
 from simulators.run_directory import RunDirectory
-from simulators.worker import DONE, STOPPED, TRANSIENT, UNUSABLE
+from simulators.simulator import Setting
+
+SETTINGS: Mapping[str, Setting] = {}
 
 _POLL = 0.1  # s between two looks at the processes
 _REPORT = 0.5  # s between two looks at their summaries
@@ -53,12 +56,32 @@ class _Attempt:
     process: subprocess.Popen[bytes] | None = None
 
 
-def run_jobs(planned: Sequence[PlannedJob], run: RunDirectory, report: Callable[[Progress], None]) -> list[JobFailure]:
+def look_up(run: RunDirectory) -> Hand:
+    """Return nothing: jobs end before `run_jobs` does."""
+    del run
+    return Hand()
+
+
+def cancel(run: RunDirectory) -> str | None:
+    """Return None: there is nothing to take back."""
+    del run
+    return None
+
+
+def run_jobs(
+    planned: Sequence[PlannedJob],
+    run: RunDirectory,
+    report: Callable[[Progress], None],
+    conditions: Conditions | None = None,
+) -> list[JobFailure]:
     """Run jobs to their end (see `jobs.executor.ExecutorModule.run_jobs`).
+
+    The conditions do not matter here: a process needs no image, and takes what it finds.
 
     An exception (the KeyboardInterrupt of Ctrl-C, say) stops the workers before it passes on; what they finished is
     on disk.
     """
+    del conditions
     waiting = [_Attempt(job, _count_rows(run, job)) for job in planned]
     before = sum(attempt.n_rows for attempt in waiting)
     running: list[_Attempt] = []

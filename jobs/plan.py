@@ -31,12 +31,15 @@ class PlannedJob:
         s of wall time.
     memory : float
         B, peak.
+    disk : float
+        B, of its results.
     """
 
     job: Job
     cores: int
     seconds: float
     memory: float
+    disk: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -153,13 +156,17 @@ def estimate_costs(load: Workload) -> list[Cost]:
 
 def disk_space(load: Workload) -> float:
     """Estimate what the rows and spikes of a workload will take on disk in B."""
+    return _disk_space(load, load.structures)
+
+
+def _disk_space(load: Workload, structures: Sequence[int]) -> float:
     simulation, spikes = load.template.simulation, 0.0
-    for i in load.structures if load.template.spikes != "none" else ():
+    for i in structures if load.template.spikes != "none" else ():
         sizes = [population.size for population in load.networks[i].populations]
         if load.template.spikes == "sample":
             sizes = [min(size, _SAMPLED_NEURONS) for size in sizes]
         spikes += sum(sizes) * _NOMINAL_RATE * simulation.duration * 1e-3
-    return len(load.points) * _BYTES_PER_ROW + spikes * _BYTES_PER_SPIKE
+    return len(structures) * _BYTES_PER_ROW + spikes * _BYTES_PER_SPIKE
 
 
 def _planned(
@@ -168,7 +175,9 @@ def _planned(
     points = tuple(load.points[i] for i in chunk)
     job = replace(load.template, name=_name(load.template, points, names), points=points)
     names.add(job.name)
-    return PlannedJob(job, cores, seconds, max(costs[load.structures[i]].memory for i in chunk))
+    structures = [load.structures[i] for i in chunk]
+    memory = max(costs[i].memory for i in structures)
+    return PlannedJob(job, cores, seconds, memory, _disk_space(load, structures))
 
 
 def _name(template: Job, points: Sequence[Point], names: set[str]) -> str:

@@ -100,6 +100,14 @@ class RunDirectory:
         """The spikes of one point."""
         return self.spikes(job) / spike_file_name(point_id)
 
+    def dag_folder(self, number: int) -> Path:
+        """Folder of one submit's DAG."""
+        return self.dag / f"{number:03d}"
+
+    def dag_folders(self) -> list[Path]:
+        """The folders of submits there are, the oldest first."""
+        return sorted((path for path in self.dag.glob("[0-9]*") if path.is_dir()), key=lambda path: int(path.name))
+
     def summary_files(self) -> list[Path]:
         """The summary files there are, by name."""
         return sorted(path for path in self.summaries.glob(f"*{_PARQUET}") if not path.name.startswith("."))

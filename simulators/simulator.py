@@ -27,11 +27,11 @@ class SimulatorUnavailableError(RuntimeError):
 
 @dataclass(frozen=True)
 class Setting:
-    """One key of ``[jobs.<simulator>]``.
+    """One key of ``[jobs.<simulator>]`` or ``[jobs.<executor>]``.
 
     Parameters
     ----------
-    default : int, float, str or bool
+    default : int, float, str, bool or mapping
         The type of the default is the type of the setting.
     doc : str
         What it does.
@@ -41,7 +41,7 @@ class Setting:
         The valid values, where there are few.
     """
 
-    default: int | float | str | bool
+    default: int | float | str | bool | Mapping[str, Any]
     doc: str
     minimum: float | None = None
     choices: tuple[str, ...] | None = None

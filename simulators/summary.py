@@ -18,6 +18,12 @@ from simulators.records import PHASES, Job, Point, read_summary, summary_schema,
 PACKAGES = ("numpy", "pyarrow", "nest-simulator", "pygenn")
 
 
+def start_summary(job: Job, path: Path) -> None:
+    """Write the summary of a job that has no rows yet, unless there is one."""
+    if not path.exists():
+        write_summary([], summary_schema(job.statistics, job.populations, _swept_examples(job)), path)
+
+
 class Summary:
     """Rows of a job, and which points were in flight when a worker died.
 

@@ -20,12 +20,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from simulators.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
 from simulators.job_run import Terminated, Watch, run_job
 from simulators.laps import Laps
 from simulators.records import CorruptSummaryError, JobError, read_job
 from simulators.simulator import SimulatorUnavailableError
-
-DONE, TRANSIENT, UNUSABLE, STOPPED = 0, 75, 78, 85
 
 _TRANSIENT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ENOMEM})
 

@@ -1,0 +1,156 @@
+"""The text of a DAG for HTCondor's DAGMan. Pure: from data to text, whatever the data mean.
+
+HTCondor's own ``htcondor2.dags`` writes a throttle as ``CATEGORY name n``, where DAGMan wants ``MAXJOBS name n``, and
+never writes the FINAL node's submit file; hence this module. The syntax is that of the HTCondor manual, "DAGMan
+Workflows".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_RESERVED = {"parent", "child", "all_nodes"}  # words of the language, in any case
+
+
+class DagError(ValueError):
+    """Something that cannot be written into a DAG file."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node: one submit of one process.
+
+    Parameters
+    ----------
+    name : str
+        Unique in the DAG.
+    description : str
+        Name of its submit description.
+    variables : mapping of str to str
+        Values of the description's ``$(name)`` macros.
+    category : str, optional
+        Throttle it counts against.
+    """
+
+    name: str
+    description: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    category: str | None = None
+
+
+@dataclass(frozen=True)
+class Dag:
+    """Independent nodes, and a last one that runs whatever became of them.
+
+    Parameters
+    ----------
+    descriptions : mapping of str to mapping
+        Submit commands by description, of nodes and the last node alike.
+    nodes : sequence of Node
+        Run in any order.
+    final : Node, optional
+        Runs last.
+    retries : int
+        How often a node that fails is run again.
+    fatal_code : int
+        Exit code of a node that ends the whole DAG at once, without retries.
+    throttles : mapping of str to int
+        How many nodes of a category may be in the queue at a time.
+    status_file : Path, optional
+        Where DAGMan writes the state of its nodes.
+    status_interval : int
+        s between two writes of it.
+    """
+
+    descriptions: Mapping[str, Mapping[str, str]]
+    nodes: Sequence[Node]
+    final: Node | None = None
+    retries: int = 3
+    fatal_code: int = 78
+    throttles: Mapping[str, int] = field(default_factory=dict)
+    status_file: Path | None = None
+    status_interval: int = 120
+
+
+def dag_text(dag: Dag) -> str:
+    """Write a DAG file.
+
+    Raises
+    ------
+    DagError
+        If a name is not letters, digits, ``-`` and ``_`` or is taken; if a value has a line break; if a node
+        names a description or a category that is not there.
+    """
+    _check(dag)
+    lines: list[str] = []
+    for name, commands in dag.descriptions.items():
+        lines += [f"SUBMIT-DESCRIPTION {name} {{"]
+        lines += [f"    {key} = {value}" for key, value in commands.items()]
+        lines += ["}", ""]
+    for node in dag.nodes:
+        lines += _node_lines("JOB", node)
+        if node.category is not None:
+            lines.append(f"CATEGORY {node.name} {node.category}")
+        if dag.retries:
+            lines.append(f"RETRY {node.name} {dag.retries} UNLESS-EXIT {dag.fatal_code}")
+        lines.append(f"ABORT-DAG-ON {node.name} {dag.fatal_code} RETURN 1")
+    lines += [f"MAXJOBS {category} {count}" for category, count in dag.throttles.items()]
+    if dag.final is not None:
+        lines += _node_lines("FINAL", dag.final)
+    if dag.status_file is not None:
+        lines.append(f"NODE_STATUS_FILE {dag.status_file} {dag.status_interval}")
+    return "\n".join(lines) + "\n"
+
+
+def _node_lines(keyword: str, node: Node) -> list[str]:
+    lines = [f"{keyword} {node.name} {node.description}"]
+    if node.variables:
+        values = " ".join(f'{key}="{_escaped(value)}"' for key, value in node.variables.items())
+        lines.append(f"VARS {node.name} {values}")
+    return lines
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _check(dag: Dag) -> None:
+    everyone = [*dag.nodes, *([dag.final] if dag.final is not None else [])]
+    seen: set[str] = set()
+    for node in everyone:
+        _check_name("node", node.name)
+        if node.name in seen:
+            raise DagError(f"two nodes are named {node.name!r}")
+        seen.add(node.name)
+        if node.description not in dag.descriptions:
+            raise DagError(f"node {node.name!r}: there is no submit description {node.description!r}")
+        if node.category is not None and node.category not in dag.throttles:
+            raise DagError(f"node {node.name!r}: category {node.category!r} has no throttle")
+        for key, value in node.variables.items():
+            _check_value(f"node {node.name!r}: variable {key!r}", key, value)
+    for name, commands in dag.descriptions.items():
+        _check_name("submit description", name)
+        for key, value in commands.items():
+            _check_value(f"submit description {name!r}: {key!r}", key, value)
+    for category, count in dag.throttles.items():
+        _check_name("category", category)
+        if count < 1:
+            raise DagError(f"category {category!r}: at least one node must be allowed, not {count}")
+    if dag.status_file is not None and re.search(r"\s", str(dag.status_file)):
+        raise DagError(f"the path of the node status file has white space: {dag.status_file}")
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not _NAME.fullmatch(name) or name.lower() in _RESERVED:
+        raise DagError(f"{kind} {name!r}: must be letters, digits, '-' and '_', and none of {sorted(_RESERVED)}")
+
+
+def _check_value(where: str, key: str, value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z_+][\w.+]*", key):
+        raise DagError(f"{where}: {key!r} is not a name of a submit command")
+    if "\n" in value or "\r" in value:
+        raise DagError(f"{where}: must be one line, not {value!r}")
