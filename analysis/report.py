@@ -27,7 +27,7 @@ from analysis.plots import (
     draw_realtime_factors,
     draw_statistic,
 )
-from analysis.plots.style import in_style, in_vectors, new_figure
+from analysis.plots.style import COLOURS, in_style, in_vectors, new_figure
 from analysis.report_tables import (
     Rows,
     as_percent,
@@ -238,7 +238,7 @@ def _scaling(table: pd.DataFrame) -> dict[str, Any] | None:
             continue
         model = fit_cost(sizes, cost, part.loc[known, "n_synapses"])
         frontier = realtime_frontier(sizes, cost)
-        draw_cost(sizes, cost, None, frontier, ax, label=str(name), colour=f"C{number}")
+        draw_cost(sizes, cost, None, frontier, ax, label=str(name), colour=COLOURS[number % len(COLOURS)])
         for term, value, low, high in zip(
             ("1", "N", "synapses"), model.coefficients, model.low, model.high, strict=True
         ):

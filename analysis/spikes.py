@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from analysis.results import open_run
 from analysis.run import RunError, run_of
 from simulators.run_directory import RunDirectory
+from simulators.spike_files import SAMPLE_SIZE
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -34,7 +35,9 @@ class PointSpikes:
     senders : mapping of str to ndarray of int
         Index of the neuron in the population, by population; as long as `times`.
     sizes : mapping of str to int
-        Neurons in each population; more than those that fired, and than those that a sample keeps.
+        Neurons in each population.
+    recorded : mapping of str to ndarray of int
+        Neurons whose spikes were kept, silent ones included: all of a population, or those of the sample.
     duration : float
         ms that were recorded.
     swept : mapping of str to value
@@ -46,6 +49,7 @@ class PointSpikes:
     times: Mapping[str, NDArray[np.float64]]
     senders: Mapping[str, NDArray[np.int32]]
     sizes: Mapping[str, int]
+    recorded: Mapping[str, NDArray[np.int64]]
     duration: float
     swept: Mapping[str, Any]
 
@@ -206,6 +210,7 @@ def _task(stored: pd.DataFrame, row: int) -> dict[str, Any]:
         "simulator": str(line["simulator"]),
         "populations": run.populations,
         "duration": float(run.metadata["simulation"]["duration"]),
+        "sample": run.metadata.get("spikes") == "sample",
         "swept": {axis.key: line[axis.key] for axis in run.axes},
     }
 
@@ -226,15 +231,24 @@ def _read_point(task: dict[str, Any]) -> PointSpikes:
     population = table["population"].cast(pa.string()).to_numpy(zero_copy_only=False)
     sender, time = table["sender"].to_numpy(), table["time"].to_numpy()
     chosen = {name: population == name for name in task["populations"]}
+    sizes = {name: int(metadata[f"n_neurons_{name}"]) for name in chosen}
     return PointSpikes(
         task["point_id"],
         task["simulator"],
         {name: time[rows] for name, rows in chosen.items()},
         {name: sender[rows] for name, rows in chosen.items()},
-        {name: int(metadata[f"n_neurons_{name}"]) for name in chosen if f"n_neurons_{name}" in metadata},
+        sizes,
+        {name: _recorded(size, task["sample"]) for name, size in sizes.items()},
         task["duration"],
         task["swept"],
     )
+
+
+def _recorded(size: int, sample: bool) -> NDArray[np.int64]:
+    """Return the neurons that `simulators.spike_files.write_spikes` keeps."""
+    if sample and size > SAMPLE_SIZE:
+        return np.linspace(0, size, SAMPLE_SIZE, endpoint=False).astype(np.int64)
+    return np.arange(size)
 
 
 def _read_frame(task: dict[str, Any]) -> pd.DataFrame:

@@ -115,3 +115,15 @@ def test_raster_of_a_large_network_shows_some(run: RunDirectory) -> None:
     shown = np.isin(spikes.senders["E"], np.arange(0, 40, 5))
     assert len(_dots(ax, "E").get_xdata()) == shown.sum()
     assert [label.get_text() for label in ax.get_yticklabels()] == ["E\n8 of 40", "I\n8 of 10"]
+
+
+def test_sample_knows_which_neurons_it_kept(tmp_path: Path) -> None:
+    directory = write_run(tmp_path / "demo", seeds=(1,), spikes="sample")
+    row = analysis.open_run(directory.root).iloc[0]
+    every = SpikeTrains(np.arange(1, 251), np.arange(250), 250, 90_000, 0.1)
+    write_spikes({"E": every, "I": every}, directory.spike_file(row["job"], row["point_id"]), sample=True)
+    spikes = analysis.read_spikes(directory.root, row["point_id"])
+    np.testing.assert_array_equal(spikes.recorded["E"], np.unique(spikes.senders["E"]))
+    assert len(spikes.recorded["E"]) == 100
+    ax = analysis.draw_raster(spikes, new_figure(6, 4).subplots())
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["E\n100 of 250", "I\n100 of 250"]

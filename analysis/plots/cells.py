@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from analysis.calibration import CONTOURS
@@ -23,6 +24,7 @@ from analysis.run import Target, run_of
 Handle = Patch | Line2D
 
 _MANY_CELLS = 200_000  # above it cells are drawn as an image
+_FEW_VALUES = 8  # up to it every value of an axis gets a tick
 _MANY_PATCHES = 20_000  # above it a hatch is a grey tone anyway
 _CONTOUR_STYLES: Mapping[float, Literal["--", "-"]] = {0.5: "--", 0.9: "-"}
 
@@ -117,6 +119,9 @@ def set_axis(ax: Axes, table: pd.DataFrame, dimension: Dimension, which: Literal
     if len(dimension.axes) > 1:
         lines.append("together with " + ", ".join(axis.key for axis in dimension.axes[1:]))
     ax.set(**{f"{which}label": "\n".join(lines)})
+    if dimension.numeric and len(dimension.values) <= _FEW_VALUES:
+        ax.set(**{f"{which}ticks": dimension.values, f"{which}ticklabels": [short(v) for v in dimension.values]})
+        getattr(ax, f"{which}axis").set_minor_locator(NullLocator())
     if not dimension.numeric:
         ticks = [short(value) for value in dimension.values]
         ax.set(**{f"{which}ticks": centres_of(dimension), f"{which}ticklabels": ticks})
@@ -186,19 +191,32 @@ def outline_feasible(ax: Axes, grid: Grid) -> list[Handle]:
         style = _CONTOUR_STYLES[level]
         label = "all targets met" if single else f"all targets met, P ≥ {level:g}"
         if inside.any():
-            lines = LineCollection(
-                _outline(inside, edges_of(grid.x), edges_of(grid.y)),
-                colors="white",
-                linewidths=1.6,
-                linestyles=style,
-                capstyle="projecting",
-                path_effects=_halo(),
-                zorder=3,
-            )
+            segments = _outline(inside, edges_of(grid.x), edges_of(grid.y))
+            ax.add_collection(LineCollection(segments, colors="black", linewidths=3.0, zorder=3), autolim=False)
+            lines = LineCollection(segments, colors="white", linewidths=1.6, linestyles=style, zorder=3)
             lines.set_label(label)
             ax.add_collection(lines, autolim=False)
-            handles.append(Line2D([], [], color="white", ls=style, lw=1.6, path_effects=_halo(), label=label))
+            handles.append(_outline_handle(style, label))
     return handles
+
+
+def _outline_handle(style: Literal["--", "-"], label: str) -> Line2D:
+    handle = Line2D([], [], color="white", ls=style, lw=1.6, label=label)
+    handle.set_path_effects([_Background(), Normal()])
+    return handle
+
+
+class _Background(AbstractPathEffect):
+    """Draw a line solid, black and wide, whatever its own style: the ground for white dashes."""
+
+    def draw_path(self, renderer: Any, gc: Any, tpath: Any, affine: Any, rgbFace: Any = None) -> None:
+        ground = renderer.new_gc()
+        ground.copy_properties(gc)
+        ground.set_foreground("black")
+        ground.set_linewidth(gc.get_linewidth() * 3.0 / 1.6)
+        ground.set_dashes(0, None)
+        renderer.draw_path(ground, tpath, affine, rgbFace)
+        ground.restore()
 
 
 def _outline(

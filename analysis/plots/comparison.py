@@ -111,7 +111,7 @@ def draw_cost(
         if model is not None:
             dense = np.geomspace(sizes.min(), sizes.max(), 300)
             a0, a1, a2 = model.coefficients
-            ax.plot(dense, model.factor(dense), "-", color=colour, label=f"{a0:.3g} + {a1:.3g}·N + {a2:.3g}·0.308·N²")
+            ax.plot(dense, model.factor(dense), "-", color=colour, label=f"{a0:.3g} {a1:+.3g}·N {a2:+.3g}·0.308·N²")
         if frontier is not None and np.isfinite(frontier.n_neurons):
             ax.axvspan(frontier.low, frontier.high, color=colour, alpha=0.15, lw=0)
             ax.plot(frontier.n_neurons, 1.0, "D", ms=5, color=colour, mec="white", label=_frontier_label(frontier))

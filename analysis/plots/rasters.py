@@ -37,19 +37,17 @@ def draw_raster(
         middles, names = [], []
         for number, (name, times) in enumerate(spikes.times.items()):
             senders = spikes.senders[name]
-            stored = np.unique(senders)
-            size = spikes.sizes.get(name, len(stored))
-            # of a sample only some were stored; silent ones among them cannot be told from those left out
-            candidates = np.arange(size) if len(stored) > neurons or size <= neurons else stored
-            shown = candidates
-            if len(candidates) > neurons:
-                shown = candidates[np.linspace(0, len(candidates), neurons, endpoint=False).astype(np.int64)]
+            shown, size = spikes.recorded[name], spikes.sizes[name]
+            if len(shown) > neurons:
+                shown = shown[np.linspace(0, len(shown), neurons, endpoint=False).astype(np.int64)]
             position = np.searchsorted(shown, senders).clip(max=max(len(shown) - 1, 0))
             kept = (times >= begin) & (times <= end) & (len(shown) > 0)
             if len(shown):
                 kept &= shown[position] == senders
             colour = COLOURS[number % len(COLOURS)]
-            (dots,) = ax.plot(times[kept], base + position[kept], ".", ms=1.5, mew=0, color=colour, rasterized=True)
+            (dots,) = ax.plot(
+                times[kept], base + position[kept], ".", ms=_marker(kept.sum()), mew=0, color=colour, rasterized=True
+            )
             dots.set_label(name)
             middles.append(base + len(shown) / 2)
             of = "" if len(shown) == size else f" of {size}"
@@ -66,3 +64,8 @@ def draw_raster(
         where = ", ".join(f"{key} = {short(value)}" for key, value in spikes.swept.items())
         ax.set_title(f"{where} ({spikes.simulator})" if where else spikes.simulator)
     return ax
+
+
+def _marker(n_spikes: int) -> float:
+    """Return a size in points at which the spikes are neither dust nor a block."""
+    return float(np.clip(100 / np.sqrt(max(n_spikes, 1)), 1.2, 3.0))

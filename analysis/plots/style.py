@@ -104,9 +104,10 @@ def axes_or_new(ax: Axes | None, width: float = 4.6, height: float = 3.8) -> Axe
         return ax
     from matplotlib import pyplot as plt
 
+    # the session's backend is chosen here, and switches interactive drawing on: not for the style to undo
+    figure = plt.figure(figsize=(width, height), layout="constrained")
     with in_style():
-        _, made = plt.subplots(figsize=(width, height), layout="constrained")
-    return made
+        return figure.subplots()
 
 
 def map_of(name: str) -> mpl.colors.Colormap:
