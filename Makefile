@@ -23,7 +23,7 @@ fidelity: .venv/.installed
 	$(BIN)/python benchmarks/fidelity.py
 
 benchmarks: .venv/.installed-dev
-	$(BIN)/python benchmarks/statistics.py
+	$(BIN)/python benchmarks/spike_statistics.py
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/open_run.py
 	$(BIN)/python benchmarks/structure_reuse.py
