@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,17 +67,32 @@ def zip_groups(axes: Sequence[Axis]) -> list[list[Axis]]:
     Raises
     ------
     ValueError
-        If axes of one group differ in length; the message is the rule.
+        If axes of one group differ in length; the message is the rule, with every such group.
     """
     groups: dict[str, list[Axis]] = {}
     for axis in axes:
         groups.setdefault(f"zip {axis.zip}" if axis.zip is not None else f"axis {axis.key}", []).append(axis)
-    for group in groups.values():
-        lengths = {axis.key: len(axis.values) for axis in group}
-        if len(set(lengths.values())) > 1:
-            listed = ", ".join(f"{key} has {length}" for key, length in lengths.items())
-            raise ValueError(f"axes of one zip group must be equally long: {listed}")
+    unequal = [
+        f'in zip = "{group[0].zip}" ' + ", ".join(f"{axis.key} has {len(axis.values)} values" for axis in group)
+        for group in groups.values()
+        if len({len(axis.values) for axis in group}) > 1
+    ]
+    if unequal:
+        raise ValueError(f"axes of one zip group must be equally long; {'; '.join(unequal)}")
     return list(groups.values())
+
+
+def combinations(axes: Sequence[Axis]) -> Iterator[dict[str, Any]]:
+    """Yield what each grid point sweeps, by key; the last axis is the fastest."""
+    groups = [
+        [
+            dict(zip((axis.key for axis in group), values, strict=True))
+            for values in zip(*(axis.values for axis in group), strict=True)
+        ]
+        for group in zip_groups(axes)
+    ]
+    for parts in itertools.product(*groups):
+        yield {key: value for part in parts for key, value in part.items()}
 
 
 def _values(table: AxisTable) -> list[Any]:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gridsearch.axes import zip_groups
+from gridsearch.axes import combinations
 from gridsearch.input_files import InputError, Problem
-from gridsearch.sweep import Sweep, check_targets
+from gridsearch.network_checks import MAX_PROBLEMS, measured_populations, target_problems
+from gridsearch.sweep import Sweep
 from simulators.models import find_model
 from simulators.network import Network, ParameterError, structure_of
 from simulators.parameters import split_key, with_overrides
 from simulators.records import Point
-
-# Problems of single points that are told apart by their text; more would bury the first ones.
-_MAX_PROBLEMS = 10
 
 
 @dataclass(frozen=True)
@@ -63,13 +59,13 @@ def expand(sweep: Sweep) -> Grid:
     networks: list[Network] = []
     index_of: dict[object, int] = {}
     problems: dict[str, Problem] = {}
-    for swept in _combinations(sweep):
+    for swept in combinations(sweep.axes):
         resolved = with_overrides(parameters, swept)
         try:
             network = make_network(resolved)
         except ParameterError as error:
-            if len(problems) < _MAX_PROBLEMS:
-                problems.setdefault(error.rule, sweep.problem(error.keys[0], error.rule))
+            if len(problems) < MAX_PROBLEMS:
+                problems.setdefault(error.rule, sweep.space.problem(error.keys, error.rule))
             continue
         index = index_of.setdefault(structure_of(network), len(networks))
         if index == len(networks):
@@ -81,24 +77,11 @@ def expand(sweep: Sweep) -> Grid:
     found = list(problems.values())
     populations: tuple[str, ...] = ()
     if networks:
-        populations = tuple(p.name for p in networks[0].populations if p.neuron != "poisson_source")
-        found += check_targets(sweep, populations)
+        populations = measured_populations(networks[0])
+        found += target_problems(sweep.path, sweep.targets, sweep.statistics, populations)
     if found:
         raise InputError(found)
     return Grid(parameters, tuple(points), tuple(structures), tuple(networks), populations)
-
-
-def _combinations(sweep: Sweep) -> Iterator[dict[str, Any]]:
-    """Yield what each grid point sweeps, by key."""
-    groups = [
-        [
-            dict(zip((axis.key for axis in group), values, strict=True))
-            for values in zip(*(a.values for a in group), strict=True)
-        ]
-        for group in zip_groups(sweep.axes)
-    ]
-    for parts in itertools.product(*groups):
-        yield {key: value for part in parts for key, value in part.items()}
 
 
 class _Identity:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+_ELEMENT = re.compile(r"[^.\s]+\[[^\]]*\]")
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Problem:
     rule: str
 
     def __str__(self) -> str:
-        where = f"{self.file}: {self.key}" if self.key else str(self.file)
+        where = f"{self.file}: {_quoted(self.key)}" if self.key else str(self.file)
         return f"{where}: {self.rule}" if self.value is None else f"{where} = {_short(self.value)}: {self.rule}"
 
 
@@ -76,6 +80,24 @@ def choices(valid: Iterable[str], given: str | None = None) -> str:
     return f"{hint}valid: {', '.join(names) if names else 'none'}"
 
 
+def _quoted(key: str) -> str:
+    """Quote the parts of a dotted key that TOML wants quoted, elements such as ``p[0,1]``."""
+    return _ELEMENT.sub(r'"\g<0>"', key)
+
+
 def _short(value: object) -> str:
-    text = repr(value)
+    text = _toml(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _toml(value: object) -> str:
+    """Write a value as it stands in the file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(one) for one in value)}]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }" if value else "{}"
+    return str(value)

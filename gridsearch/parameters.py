@@ -82,7 +82,7 @@ class Parameter:
         if self.kind is int and isinstance(value, float) and value.is_integer():
             value = int(value)
         if type(value) is not self.kind:
-            raise ValueError(f"must be {_named(self.kind)}, not {_named(type(value))}")
+            raise ValueError(f"must be {named(self.kind)}, not {named(type(value))}")
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError("must be finite")
         if self.choices is not None and value not in self.choices:
@@ -203,7 +203,8 @@ def _shape(value: Any) -> tuple[int, ...]:
     return (len(value), *_shape(value[0])) if isinstance(value, list) and value else ()
 
 
-def _named(kind: type) -> str:
+def named(kind: type) -> str:
+    """Say what a type is to somebody who writes TOML."""
     names: dict[type, str] = {
         bool: "true or false",
         int: "an integer",

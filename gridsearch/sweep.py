@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +13,15 @@ from pydantic import BaseModel, ValidationError
 from gridsearch import sweep_tables as tables
 from gridsearch.axes import Axis, expand_axis, zip_groups
 from gridsearch.input_files import InputError, Problem, choices, read_toml
-from gridsearch.parameters import Defaults, read_defaults
-from jobs.executor import executor_names
+from gridsearch.network_checks import ParameterSpace, network_problems, target_problems
+from gridsearch.parameters import Defaults, named, read_defaults
+from jobs.executor import executor_names, find_executor
 from simulators.models import model_names
 from simulators.parameters import split_key
 from simulators.records import Simulation, SpikeRecording
 from simulators.simulator import Setting, find_simulator, simulator_names
 from simulators.statistics import SETTINGS as STATISTICS_SETTINGS
-from simulators.statistics import STATISTICS, columns, steps_of
+from simulators.statistics import STATISTICS, check_settings
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -60,6 +62,8 @@ class Sweep:
         How the work is cut and where it runs.
     placement : mapping of str to PlacementTable
         What each simulator's jobs need beyond the simulator's own settings.
+    executors : mapping of str to mapping
+        Settings of each executor there is, defaults filled in.
     defaults : Defaults
         The model's parameters.
     """
@@ -79,17 +83,13 @@ class Sweep:
     targets: Mapping[str, tables.TargetTable]
     jobs: tables.JobsTable
     placement: Mapping[str, tables.PlacementTable]
+    executors: Mapping[str, Mapping[str, Any]]
     defaults: Defaults = field(repr=False)
 
-    def problem(self, key: str, rule: str) -> Problem:
-        """Say that what the sweep (or its defaults) has for a parameter breaks a rule."""
-        for axis in self.axes:
-            if split_key(axis.key)[0] == key:
-                return Problem(self.path, f"axes.{axis.key}", None, rule)
-        for given, value in self.parameters.items():
-            if split_key(given)[0] == key:
-                return Problem(self.path, f"parameters.{given}", value, rule)
-        return Problem(self.defaults.path, f"parameters.{key}", self.defaults[key].value, rule)
+    @property
+    def space(self) -> ParameterSpace:
+        """Which networks the sweep asks for."""
+        return ParameterSpace(self.path, self.model, self.defaults, self.parameters, self.axes)
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -123,13 +123,22 @@ class _Reader:
         replicates = self._table(tables.ReplicatesTable, "replicates", self._section("replicates"))
         record = self._table(tables.RecordTable, "record", self._section("record"))
         jobs, settings, placement = self._jobs(top)
+        executors = self._executors()
         defaults = self._defaults(top)
-        if defaults is not None:
-            parameters, axes = self._parameters(defaults), self._axes(defaults)
         targets = self._targets()
         if record is not None:
             self._check_record(record, simulation)
         seeds = self._seeds(replicates)
+        if defaults is not None:
+            n_before = len(self._problems)
+            parameters, axes = self._parameters(defaults), self._axes(defaults)
+            if record is not None and n_before and len(self._problems) == n_before:
+                # The grid is sound but will not be expanded: say now what its expansion would complain of
+                space = ParameterSpace(self._path, defaults.path.stem, defaults, parameters, axes)
+                found, populations = network_problems(space)
+                self._problems += found
+                if populations and all(name in STATISTICS for name in record.statistics):
+                    self._problems += target_problems(self._path, targets, record.statistics, populations)
         if self._problems:
             raise InputError(self._problems)
         assert top and defaults and simulation and replicates and record and jobs
@@ -144,11 +153,17 @@ class _Reader:
             draws=replicates.draws,
             simulation=simulation,
             statistics=tuple(record.statistics),
-            statistics_settings=record.settings,
+            statistics_settings={
+                # what is given and what is left at its default are the same points
+                name: value
+                for name, value in record.settings.items()
+                if value != STATISTICS_SETTINGS[name].default
+            },
             spikes=record.spikes,
             targets=targets,
             jobs=jobs,
             placement=placement,
+            executors=executors,
             defaults=defaults,
         )
 
@@ -201,23 +216,34 @@ class _Reader:
         axes = []
         for key, content in self._section("axes").items():
             name, indices = split_key(key)
+            n_before = len(self._problems)
             table = self._table(tables.AxisTable, f"axes.{key}", content)
             if name not in defaults:
                 self._complain(f"axes.{key}", content, f"unknown parameter; {choices(defaults, name)}")
-            elif table is not None:
+            elif table is not None and len(self._problems) == n_before:
                 try:
                     axes.append(expand_axis(key, table, defaults[name], indices))
                 except ValueError as error:
                     self._complain(f"axes.{key}", content, str(error))
-            if key in self._section("parameters"):
-                self._complain(f"axes.{key}", content, f"is also fixed in parameters.{key}; keep one of the two")
-            elif indices and name in self._section("axes"):
-                self._complain(f"axes.{key}", content, f"axes.{name} sweeps the whole of it; keep one of the two")
+            self._check_overlap(key, content)
         try:
             zip_groups(axes)
         except ValueError as error:
             self._complain("axes", None, str(error))
         return tuple(axes)
+
+    def _check_overlap(self, key: str, content: object) -> None:
+        """Complain of what else gives values to what an axis sweeps."""
+        name, indices = split_key(key)
+        for fixed in self._section("parameters"):
+            fixed_name, fixed_indices = split_key(fixed)
+            if fixed_name == name and indices in ((), fixed_indices):
+                self._complain(f"axes.{key}", content, f"is also fixed in parameters.{fixed}; keep one of the two")
+        for other in self._section("axes"):
+            if indices and other == name:
+                self._complain(f"axes.{key}", content, f"axes.{name} sweeps the whole of it; keep one of the two")
+            elif other < key and split_key(other) == split_key(key):
+                self._complain(f"axes.{key}", content, f"axes.{other} sweeps the same; keep one of the two")
 
     def _simulation(self) -> Simulation | None:
         table = self._table(tables.SimulationTable, "simulation", self._section("simulation"))
@@ -244,20 +270,16 @@ class _Reader:
                 self._complain("record.statistics", name, f"no such statistic; {choices(STATISTICS, name)}")
         if len(set(record.statistics)) < len(record.statistics):
             self._complain("record.statistics", record.statistics, "statistics repeat")
-        for name, value in record.settings.items():
-            if name not in STATISTICS_SETTINGS:
-                self._complain(f"record.settings.{name}", value, f"unknown; {choices(STATISTICS_SETTINGS, name)}")
-            elif simulation is not None and STATISTICS_SETTINGS[name].unit == "ms":
-                try:
-                    steps_of(record.settings, name, simulation.dt)
-                except ValueError as error:
-                    self._complain(f"record.settings.{name}", value, str(error))
+        dt = tables.SimulationTable().dt if simulation is None else simulation.dt
+        for name, rule in check_settings(record.settings, dt).items():
+            self._complain(f"record.settings.{name}", record.settings[name], rule)
 
     def _targets(self) -> dict[str, tables.TargetTable]:
         targets = {}
         for column, content in self._section("targets").items():
+            n_before = len(self._problems)
             table = self._table(tables.TargetTable, f"targets.{column}", content)
-            if table is None:
+            if table is None or len(self._problems) > n_before:
                 continue
             ranged = table.min is not None or table.max is not None
             valued = table.value is not None and table.tolerance is not None
@@ -278,8 +300,11 @@ class _Reader:
             valid = choices(("auto", *executor_names()), jobs.executor)
             self._complain("jobs.executor", jobs.executor, f"no such executor; {valid}")
         names = simulator_names()
-        for key in content.keys() - own.keys() - set(names):
-            self._complain(f"jobs.{key}", content[key], f"no such simulator; {choices(names, key)}")
+        for key in {*names, *executor_names()} & own.keys():
+            self._complain(f"jobs.{key}", own.pop(key), f"must be a table: [jobs.{key}]")
+        for key in content.keys() - own.keys() - {*names, *executor_names()}:
+            valid = choices([*names, *executor_names()], key)
+            self._complain(f"jobs.{key}", content[key], f"no such simulator or executor; {valid}")
         settings, placement = {}, {}
         for name in getattr(top, "simulators", ()):
             if name not in names:
@@ -287,11 +312,12 @@ class _Reader:
                 continue
             if name in settings:
                 self._complain("simulators", name, "is listed twice")
+                continue
             given = content.get(name, {})
             if not isinstance(given, dict):
                 continue  # already complained about as an unknown key of [jobs]
             known = find_simulator(name).SETTINGS
-            settings[name] = self._simulator_settings(name, known, given)
+            settings[name] = self._settings(name, known, given)
             rest = {key: value for key, value in given.items() if key in tables.PlacementTable.model_fields}
             placed = self._table(tables.PlacementTable, f"jobs.{name}", rest)
             for key in given.keys() - rest.keys() - known.keys():
@@ -301,9 +327,18 @@ class _Reader:
                 placement[name] = placed
         return jobs, settings, placement
 
-    def _simulator_settings(
-        self, simulator: str, known: Mapping[str, Setting], given: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _executors(self) -> dict[str, dict[str, Any]]:
+        settings = {}
+        for name in executor_names():
+            known, given = find_executor(name).SETTINGS, self._section("jobs").get(name, {})
+            if not isinstance(given, dict):
+                continue  # already complained about as an unknown key of [jobs]
+            for key in given.keys() - known.keys():
+                self._complain(f"jobs.{name}.{key}", given[key], f"unknown key; {choices(known, key)}")
+            settings[name] = self._settings(name, known, given)
+        return settings
+
+    def _settings(self, owner: str, known: Mapping[str, Setting], given: Mapping[str, Any]) -> dict[str, Any]:
         checked: dict[str, Any] = {}
         for name, setting in known.items():
             value = given.get(name, setting.default)
@@ -311,31 +346,16 @@ class _Reader:
                 value = float(value)
             checked[name] = value
             if type(value) is not type(setting.default):
-                self._complain(
-                    f"jobs.{simulator}.{name}", value, f"must be like its default {setting.default!r}: {setting.doc}"
-                )
+                self._complain(f"jobs.{owner}.{name}", value, f"must be {named(type(setting.default))}: {setting.doc}")
+            elif isinstance(value, float) and not math.isfinite(value):
+                self._complain(f"jobs.{owner}.{name}", value, "must be finite")
             elif setting.choices is not None and value not in setting.choices:
-                self._complain(f"jobs.{simulator}.{name}", value, choices(setting.choices, str(value)))
-            elif setting.minimum is not None and float(value) < setting.minimum:
-                self._complain(f"jobs.{simulator}.{name}", value, f"must be at least {setting.minimum:g}")
+                self._complain(f"jobs.{owner}.{name}", value, choices(setting.choices, str(value)))
+            elif setting.minimum is not None and isinstance(value, (int, float)) and value < setting.minimum:
+                self._complain(f"jobs.{owner}.{name}", value, f"must be at least {setting.minimum:g}")
+            elif isinstance(value, dict):
+                for key, entry in value.items():
+                    if not isinstance(entry, (str, int, float, bool)):
+                        rule = "must be a string, a number, true or false"
+                        self._complain(f"jobs.{owner}.{name}.{key}", entry, rule)
         return checked
-
-
-def check_targets(sweep: Sweep, populations: tuple[str, ...]) -> list[Problem]:
-    """Check that every target is a column the sweep will have.
-
-    Parameters
-    ----------
-    sweep : Sweep
-        The sweep.
-    populations : tuple of str
-        Populations of the model's network.
-    """
-    valid = columns(sweep.statistics, populations)
-    return [
-        Problem(
-            sweep.path, f"targets.{column}", None, f"no such column with these statistics; {choices(valid, column)}"
-        )
-        for column in sweep.targets
-        if column not in valid
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -64,7 +65,7 @@ class RecordTable(Table):
 
     statistics: Annotated[list[str], Field(min_length=1)] = ["rate", "cv_isi"]
     spikes: Literal["none", "sample", "all"] = "none"
-    settings: dict[str, Positive] = {}
+    settings: dict[str, Any] = {}
 
 
 class TargetTable(Table):
@@ -91,6 +92,7 @@ class PlacementTable(Table):
     image: str | None = None
     gpus: Annotated[int, Field(ge=0, le=64)] = 0
     max_running: Annotated[int, Field(ge=1)] | None = None
+    submit: dict[str, str | int | float | bool] = {}
 
 
 @dataclass(frozen=True)
@@ -113,24 +115,29 @@ _RULES: Mapping[str, str] = {
     "dict_type": "must be a table",
     "model_type": "must be a table",
     "finite_number": "must be finite",
+    "too_short": "must not be empty",
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be below {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
 }
 
 
 def problems_of(error: ValidationError, kind: type[BaseModel]) -> list[TableProblem]:
-    """Translate what pydantic found into keys, values and rules, one problem per key."""
+    """Translate what pydantic found into keys, values and rules, one problem per key or element of a list."""
     found: dict[str, TableProblem] = {}
     for detail in error.errors():
         # pydantic names the alternative of a union within the location; only keys and indices are the user's
-        location = [
-            str(part) for part in detail["loc"] if isinstance(part, int) or str(part) in _known_keys(detail, kind)
-        ]
-        key = ".".join(location) or ".".join(str(part) for part in detail["loc"][:1])
+        location = [part for part in detail["loc"] if isinstance(part, int) or part in _known_keys(detail, kind)]
+        place = ".".join(str(part) for part in location or detail["loc"][:1])
+        key = ".".join(str(part) for part in location or detail["loc"][:1] if not isinstance(part, int))
         value = None if detail["type"] == "missing" else detail["input"]
         rule = _rule(detail, kind)
-        if key in found and found[key].rule != rule:
-            rule = f"{found[key].rule}, or {rule}"
-        found[key] = TableProblem(key, value, rule)
-    return list(found.values())
+        if place in found and found[place].rule != rule:
+            rule = f"{found[place].rule}, or {rule.removeprefix('must be ')}"
+        found[place] = TableProblem(key, value, rule)
+    # Where an element of a list is wrong, that it could have been no list at all is no help
+    return [one for place, one in found.items() if not any(re.match(rf"{re.escape(place)}\.\d", o) for o in found)]
 
 
 def _known_keys(detail: Any, kind: type[BaseModel]) -> set[str]:
@@ -146,8 +153,8 @@ def _rule(detail: Any, kind: type[BaseModel]) -> str:
     if detail["type"] == "extra_forbidden":
         return f"unknown key; {choices(kind.model_fields, str(detail['loc'][-1]))}"
     if detail["type"] in _RULES:
-        return _RULES[detail["type"]]
+        return _RULES[detail["type"]].format(**detail.get("ctx", {}))
     if detail["type"] == "string_pattern_mismatch":
         return "must start with a letter or digit and hold only letters, digits, '.', '_' and '-'"
     message: str = detail["msg"]
-    return message.replace("Input should be", "must be").replace("List should have", "must have")
+    return message.replace("Input should be", "must be")
