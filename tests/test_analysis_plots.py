@@ -128,6 +128,19 @@ def test_one_axis_is_a_curve_with_seeds_and_target(tmp_path: Path, ax: Axes) -> 
     assert any(collection.get_label() == "spread" for collection in ax.collections)
 
 
+def test_feasibility_along_one_axis_has_an_interval_of_a_fraction(tmp_path: Path, ax: Axes) -> None:
+    axes = (BACKGROUND[0], axis("I_th_I", [0.9]))
+    table = analysis.open_run(write_run(tmp_path / "demo", axes=axes, targets=TARGETS).root)
+    analysis.draw_feasibility(table, ax)
+    line = next(line for line in ax.lines if line.get_label() == "mean over seeds")
+    assert set(line.get_ydata()) == {0.0, 1.0}
+    band = next(part for part in ax.collections if part.get_label() == "spread").get_paths()[0].vertices
+    at_full = band[np.isclose(band[:, 0], line.get_xdata()[list(line.get_ydata()).index(1.0)]), 1]
+    assert at_full.min() == pytest.approx(0.4385, abs=1e-3)  # three of three seeds, Wilson
+    assert at_full.max() == 1.0
+    assert {line.get_ydata()[0] for line in ax.lines if len(line.get_ydata()) == 2} == {0.5, 0.9}
+
+
 def test_names_are_ticks_and_logarithmic_axes_are_logarithmic(tmp_path: Path, ax: Axes) -> None:
     axes = [
         axis("rule", ["bernoulli", "fixed"]),

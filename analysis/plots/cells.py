@@ -26,7 +26,7 @@ Handle = Patch | Line2D
 _MANY_CELLS = 200_000  # above it cells are drawn as an image
 _FEW_VALUES = 8  # up to it every value of an axis gets a tick
 _MANY_PATCHES = 20_000  # above it a hatch is a grey tone anyway
-_CONTOUR_STYLES: Mapping[float, Literal["--", "-"]] = {0.5: "--", 0.9: "-"}
+CONTOUR_STYLES: Mapping[float, Literal["--", "-"]] = {0.5: "--", 0.9: "-"}
 
 
 def draw_grid(
@@ -188,7 +188,7 @@ def outline_feasible(ax: Axes, grid: Grid) -> list[Handle]:
     single = int(grid.n_rows.max(initial=0)) <= 1
     for level in CONTOURS[-1:] if single else CONTOURS:
         inside = (grid.state == State.VALUE) & (np.nan_to_num(grid.mean) >= level)
-        style = _CONTOUR_STYLES[level]
+        style = CONTOUR_STYLES[level]
         label = "all targets met" if single else f"all targets met, P ≥ {level:g}"
         if inside.any():
             segments = _outline(inside, edges_of(grid.x), edges_of(grid.y))

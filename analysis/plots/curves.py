@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from analysis.grids import Grid, State, cut, position_of
 from analysis.plots.cells import Handle, centres_of, edges_of, meaning_of, set_axis, title_of
@@ -15,7 +16,13 @@ from analysis.run import run_of
 _MANY_SEEDS = 5_000  # above it single seeds are not drawn
 
 
-def draw_curve(table: pd.DataFrame, grid: Grid, ax: Axes, label: str | None = None) -> list[Handle]:
+def draw_curve(
+    table: pd.DataFrame,
+    grid: Grid,
+    ax: Axes,
+    label: str | None = None,
+    interval: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+) -> list[Handle]:
     """Draw the mean over seeds as a line, their standard deviation as a band and every seed as a dot.
 
     Points without a value are bands in the look of their state. A target is a band across.
@@ -30,6 +37,8 @@ def draw_curve(table: pd.DataFrame, grid: Grid, ax: Axes, label: str | None = No
         Where to draw.
     label : str, optional
         Of the y axis; the statistic and its unit by default.
+    interval : tuple of ndarray of float, optional
+        Ends of a 95 % interval, each of shape (n_x,), to draw in place of the standard deviation.
 
     Returns
     -------
@@ -41,10 +50,12 @@ def draw_curve(table: pd.DataFrame, grid: Grid, ax: Axes, label: str | None = No
         state, edges = grid.state[0], edges_of(grid.x)
         handles: list[Handle] = []
         mean = np.where(np.isin(state, (State.VALUE, State.SILENT)), mean, np.nan)
-        if (grid.n_rows > 1).any():
-            band = ax.fill_between(x, mean - spread, mean + spread, color=COLOURS[0], alpha=0.2, lw=0)
+        if interval is not None or (grid.n_rows > 1).any():
+            low, high = (mean - spread, mean + spread) if interval is None else interval
+            band = ax.fill_between(x, low, high, color=COLOURS[0], alpha=0.2, lw=0)
             band.set_label("spread")
-            handles.append(Patch(facecolor=COLOURS[0], alpha=0.2, label="± 1 SD over seeds"))
+            meaning = "± 1 SD over seeds" if interval is None else "95 % interval (Wilson)"
+            handles.append(Patch(facecolor=COLOURS[0], alpha=0.2, label=meaning))
             chosen = cut(table, grid.at)
             if grid.statistic in chosen and len(chosen) <= _MANY_SEEDS:
                 seeds = chosen[grid.statistic].to_numpy(dtype=float, na_value=np.nan)

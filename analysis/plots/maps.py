@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.calibration import feasibility_grid
+from analysis.calibration import CONTOURS, feasibility_grid, wilson_interval
 from analysis.grids import Grid, statistic_grid
 from analysis.plots.cells import (
+    CONTOUR_STYLES,
     Handle,
     colour_limits,
     draw_grid,
@@ -143,7 +145,10 @@ def draw_feasible_cells(table: pd.DataFrame, grid: Grid, ax: Axes) -> list[Handl
     label = "P(all targets met)"
     with in_style():
         if grid.y is None:
-            handles = draw_curve(table, grid, ax, label)
+            n = np.where(grid.n_defined[0] > 0, grid.n_defined[0], 1)
+            handles = draw_curve(table, grid, ax, label, wilson_interval(grid.mean[0], n))
+            for level in CONTOURS:
+                ax.axhline(level, color="0.4", lw=1, ls=CONTOUR_STYLES[level])
             ax.set_ylim(-0.05, 1.05)
         else:
             draw_grid(table, grid, ax, PROBABILITY_MAP, (0.0, 1.0), label)
