@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("status", _status, "say how far a run is"),
         ("cancel", _cancel, "stop a run; finished points are kept"),
-        ("report", _report, "draw a run's figures anew"),
+        ("report", _report, "write a run's report and draw its figures anew"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("folder", type=Path, metavar="run", help="the run's folder, results/<name>")
@@ -195,7 +195,7 @@ def _status(options: argparse.Namespace) -> int:
         if options.watch and display.console.is_terminal:
             display.console.clear()
         display.show_status(run.root.name, counts, _reasons(run), working, hands)
-        in_hand = any(hand.jobs for hand in hands)
+        in_hand = any(hand.description for hand in hands)
         if not options.watch or (working is None and not in_hand):
             return DONE if (table["status"] == "ok").all() else SOME_FAILED
         time.sleep(_WATCH_POOL if in_hand else _WATCH)
@@ -218,6 +218,7 @@ def _cancel(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     run = RunDirectory(options.folder)
     code = _conclude(run)
+    display.say(f"report:  {analysis.write_report(run.root)}")
     if options.after_jobs is None:
         return code
     status, n_failed = options.after_jobs
