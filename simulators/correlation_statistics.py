@@ -128,7 +128,7 @@ def _sum_pairs(counts: StandardCounts, groups: NDArray[np.int64]) -> tuple[float
     _, cell = np.unique(group * counts.n_bins + counts.bins, return_inverse=True)
     in_cell = np.bincount(cell, weights=counts.values)
     in_group = np.bincount(group, weights=counts.values)
-    variance = (in_cell @ in_cell - in_group @ in_group / counts.n_bins) / counts.n_bins
+    variance = (np.square(in_cell).sum() - np.square(in_group).sum() / counts.n_bins) / counts.n_bins
     return float(variance - sizes.sum()) / 2.0, n_pairs
 
 
