@@ -152,6 +152,10 @@ def _submit(options: argparse.Namespace) -> int:
                 outcome = run_plan(plan, report)
         elif any(share.n_in_hand for share in plan.simulators.values()):
             outcome = Submission("nothing to submit: everything is done or in hand", ())
+        else:
+            n_failed = sum(share.n_failed for share in plan.simulators.values())
+            hint = f"; --retry-failed runs the {n_failed} failed ones again" if n_failed else ""
+            display.say(f"nothing to run: every point has a row{hint}")
         if isinstance(outcome, Submission):
             display.show_submission(outcome, plan.run)
             return DONE
