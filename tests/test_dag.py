@@ -1,0 +1,335 @@
+"""The DAG of a submit and what it says of the jobs, without a pool; and the archive that the jobs run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridsearch.grid import expand
+from gridsearch.sweep import read_sweep
+from jobs.dag import Dag, DagError, Node, dag_text
+from jobs.dag_record import DagRecord, RecordedJob, read_record, write_record
+from jobs.executor import Conditions, Placement
+from jobs.holds import Hold, explain
+from jobs.htcondor_executor import SETTINGS
+from jobs.job_events import Event, fold_events
+from jobs.plan import PlannedJob
+from jobs.submit_description import Site, quoted_arguments, worker_commands
+from jobs.sweep_dag import make_dag
+from jobs.worker_archive import write_worker_archive
+from simulators import machine
+from simulators.exit_codes import TRANSIENT, UNUSABLE
+from simulators.records import Job, Point, Simulation, write_job
+from simulators.simulator import find_simulator
+from simulators.summary import start_summary
+
+SWEEP = Path(__file__).parent.parent / "examples" / "demo.toml"
+DEFAULTS = {name: setting.default for name, setting in SETTINGS.items()}
+
+
+def a_job(
+    name: str, n_points: int = 3, simulator: str = "poisson", duration: float = 1000.0, spikes: str = "none"
+) -> Job:
+    """A job that can run: the poisson simulator on a small clustered network."""
+    sweep = read_sweep(SWEEP)
+    grid = expand(sweep)
+    points = tuple(replace(grid.points[0], point_id=f"{i:020x}", seed=i, network_seed=i) for i in range(n_points))
+    return Job(
+        name=name,
+        model="clustered",
+        simulator=simulator,
+        settings={key: setting.default for key, setting in find_simulator(simulator).SETTINGS.items()},
+        simulation=Simulation(0.1, 100.0, duration),
+        statistics=("rate",),
+        parameters=grid.parameters,
+        points=points,
+        populations=grid.populations,
+        spikes=spikes,  # type: ignore[arg-type]
+    )
+
+
+def planned(name: str, simulator: str, n_points: int = 1, cores: int = 1, memory: float = 0.0) -> PlannedJob:
+    points = tuple(Point(str(i), 1, 1, {}) for i in range(n_points))
+    job = Job(name, "clustered", simulator, {}, Simulation(0.1, 0.0, 1.0), ("rate",), {}, points, ("E",))
+    return PlannedJob(job, cores, 60.0, memory)
+
+
+def test_dag_is_written_exactly() -> None:
+    dag = Dag(
+        descriptions={"cpu": {"executable": "python3", "arguments": '"a b"'}, "last": {"universe": "local"}},
+        nodes=[Node("a-1", "cpu", {"memory": "512", "said": 'say "\\"'}, "cpu"), Node("b-2", "cpu")],
+        final=Node("collect", "last"),
+        retries=2,
+        throttles={"cpu": 40},
+        status_file=Path("/r/sweep.status"),
+    )
+    assert dag_text(dag) == (
+        "SUBMIT-DESCRIPTION cpu {\n"
+        "    executable = python3\n"
+        '    arguments = "a b"\n'
+        "}\n"
+        "\n"
+        "SUBMIT-DESCRIPTION last {\n"
+        "    universe = local\n"
+        "}\n"
+        "\n"
+        "JOB a-1 cpu\n"
+        'VARS a-1 memory="512" said="say \\"\\\\\\""\n'
+        "CATEGORY a-1 cpu\n"
+        "RETRY a-1 2 UNLESS-EXIT 78\n"
+        "ABORT-DAG-ON a-1 78 RETURN 1\n"
+        "JOB b-2 cpu\n"
+        "RETRY b-2 2 UNLESS-EXIT 78\n"
+        "ABORT-DAG-ON b-2 78 RETURN 1\n"
+        "MAXJOBS cpu 40\n"
+        "FINAL collect last\n"
+        "NODE_STATUS_FILE /r/sweep.status 120\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"nodes": [Node("a b", "cpu")]}, "must be letters"),
+        ({"nodes": [Node("ALL_NODES", "cpu")]}, "none of"),
+        ({"nodes": [Node("a", "cpu"), Node("a", "cpu")]}, "two nodes are named 'a'"),
+        ({"nodes": [Node("a", "gpu")]}, "no submit description 'gpu'"),
+        ({"nodes": [Node("a", "cpu", {"x": "1\n2"})]}, "must be one line"),
+        ({"nodes": [Node("a", "cpu", {"x y": "1"})]}, "not a name of a submit command"),
+        ({"nodes": [Node("a", "cpu", {}, "cpu")]}, "has no throttle"),
+        ({"descriptions": {"cpu": {"executable": "x\n}"}}}, "must be one line"),
+        ({"throttles": {"cpu": 0}}, "at least one"),
+        ({"status_file": Path("/my run/status")}, "white space"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(change: dict[str, object], rule: str) -> None:
+    dag = Dag(descriptions={"cpu": {}}, nodes=[Node("a", "cpu")])
+    with pytest.raises(DagError, match=rule):
+        dag_text(replace(dag, **change))  # type: ignore[arg-type]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20), max_size=5))
+def test_quoted_arguments_can_be_read_back(arguments: list[str]) -> None:
+    text = quoted_arguments(arguments)
+    assert text[0] == text[-1] == '"'
+    assert _parsed(text[1:-1].replace('""', '"')) == arguments
+
+
+def _parsed(text: str) -> list[str]:
+    """HTCondor's new syntax, from its manual: white space separates, '…' protects, '' within stands for one."""
+    arguments: list[str] = []
+    current: str | None = None
+    quoted = False
+    i = 0
+    while i < len(text):
+        character = text[i]
+        if character == "'":
+            if quoted and text[i + 1 : i + 2] == "'":
+                current = (current or "") + "'"
+                i += 1
+            else:
+                quoted = not quoted
+                current = current or ""
+        elif character.isspace() and not quoted:
+            if current is not None:
+                arguments.append(current)
+            current = None
+        else:
+            current = (current or "") + character
+        i += 1
+    return arguments if current is None else [*arguments, current]
+
+
+def test_sweep_has_one_description_per_simulator_and_one_node_per_job() -> None:
+    jobs = [planned("nest-1", "nest", 5, cores=2, memory=2**30), planned("genn-1", "genn"), planned("nest-2", "nest")]
+    conditions = Conditions(
+        name="background",
+        settings=DEFAULTS | {"accounting_group": "neuro", "submit": {"+Project": '"x"'}},
+        placement={
+            "nest": Placement(image="lab/nest:3", max_running=7),
+            "genn": Placement(gpus=1, submit={"gpus_minimum_memory": 8000}),
+        },
+        collect=("/usr/bin/python3", "-m", "gridsearch", "report", "/r", "--after-jobs"),
+        environment={"PYTHONPATH": "/code"},
+    )
+    dag = make_dag(jobs, conditions, Site("/r", "dag/code.zip", conditions.settings), Path("/r/status"))
+    assert list(dag.descriptions) == ["nest", "genn", "collect"]
+    assert [(node.name, node.description, node.category) for node in dag.nodes] == [
+        ("nest-1", "nest", "nest"),
+        ("genn-1", "genn", None),
+        ("nest-2", "nest", "nest"),
+    ]
+    assert dag.throttles == {"nest": 7}
+    nest, genn, collect = dag.descriptions.values()
+    assert nest["docker_image"] == "lab/nest:3"
+    assert genn["docker_image"] == "gridsearch-genn:latest"
+    assert (genn["request_gpus"], genn["gpus_minimum_memory"]) == ("1", "8000")
+    assert "request_gpus" not in nest and "gpus_minimum_memory" not in nest
+    assert {one["accounting_group"] for one in (nest, genn, collect)} == {"neuro"}
+    assert nest["+Project"] == '"x"'
+    assert dag.nodes[0].variables["cpus"] == "2"
+    assert dag.nodes[0].variables["points"] == "5"
+    assert int(dag.nodes[0].variables["memory"]) == 1280, "a quarter more than the estimate, in MiB"
+    assert collect["arguments"] == '"-m gridsearch report /r --after-jobs $(DAG_STATUS) $(FAILED_COUNT)"'
+    assert dag_text(dag).count("\nRETRY ") == 3
+
+
+def test_shared_file_system_sends_nothing_and_keeps_the_command_line() -> None:
+    site = Site("/r", "dag/code.zip", DEFAULTS)
+    sent = worker_commands("nest", Placement(), True, site)
+    shared = worker_commands("nest", Placement(), True, replace(site, settings=DEFAULTS | {"shared_filesystem": True}))
+    assert sent["arguments"] == shared["arguments"]
+    assert sent["transfer_output_files"] == "summaries/$(job_name).parquet, spikes/$(job_name)"
+    assert shared["should_transfer_files"] == "NO"
+    assert not [key for key in shared if key.startswith("transfer_") and key != "transfer_executable"]
+
+
+@pytest.mark.parametrize(
+    ("universe", "key", "value"),
+    [
+        ("docker", "docker_image", "lab"),
+        ("container", "container_image", "docker://lab"),
+        ("vanilla", "universe", "vanilla"),
+    ],
+)
+def test_universe(universe: str, key: str, value: str) -> None:
+    settings = DEFAULTS | {"universe": universe}
+    commands = worker_commands("nest", Placement(image="lab"), False, Site("/r", "c.zip", settings))
+    assert commands[key] == value
+
+
+def test_record_of_a_dag_survives_the_disk(tmp_path: Path) -> None:
+    record = DagRecord(3, 78, {"nest-1": RecordedJob("nest", 4, 12.5)})
+    assert read_record(tmp_path) is None
+    write_record(record, tmp_path)
+    assert read_record(tmp_path) == record
+    assert record.may_return(1, 75) and record.may_return(3, None)
+    assert not record.may_return(4, 75) and not record.may_return(1, 78)
+
+
+def test_events_are_folded_to_states() -> None:
+    hold = Hold(35, 0, "Unable to find image")
+    events = [
+        Event("submit", 7, 0.0, "a"),
+        Event("submit", 8, 0.0, "b"),
+        Event("submit", 9, 0.0, "c"),
+        Event("submit", 11, 0.0),
+        Event("execute", 11, 1.0),
+        Event("execute", 7, 10.0),
+        Event("execute", 8, 10.0),
+        Event("requeue", 8, 20.0),
+        Event("hold", 9, 30.0, hold=hold),
+        Event("terminate", 7, 40.0, exit_code=75),
+        Event("submit", 10, 50.0, "a"),
+        Event("execute", 10, 60.0),
+        Event("requeue", 7, 65.0),
+        Event("terminate", 10, 90.0, exit_code=0),
+    ]
+    states = fold_events(events)
+    assert set(states) == {"a", "b", "c"}
+    assert (states["a"].phase, states["a"].attempts, states["a"].seconds) == ("done", 2, 30.0)
+    assert (states["b"].phase, states["b"].since) == ("idle", 20.0)
+    assert (states["c"].phase, states["c"].hold) == ("held", hold)
+    assert fold_events(events[:10])["a"].phase == "failed"
+    assert fold_events([*events, Event("release", 9, 95.0)])["c"] == replace(
+        states["c"], phase="idle", since=95.0, hold=None
+    )
+    assert fold_events([*events, Event("remove", 8, 95.0)])["b"].phase == "failed"
+
+
+def test_hold_says_code_reason_and_remedy() -> None:
+    text = explain(Hold(35, 2, "Unable to find image 'x'\n locally."))
+    assert text.startswith("held with code 35, subcode 2: Unable to find image 'x' locally. Remedy: ")
+    assert "[jobs.<simulator>] image" in text
+    assert "manual" in explain(Hold(4711, 0, "?"))
+
+
+def test_archive_is_the_code_and_runs_without_anything_of_ours(tmp_path: Path) -> None:
+    archive = write_worker_archive(tmp_path)
+    assert archive.name == f"simulators-{machine.code_hash()}.zip"
+    first = archive.read_bytes()
+    archive.unlink()
+    assert write_worker_archive(tmp_path).read_bytes() == first, "the same code makes the same file"
+    with zipfile.ZipFile(archive) as content:
+        assert {name.split("/")[0] for name in content.namelist()} == {"__main__.py", "simulators"}
+    write_job(a_job("poisson-1", spikes="all"), tmp_path / "job.json")
+    done = _run(archive, tmp_path, "job.json", "--summary", "s.parquet", "--spikes", "spikes/poisson-1")
+    assert done.returncode == 0, done.stderr
+    rows = pq.read_table(tmp_path / "s.parquet").to_pylist()
+    assert [row["status"] for row in rows] == ["ok"] * 3
+    assert machine.code_hash() in rows[0]["versions"]
+    assert len(list((tmp_path / "spikes" / "poisson-1").glob("*.parquet"))) == 3
+
+
+def test_started_summary_is_gone_on_with(tmp_path: Path) -> None:
+    job = a_job("poisson-1")
+    write_job(job, tmp_path / "job.json")
+    start_summary(job, tmp_path / "s.parquet")
+    assert pq.read_metadata(tmp_path / "s.parquet").num_rows == 0
+    archive = write_worker_archive(tmp_path)
+    assert _run(archive, tmp_path, "job.json", "--summary", "s.parquet").returncode == 0
+    before = (tmp_path / "s.parquet").read_bytes()
+    start_summary(job, tmp_path / "s.parquet")
+    assert (tmp_path / "s.parquet").read_bytes() == before, "rows that are there stay"
+
+
+def test_unusable_job_ends_at_once(tmp_path: Path) -> None:
+    archive = write_worker_archive(tmp_path)
+    done = _run(archive, tmp_path, "nowhere.json", "--summary", "s.parquet")
+    assert done.returncode == UNUSABLE
+    assert done.stderr.count("nowhere.json") == 1, "no second attempt"
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_worker_that_is_stopped_or_killed(tmp_path: Path, killed: bool) -> None:
+    archive = write_worker_archive(tmp_path)
+    write_job(a_job("poisson-1", n_points=60, duration=20000.0), tmp_path / "job.json")
+    summary = tmp_path / "s.parquet"
+    command = [sys.executable, str(archive), "job.json", "--summary", "s.parquet"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=_environment(), stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        while not (summary.exists() and pq.read_metadata(summary).num_rows >= 2):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        n_before = pq.read_metadata(summary).num_rows
+        if killed:
+            os.kill(_child(process.pid), signal.SIGKILL)
+            assert process.wait(60) == 0, "it was started again"
+            assert pq.read_metadata(summary).num_rows == 60
+        else:
+            process.terminate()
+            assert process.wait(20) == TRANSIENT
+            assert n_before <= pq.read_metadata(summary).num_rows < 60
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _child(parent: int) -> int:
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii").split()
+    assert len(children) == 1
+    return int(children[0])
+
+
+def _run(archive: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(archive), *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=_environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Without the checkout on the path: what runs is what is in the archive."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
