@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from analysis.results import open_run
 from analysis.run import RunError, run_of
 from simulators.run_directory import RunDirectory
-from simulators.spike_files import SAMPLE_SIZE
+from simulators.spike_files import recorded_neurons
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -238,17 +238,10 @@ def _read_point(task: dict[str, Any]) -> PointSpikes:
         {name: time[rows] for name, rows in chosen.items()},
         {name: sender[rows] for name, rows in chosen.items()},
         sizes,
-        {name: _recorded(size, task["sample"]) for name, size in sizes.items()},
+        {name: recorded_neurons(size, task["sample"]) for name, size in sizes.items()},
         task["duration"],
         task["swept"],
     )
-
-
-def _recorded(size: int, sample: bool) -> NDArray[np.int64]:
-    """Return the neurons that `simulators.spike_files.write_spikes` keeps."""
-    if sample and size > SAMPLE_SIZE:
-        return np.linspace(0, size, SAMPLE_SIZE, endpoint=False).astype(np.int64)
-    return np.arange(size)
 
 
 def _read_frame(task: dict[str, Any]) -> pd.DataFrame:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from simulators.network import Network
 from simulators.records import Job, Point
 from simulators.simulator import Cost, find_simulator
+from simulators.spike_files import SAMPLE_SIZE
 
 _BYTES_PER_ROW = 1200.0
 _BYTES_PER_SPIKE = 6.0
 _NOMINAL_RATE = 5.0  # Hz, where nothing was measured yet
-_SAMPLED_NEURONS = 100
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _disk_space(load: Workload, structures: Sequence[int]) -> float:
     for i in structures if load.template.spikes != "none" else ():
         sizes = [population.size for population in load.networks[i].populations]
         if load.template.spikes == "sample":
-            sizes = [min(size, _SAMPLED_NEURONS) for size in sizes]
+            sizes = [min(size, SAMPLE_SIZE) for size in sizes]
         spikes += sum(sizes) * _NOMINAL_RATE * simulation.duration * 1e-3
     return len(structures) * _BYTES_PER_ROW + spikes * _BYTES_PER_SPIKE
 

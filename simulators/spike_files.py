@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from simulators.atomic_file import replacing
 from simulators.spike_trains import SpikeTrains
@@ -35,9 +36,9 @@ def write_spikes(spikes: Mapping[str, SpikeTrains], path: Path, sample: bool) ->
     names = list(spikes)
     for code, trains in enumerate(spikes.values()):
         steps, senders = trains.steps, trains.senders
-        if sample and trains.size > SAMPLE_SIZE:
+        if sample:
             chosen = np.zeros(trains.size, dtype=bool)
-            chosen[np.linspace(0, trains.size, SAMPLE_SIZE, endpoint=False).astype(np.int64)] = True
+            chosen[recorded_neurons(trains.size, sample)] = True
             kept = chosen[senders]
             steps, senders = steps[kept], senders[kept]
         order = np.lexsort((senders, steps))
@@ -52,6 +53,13 @@ def write_spikes(spikes: Mapping[str, SpikeTrains], path: Path, sample: bool) ->
         )
     with replacing(path) as temporary:
         pq.write_table(pa.concat_tables(tables), temporary, compression="zstd")
+
+
+def recorded_neurons(size: int, sample: bool) -> NDArray[np.int64]:
+    """Neurons of a population whose spikes a file holds, in rising order; shape (n_recorded,)."""
+    if sample and size > SAMPLE_SIZE:
+        return np.linspace(0, size, SAMPLE_SIZE, endpoint=False).astype(np.int64)
+    return np.arange(size)
 
 
 def _schema(spikes: Mapping[str, SpikeTrains]) -> pa.Schema:
