@@ -32,6 +32,9 @@ from simulators.network import (
 # Description → NEST. Units are the same on both sides (ms, mV, pF, pA, nS, Hz), so no value is scaled.
 NEURONS = {"lif_psc_exp": "iaf_psc_exp", "lif_cond_exp": "iaf_cond_exp", "poisson_source": "parrot_neuron"}
 
+DRAWN = "synapse_drawn"
+"""Synapse model of all projections whose synapses have weights of their own."""
+
 
 @dataclass(frozen=True)
 class NestNetwork:
@@ -68,6 +71,7 @@ def create_network(nest: Any, network: Network) -> NestNetwork:
         population.name: nest.Create(NEURONS[population.neuron], population.size) for population in network.populations
     }
     models = {}
+    nest.CopyModel("static_synapse", DRAWN)  # to count them apart from the connections of generators and recorders
     for projection in network.projections:
         model = _connect(nest, network, projection, nodes[projection.source], nodes[projection.target])
         if model is not None:
@@ -82,7 +86,7 @@ def create_network(nest: Any, network: Network) -> NestNetwork:
     for population in network.populations:
         if population.neuron == "poisson_source":
             generators[population.name] = nest.Create("poisson_generator")
-            nest.Connect(generators[population.name], nodes[population.name])
+            nest.Connect(generators[population.name], nodes[population.name], syn_spec={"delay": nest.resolution})
         else:
             recorders[population.name] = nest.Create("spike_recorder", params={"time_in_steps": True})
             nest.Connect(nodes[population.name], recorders[population.name])
@@ -133,8 +137,8 @@ def _connect(nest: Any, network: Network, projection: Projection, source: Any, t
         synapse = {"synapse_model": model, "delay": delay}
     else:
         synapse = {
-            "synapse_model": "static_synapse",
-            "weight": _random_value(nest, projection.weight),
+            "synapse_model": DRAWN,
+            "weight": _random_weight(nest, projection.weight, projection.receptor),
             "delay": delay,
         }
     for sources, targets in _blocks(network, projection, source, target):
@@ -162,7 +166,7 @@ def _connect_list(nest: Any, projection: Projection, rule: ConnectionList, sourc
         rule.targets + target[0].global_id,
         "one_to_one",
         {
-            "synapse_model": "static_synapse",
+            "synapse_model": DRAWN,
             "weight": np.broadcast_to(signed_weight(given_weights, projection.receptor), count),
             "delay": np.broadcast_to(np.asarray(given_delays, dtype=np.float64), count),
         },
@@ -217,6 +221,17 @@ def _random_value(nest: Any, value: Value) -> Any:
         case int() | float():
             return float(value)
     raise ValueError(f"NEST draws no weights or delays from {value}")
+
+
+def _random_weight(nest: Any, weight: Value, receptor: Receptor) -> Any:
+    """Translate a distribution of weights under the rule of `signed_weight`; its centre decides the sign."""
+    if not isinstance(weight, (Normal, Uniform)):
+        return _random_value(nest, weight)
+    centre = weight.mean if isinstance(weight, Normal) else (weight.low + weight.high) / 2.0
+    if receptor == "excitatory":
+        signed_weight(centre, receptor)
+    drawn = _random_value(nest, weight)
+    return -1.0 * drawn if receptor == "inhibitory" and centre > 0.0 else drawn
 
 
 def _connect_poisson(nest: Any, given: PoissonDrive, target: Any) -> tuple[Any, str]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from simulators.distributions import draw_values
 from simulators.laps import Laps
-from simulators.nest_network import NestNetwork, create_network, neuron_parameters, signed_weight
+from simulators.nest_network import DRAWN, NestNetwork, create_network, neuron_parameters, signed_weight
 from simulators.network import Network, PoissonDrive, Population, Projection, StepCurrent, expected_synapses
 from simulators.records import Simulation
 from simulators.simulator import (
@@ -136,7 +136,7 @@ class NestSimulator:
         self._seed = seed
         n_synapses = sum(
             nest.GetDefaults(model, "num_connections")
-            for model in {*(self._built.models.get(p.name, "static_synapse") for p in network.projections)}
+            for model in {self._built.models.get(projection.name, DRAWN) for projection in network.projections}
         )
         with _prepared(nest):
             pass  # sorts the connections, which would otherwise be charged to the first point
@@ -189,8 +189,12 @@ class NestSimulator:
                 tau_syn_ex=_EXTINGUISHING_TAU, tau_syn_in=_EXTINGUISHING_TAU, V_th=_UNREACHABLE
             )
         for given in last.inputs:
+            generator = self._built.generators[given.name]
             if isinstance(given, PoissonDrive):
-                self._built.generators[given.name].set(rate=0.0)
+                generator.set(rate=0.0)
+            else:
+                now = self._steps(nest.biological_time)
+                generator.set(amplitude_times=[(now + 1) * dt], amplitude_values=[0.0])
         end = self._steps(nest.biological_time + refractory + nest.max_delay) + 2
         # Spikes are exchanged once per minimum delay: every point begins at such an exchange, so that its inputs are
         # added up in the same order.
@@ -205,7 +209,8 @@ class NestSimulator:
                 # One value per neuron goes by a slower way, and would take the single values along
                 drawn = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
                 built.nodes[population.name].set(**{name: values[name] for name in values.keys() - drawn.keys()})
-                built.nodes[population.name].set(**drawn)
+                if drawn:
+                    built.nodes[population.name].set(**drawn)
         drives = (given for given in network.inputs if isinstance(given, PoissonDrive))
         weighted: list[Projection | PoissonDrive] = [*network.projections, *drives]
         for edge in weighted:
@@ -226,7 +231,8 @@ class NestSimulator:
                 )
         for given in network.inputs:
             if isinstance(given, PoissonDrive):
-                built.generators[given.name].set(rate=given.rate)
+                # A generator is silent in the step of its start, which would else be so in the first point alone
+                built.generators[given.name].set(rate=given.rate, start=origin)
             else:
                 built.generators[given.name].set(**self._step_amplitudes(given, origin))
 

@@ -11,6 +11,9 @@ import pytest
 from gridsearch.parameters import read_defaults
 from simulators.simulator import SimulatorUnavailableError, find_simulator
 
+# Threads that wait for each other by spinning take the cores from one another where tests share them.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 
 def require_simulator(name: str, settings: Mapping[str, Any]) -> None:
     """Skip the test if a simulator is missing; where CI runs, NEST must not be."""
