@@ -1,0 +1,124 @@
+"""The rules of the house, read from the source: imports go down, each foreign world has one room."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOORS = {
+    "simulators": set(),
+    "jobs": {"simulators"},
+    "analysis": {"simulators"},
+    "gridsearch": {"simulators", "jobs", "analysis"},
+}
+MODULES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))
+SOURCES = [*MODULES, *(path for folder in ("benchmarks", "containers") for path in (ROOT / folder).rglob("*.py"))]
+TEXTS = (
+    ".py",
+    ".md",
+    ".toml",
+    ".cfg",
+    ".yml",
+    ".yaml",
+    ".sh",
+    ".json",
+    ".txt",
+    ".ipynb",
+    ".html",
+    ".sub",
+    ".dag",
+    ".conf",
+)
+OUTSIDE = re.compile(r"\.\./share[d]|(?<![\w/}])/wor[k]\b")  # folders of no concern to the project
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Full names of the modules that a file imports, at any depth of the code."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            yield from (str(argument.value) for argument in node.args[:1] if isinstance(argument, ast.Constant))
+
+
+def worlds(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imported(path)}
+
+
+def importers(*packages: str) -> set[str]:
+    return {path.relative_to(ROOT).as_posix() for path in MODULES if worlds(path) & set(packages)}
+
+
+def test_the_reader_of_imports_sees_them_all(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text("import a.b\ndef f():\n    from c.d import e\n    importlib.import_module('g.h')\n")
+    assert set(imported(path)) == {"a.b", "c.d.e", "g.h"}
+    assert len(MODULES) > 40
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_only_go_down(path: Path) -> None:
+    floor = path.relative_to(ROOT).parts[0]
+    assert worlds(path) & FLOORS.keys() <= FLOORS[floor] | {floor}
+
+
+@pytest.mark.parametrize("packages", [("nest",), ("pygenn",), ("htcondor2", "classad2"), ("tomllib",)], ids=str)
+def test_a_foreign_world_has_one_room(packages: tuple[str, ...]) -> None:
+    assert len(importers(*packages)) <= 1
+    if packages in {("nest",), ("tomllib",)}:
+        assert importers(*packages)
+
+
+def test_only_plots_draw() -> None:
+    rooms = importers("matplotlib")
+    assert rooms
+    assert all(room.startswith("analysis/plots") for room in rooms)
+
+
+def test_old_bindings_of_htcondor_are_not_used() -> None:
+    assert importers("htcondor", "classad") == set()
+
+
+def test_the_worker_needs_only_numpy_and_pyarrow() -> None:
+    import sys
+
+    allowed = {"numpy", "pyarrow", "nest", "pygenn", "simulators"} | set(sys.stdlib_module_names) - {"tomllib"}
+    found = {name: path for path in MODULES if path.is_relative_to(ROOT / "simulators") for name in worlds(path)}
+    assert found.keys() - allowed == set()
+
+
+def test_nothing_is_pickled() -> None:
+    assert importers("pickle", "dill", "cloudpickle", "joblib", "shelve") == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_modules_are_short_and_named_for_what_they_hold(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+    assert path.stem not in {"utils", "helpers", "common", "nest", "pygenn", "htcondor", "misc"}
+
+
+def test_no_file_knows_a_place_outside_the_project() -> None:
+    skipped = {".git", ".venv", "results", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "__pycache__"}
+    files = [
+        path
+        for path in ROOT.rglob("*")
+        if path.is_file()
+        and not skipped & set(path.relative_to(ROOT).parts)
+        and (path.suffix in TEXTS or path.name in {"Makefile", "Dockerfile"})
+    ]
+    assert len(files) > 60
+    mentions = {
+        path.relative_to(ROOT).as_posix(): found.group()
+        for path in files
+        if (found := OUTSIDE.search(path.read_text(encoding="utf-8", errors="replace")))
+    }
+    assert mentions == {}
