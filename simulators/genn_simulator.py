@@ -1,0 +1,338 @@
+"""GeNN: one compiled and built network, reused for all points of its structure.
+
+Compiled code is kept on disk (`simulators.genn_cache`). Between points every spike under way is let out, all that
+it left is set to zero, and state, parameters, weights and random generators of the next point are set: a
+point's spikes on a CPU are the same to the bit whatever ran before it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators import genn_cache
+from simulators.genn_layout import Layout, layout_of
+from simulators.genn_network import (
+    INTEGRATE,
+    GennNetwork,
+    array_of,
+    compile_network,
+    count_synapses,
+    describe_network,
+    load_network,
+)
+from simulators.genn_points import set_changing_values, set_point, silence
+from simulators.genn_values import change_steps, unpack_spikes
+from simulators.laps import Laps
+from simulators.network import Network, expected_synapses
+from simulators.records import Simulation
+from simulators.simulator import (
+    Build,
+    Check,
+    Cost,
+    PointFailure,
+    Recording,
+    Setting,
+    SimulatorUnavailableError,
+)
+from simulators.spike_trains import SpikeTrains
+
+_CPU = "single_threaded_cpu"
+_GPUS = ("cuda", "hip")
+
+SETTINGS: Mapping[str, Setting] = {
+    "backend": Setting(
+        "auto",
+        "what runs the network; auto takes a graphics processor where there is one",
+        choices=("auto", "cuda", "hip", _CPU),
+    ),
+    "batch": Setting(1, "points of one structure that run together on a graphics processor; 0 fills its memory", 0),
+    "procedural": Setting(False, "draw the connectivity anew at every spike instead of storing it; CUDA and HIP only"),
+    "cache": Setting("", "folder of compiled models; empty for gridsearch/genn in the user's cache"),
+}
+
+_CHUNK = 200.0  # ms of biological time between two looks at the clock, signals and rates
+
+Spikes = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings a GeNN result depends on: the backend, which is any where it is chosen on the machine."""
+    return {"backend": None if settings["backend"] == "auto" else settings["backend"]}
+
+
+def check_available(settings: Mapping[str, Any]) -> None:
+    """Raise `SimulatorUnavailableError` unless PyGeNN with the backend asked for and a compiler are there."""
+    _choose_backend(settings)
+
+
+def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any]) -> Cost:
+    """Estimate time and memory of a network at 5 spikes per neuron and second.
+
+    The constants were measured with GeNN 5.4, for the CPU on one core of a virtual Xeon.
+    """
+    del settings
+    synapses, neurons = expected_synapses(network), network.n_neurons
+    biology = (simulation.warmup + simulation.duration) / 1e3
+    steps = biology * 1e3 / simulation.dt
+    return Cost(
+        build=4.0 + synapses * 1.3e-8,
+        point=0.05 + steps * (2e-6 + neurons * 1.9e-9) + 5.0 * synapses * biology * 1.2e-9,
+        memory=1.2e8 + 2.2 * synapses + 400.0 * neurons + 5.0 * neurons * biology * 40.0,
+    )
+
+
+def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> GennSimulator:
+    """Start GeNN.
+
+    Raises
+    ------
+    SimulatorUnavailableError
+        If PyGeNN, the backend or a compiler is missing.
+    """
+    backend = _choose_backend(settings)
+    import pygenn
+
+    return GennSimulator(pygenn, simulation, settings, backend)
+
+
+class GennSimulator:
+    """One GeNN model (see `simulators.simulator.Simulator`).
+
+    Parameters
+    ----------
+    pygenn : module
+        PyGeNN.
+    simulation : Simulation
+        Step, warm-up and duration of every point.
+    settings : mapping of str to value
+        By the names of `SETTINGS`.
+    backend : str
+        GeNN's backend.
+    """
+
+    def __init__(self, pygenn: Any, simulation: Simulation, settings: Mapping[str, Any], backend: str) -> None:
+        self._pygenn = pygenn
+        self._simulation = simulation
+        self._procedural: bool = settings["procedural"]
+        self._folder = genn_cache.cache_folder(settings["cache"])
+        self.backend = backend
+        self.gpu = _gpu_name() if backend in _GPUS else ""
+        self.batch_size: int = settings["batch"] if backend in _GPUS else 1
+        self._chunk_steps = max(1, round(_CHUNK / simulation.dt))
+        self._seed = 0
+        self._layout: Layout | None = None
+        self._built: GennNetwork | None = None
+
+    def build(self, network: Network, seed: int) -> Build:
+        """Compile, or find compiled, and draw the connectivity (see `simulators.simulator.Simulator.build`)."""
+        laps = Laps()
+        self.close()
+        layout = layout_of(network, self._simulation.dt, self.batch_size, self._procedural)
+        key = genn_cache.cache_key(repr(layout), self.backend, self._pygenn.__version__, self.gpu)
+
+        def describe() -> GennNetwork:
+            return describe_network(self._pygenn, network, layout, seed, self.backend)
+
+        folder = genn_cache.compiled(self._folder, key, lambda private: compile_network(describe(), private))
+        laps.end("t_compile")
+        built = describe()
+        load_network(built, folder, self._chunk_steps)
+        self._layout, self._built, self._seed = layout, built, seed
+        n_synapses = count_synapses(built, network, self._procedural)
+        laps.end("t_build")
+        return Build(laps.times, n_synapses)
+
+    def run(self, networks: Sequence[Network], check: Check) -> list[Recording | PointFailure]:
+        """Run points side by side (see `simulators.simulator.Simulator.run`)."""
+        laps = Laps()
+        assert self._layout is not None, "build() comes before run()"
+        if any(self._layout_of(network) != self._layout for network in networks):
+            # One value per neuron where the built network has one for all, or the reverse.
+            if len({repr(self._layout_of(network)) for network in networks}) > 1:
+                return [result for network in networks for result in self.run([network], check)]
+            self.build(networks[0], self._seed)
+        assert self._built is not None
+        built, layout = self._built, self._layout
+        self._drain(built)
+        for instance in range(layout.batch):
+            if instance < len(networks):
+                set_point(built, layout, networks[instance], instance, self._seed)
+            else:
+                silence(built, layout, instance)
+        laps.end("t_reset")
+        spikes, failures = self._propagate(built, layout, networks, check, laps)
+        results: list[Recording | PointFailure] = []
+        for instance, network in enumerate(networks):
+            if instance in failures:
+                results.append(failures[instance])
+            else:
+                trains = {name: self._trains(network, name, found) for name, found in spikes[instance].items()}
+                results.append(Recording(trains, {}))
+        laps.end("t_record")
+        phases = {name: seconds / len(networks) for name, seconds in laps.times.items()}
+        return [Recording(r.spikes, phases) if isinstance(r, Recording) else r for r in results]
+
+    def close(self) -> None:
+        """Free the network."""
+        if self._built is not None:
+            self._built.model.unload()
+        self._built = self._layout = None
+
+    def _layout_of(self, network: Network) -> Layout:
+        return layout_of(network, self._simulation.dt, self.batch_size, self._procedural)
+
+    def _drain(self, built: GennNetwork) -> None:
+        """Let out the spikes still under way, without propagating anybody."""
+        for group in built.neurons.values():
+            name, value = ("V", -1e30) if "V" in group.vars else ("probability", 0.0)
+            group.vars[name].view[:] = value
+            group.vars[name].push_to_device()
+        for _ in range(built.drain_steps):
+            built.model.step_time()
+
+    def _propagate(
+        self, built: GennNetwork, layout: Layout, networks: Sequence[Network], check: Check, laps: Laps
+    ) -> tuple[list[dict[str, list[Spikes]]], dict[int, PointFailure]]:
+        """Run warm-up and recording; return the spikes of every instance by population, and the failures."""
+        dt, warmup = self._simulation.dt, self._simulation.warmup_steps
+        total = warmup + self._simulation.n_steps
+        changes = sorted({warmup + step for network in networks for step in change_steps(network, dt)})
+        recorded = [p.name for p in networks[0].populations if p.neuron != "poisson_source"]
+        spikes: list[dict[str, list[Spikes]]] = [{name: [] for name in recorded} for _ in networks]
+        failures: dict[int, PointFailure] = {}
+        for begin in range(0, total, self._chunk_steps):
+            end = min(begin + self._chunk_steps, total)
+            self._step(built, layout, networks, failures, begin, end, changes)
+            check()
+            laps.end("t_simulate")
+            built.model.pull_recording_buffers_from_device()
+            for name in recorded:
+                size = networks[0][name].size
+                words = array_of(built, built.neurons[name], "recordSpk", np.uint32, pull=False)
+                words = words.reshape(self._chunk_steps, layout.batch, -(-size // 32))
+                for instance in range(len(networks)):
+                    if instance in failures:
+                        continue
+                    found = unpack_spikes(words, instance, begin + 1 - warmup, end - begin)
+                    spikes[instance][name].append(found)
+                    rate = len(found[0]) / size / ((end - begin) * dt * 1e-3)
+                    if rate > self._simulation.max_rate:
+                        failures[instance] = PointFailure(
+                            "diverged",
+                            f"population {name} fires at {rate:.4g} Hz, above max_rate = "
+                            f"{self._simulation.max_rate:g} Hz, {(end - warmup) * dt:g} ms after the warm-up",
+                        )
+                        silence(built, layout, instance)
+            laps.end("t_record")
+            if len(failures) == len(networks):
+                break
+        self._find_non_finite(built, layout, networks, failures)
+        return spikes, failures
+
+    def _step(
+        self,
+        built: GennNetwork,
+        layout: Layout,
+        networks: Sequence[Network],
+        failures: Mapping[int, PointFailure],
+        begin: int,
+        end: int,
+        changes: Sequence[int],
+    ) -> None:
+        model, warmup = built.model, self._simulation.warmup_steps
+        model.timestep = 0  # the recording begins at its first row
+        runtime = model._runtime
+        integrate: Callable[[str], None] = runtime.custom_update
+        step_time: Callable[[], None] = runtime.step_time
+        bounds = [begin, *(step for step in changes if begin < step < end), end]
+        for first, last in itertools.pairwise(bounds):
+            if first == 0 or first in changes:
+                for instance, network in enumerate(networks):
+                    if instance not in failures:
+                        set_changing_values(built, layout, network, instance, self._seed, first - warmup)
+            for _ in range(first, last):
+                integrate(INTEGRATE)
+                step_time()
+
+    def _find_non_finite(
+        self, built: GennNetwork, layout: Layout, networks: Sequence[Network], failures: dict[int, PointFailure]
+    ) -> None:
+        for population in layout.populations:
+            if population.neuron == "poisson_source":
+                continue
+            potential = built.neurons[population.name].vars["V"]
+            potential.pull_from_device()
+            finite = np.isfinite(potential.view.reshape(layout.batch, -1)).all(axis=1)
+            for instance in range(len(networks)):
+                if instance not in failures and not finite[instance]:
+                    failures[instance] = PointFailure(
+                        "diverged", f"membrane potentials of population {population.name} are not finite"
+                    )
+
+    def _trains(self, network: Network, name: str, found: Sequence[Spikes]) -> SpikeTrains:
+        steps = np.concatenate([part[0] for part in found])
+        senders = np.concatenate([part[1] for part in found])
+        kept = steps > 0
+        population = network[name]
+        t_ref = population.parameters["t_ref"]
+        return SpikeTrains(
+            steps=steps[kept],
+            senders=senders[kept],
+            size=population.size,
+            n_steps=self._simulation.n_steps,
+            dt=self._simulation.dt,
+            n_clusters=population.n_clusters,
+            t_ref=t_ref if isinstance(t_ref, (int, float)) else 0.0,
+        )
+
+
+def _choose_backend(settings: Mapping[str, Any]) -> str:
+    """Backend to use on this machine.
+
+    Raises
+    ------
+    SimulatorUnavailableError
+        If there is none of what is asked for, or nothing to compile with.
+    """
+    if importlib.util.find_spec("pygenn") is None:
+        raise SimulatorUnavailableError(
+            "PyGeNN is not installed here; install libffi's headers, pkg-config and a C++ compiler, then: "
+            "pip install https://github.com/genn-team/genn/archive/refs/tags/5.4.0.zip"
+        )
+    if genn_cache.compiler() is None:
+        raise SimulatorUnavailableError(
+            f"GeNN compiles every network, and {os.environ.get('CXX', 'g++')} or make is missing here; install a C++ "
+            "compiler and make (Debian: apt-get install g++ make), or name the compiler in CXX"
+        )
+    from pygenn.genn_model import backend_modules
+
+    wanted = settings["backend"]
+    if wanted == "auto":
+        return next((name for name in _GPUS if name in backend_modules and _gpu_name()), _CPU)
+    if wanted not in backend_modules:
+        raise SimulatorUnavailableError(
+            f"this PyGeNN was built without the backend {wanted!r}, only with {', '.join(backend_modules)}; build it "
+            "where CUDA_PATH (or HIP_PATH) names the toolkit"
+        )
+    if wanted in _GPUS and not _gpu_name():
+        raise SimulatorUnavailableError(f"backend {wanted!r} needs a graphics processor, and none is visible here")
+    return str(wanted)
+
+
+def _gpu_name() -> str:
+    """Name and architecture of the graphics processor that GeNN would use, empty without one."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    if not visible or visible == "-1" or shutil.which("nvidia-smi") is None:
+        return ""
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader", f"--id={visible}"]
+    answer = subprocess.run(query, capture_output=True, text=True, check=False)
+    return answer.stdout.strip() if answer.returncode == 0 else ""
