@@ -295,13 +295,13 @@ class _Reader:
     ) -> tuple[tables.JobsTable | None, dict[str, dict[str, Any]], dict[str, tables.PlacementTable]]:
         content = self._section("jobs")
         own = {key: value for key, value in content.items() if not isinstance(value, dict)}
+        for key in {*simulator_names(), *executor_names()} & own.keys():
+            self._complain(f"jobs.{key}", own.pop(key), f"must be a table: [jobs.{key}]")
         jobs = self._table(tables.JobsTable, "jobs", own)
         if jobs is not None and jobs.executor not in ("auto", *executor_names()):
             valid = choices(("auto", *executor_names()), jobs.executor)
             self._complain("jobs.executor", jobs.executor, f"no such executor; {valid}")
         names = simulator_names()
-        for key in {*names, *executor_names()} & own.keys():
-            self._complain(f"jobs.{key}", own.pop(key), f"must be a table: [jobs.{key}]")
         for key in content.keys() - own.keys() - {*names, *executor_names()}:
             valid = choices([*names, *executor_names()], key)
             self._complain(f"jobs.{key}", content[key], f"no such simulator or executor; {valid}")

@@ -47,7 +47,9 @@ class AxisTable(Table):
 class ReplicatesTable(Table):
     """``[replicates]``."""
 
-    seeds: Annotated[int, Field(ge=1, le=100_000)] | Annotated[list[Seed], Field(min_length=1)] = 1
+    seeds: Annotated[int, Field(ge=1, le=100_000)] | Annotated[list[Seed], Field(min_length=1)] = Field(
+        1, description="must be how many (1 to 100000), or a list of seeds"
+    )
     draws: Literal["shared", "per_point"] = "shared"
 
 
@@ -134,7 +136,8 @@ def problems_of(error: ValidationError, kind: type[BaseModel]) -> list[TableProb
         value = None if detail["type"] == "missing" else detail["input"]
         rule = _rule(detail, kind)
         if place in found and found[place].rule != rule:
-            rule = f"{found[place].rule}, or {rule.removeprefix('must be ')}"
+            described = kind.model_fields[str(detail["loc"][0])].description
+            rule = described or f"{found[place].rule}, or {rule.removeprefix('must be ')}"
         found[place] = TableProblem(key, value, rule)
     # Where an element of a list is wrong, that it could have been no list at all is no help
     return [one for place, one in found.items() if not any(re.match(rf"{re.escape(place)}\.\d", o) for o in found)]
@@ -144,7 +147,7 @@ def _known_keys(detail: Any, kind: type[BaseModel]) -> set[str]:
     keys = set(kind.model_fields)
     if detail["type"] == "extra_forbidden":
         keys |= {str(part) for part in detail["loc"]}
-    if len(detail["loc"]) > 1 and detail["loc"][0] == "settings":
+    if len(detail["loc"]) > 1 and detail["loc"][0] == "submit":
         keys.add(str(detail["loc"][1]))
     return keys
 
