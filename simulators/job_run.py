@@ -145,8 +145,8 @@ class _JobRun:
 
     def run_batch(self, batch: _Batch) -> None:
         """Run the points of a batch and write their rows."""
+        self._watch.start(len(batch.points))  # first, as the time of the last batch may be over
         self._watch.check()
-        self._watch.start(len(batch.points))
         self._summary.begin(batch.points)
         self._laps.end("t_write")
         outcomes = self._outcomes(batch)

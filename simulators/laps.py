@@ -9,15 +9,20 @@ from collections.abc import Mapping
 class Laps:
     """Wall time cut into named laps, without gaps between them.
 
+    Parameters
+    ----------
+    elapsed : float
+        s that the first lap has been running already.
+
     Attributes
     ----------
     times : dict of str to float
         s, by lap; a name that ends twice adds up.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, elapsed: float = 0.0) -> None:
         self.times: dict[str, float] = {}
-        self._since = time.perf_counter()
+        self._since = time.perf_counter() - elapsed
 
     def end(self, name: str) -> float:
         """End the running lap under a name, begin the next, and return the length of the one that ended in s."""

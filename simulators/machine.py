@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import time
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -43,6 +44,16 @@ def available_memory() -> int | None:
         return None
     sizes = dict(line.split(":", 1) for line in lines)
     return int(sizes["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in sizes else None
+
+
+def process_age() -> float:
+    """Time since this process started in s, or 0 where the system does not say."""
+    try:
+        # The fields after the command, which is in parentheses and may hold anything; the start is the 22nd of all
+        started = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK"))
+    except (OSError, AttributeError, ValueError, IndexError):
+        return 0.0
 
 
 def package_versions(packages: Iterable[str]) -> dict[str, str]:
