@@ -1,0 +1,118 @@
+"""Planning: points to jobs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sweeps import make_grid
+
+from gridsearch.grid import Grid
+from jobs.plan import Observed, PlannedJob, Workload, disk_space, estimate_costs, plan_jobs
+from simulators.records import Job, Point, Simulation
+from simulators.simulator import find_simulator
+
+AXES = "I_th_E = { start = 1, step = 0.1, num = 10 }\nQ = { values = [4, 2] }"
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
+    folder = tmp_path_factory.mktemp("sweep")
+    return make_grid(folder, parameters="N_E = 80\nN_I = 20\njep = 2.0", axes=AXES, replicates="seeds = 2")
+
+
+def workload(grid: Grid, simulator: str = "poisson", **changes: Any) -> Workload:
+    settings = {key: setting.default for key, setting in find_simulator(simulator).SETTINGS.items()}
+    template = Job(
+        name="",
+        model="clustered",
+        simulator=simulator,
+        settings=settings | changes.pop("settings", {}),
+        simulation=Simulation(0.1, 0.0, 1000.0),
+        statistics=("rate",),
+        parameters=grid.parameters,
+        points=(),
+        populations=grid.populations,
+        spikes=changes.pop("spikes", "none"),
+    )
+    return replace(Workload(template, grid.points, grid.structures, grid.networks), **changes)
+
+
+def points_of(planned: Sequence[PlannedJob]) -> list[Point]:
+    return [point for one in planned for point in one.job.points]
+
+
+@given(st.sets(st.integers(0, 39)), st.floats(1e-4, 1.0), st.sampled_from([None, 1, 2, 7]))
+def test_jobs_cover_what_is_left_once(grid: Grid, left: set[int], minutes: float, n_slots: int | None) -> None:
+    chosen = sorted(left)
+    load = workload(grid, points=[grid.points[i] for i in chosen], structures=[grid.structures[i] for i in chosen])
+    planned = plan_jobs(load, minutes, n_slots, ())
+    assert sorted(p.point_id for p in points_of(planned)) == sorted(grid.points[i].point_id for i in chosen)
+    names = [one.job.name for one in planned]
+    assert len(set(names)) == len(names)
+    for one in planned:
+        assert one.job.points and one.seconds > 0.0
+        assert one.seconds <= minutes * 60.0 * 1.01 or len(one.job.points) == 1
+
+
+def test_points_of_one_structure_and_seed_are_neighbours(grid: Grid) -> None:
+    structure = dict(zip((p.point_id for p in grid.points), grid.structures, strict=True))
+    order = [
+        (structure[point.point_id], point.network_seed) for point in points_of(plan_jobs(workload(grid), 30.0, 3, ()))
+    ]
+    assert len(list(itertools.groupby(order))) == len(set(order)) == 4
+
+
+@pytest.mark.parametrize("n_slots", [1, 2, 4])
+def test_slots_are_filled_evenly(grid: Grid, n_slots: int) -> None:
+    planned = plan_jobs(workload(grid, settings={"seconds_per_point": 1.0}), 30.0, n_slots, ())
+    assert [len(one.job.points) for one in planned] == [40 // n_slots] * n_slots
+
+
+def test_threads_take_slots(grid: Grid) -> None:
+    planned = plan_jobs(workload(grid, "nest", settings={"threads": 2}), 30.0, 4, ())
+    assert all(one.cores == 2 for one in planned)
+    assert 2 <= len(planned) <= 3
+
+
+def test_jobs_are_no_longer_than_asked(grid: Grid) -> None:
+    planned = plan_jobs(workload(grid, settings={"seconds_per_point": 6.0}), 0.5, None, ())
+    assert len(planned) == 10 and all(one.seconds <= 30.0 for one in planned)
+
+
+def test_names_in_use_are_not_taken_again(grid: Grid) -> None:
+    names = [one.job.name for one in plan_jobs(workload(grid), 30.0, 2, ())]
+    again = [one.job.name for one in plan_jobs(workload(grid), 30.0, 2, names)]
+    assert [one.job.name for one in plan_jobs(workload(grid), 30.0, 2, ())] == names, "same work, same name"
+    assert again == [f"{name}-2" for name in names]
+
+
+def test_memory_is_that_of_the_largest_structure(tmp_path: Path) -> None:
+    sizes = make_grid(tmp_path, parameters="N_I = 20\nQ = 4", axes="N_E = { values = [80, 80000] }")
+    load = workload(sizes)
+    costs = estimate_costs(load)
+    assert costs[1].memory > costs[0].memory
+    assert [one.memory for one in plan_jobs(load, 30.0, 1, ())] == [costs[1].memory]
+    assert len(plan_jobs(load, 1e-9, None, ())) == 2
+
+
+def test_what_was_seen_replaces_the_estimate(tmp_path: Path) -> None:
+    one = make_grid(tmp_path, axes="I_th_E = { start = 1, step = 0.1, num = 10 }")
+    seen = Observed(build=float("nan"), point=60.0, memory=9e9)
+    load = workload(one, observed=seen)
+    (cost,) = estimate_costs(load)
+    assert (cost.build, cost.point, cost.memory) == (estimate_costs(workload(one))[0].build, 60.0, 9e9)
+    assert [len(job.job.points) for job in plan_jobs(load, 2.0, None, ())] == [2] * 5
+
+
+def test_disk(grid: Grid) -> None:
+    none, sample, every = (disk_space(workload(grid, spikes=kept)) for kept in ("none", "sample", "all"))
+    assert 0.0 < none < sample
+    assert sample == every, "100 neurons are no more than a sample"
+    assert disk_space(workload(grid, points=[], structures=[])) == 0.0
