@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.grid import Grid, expand
-from gridsearch.input_files import InputError, Problem
+from gridsearch.input_files import InputError, Problem, choices
 from gridsearch.points_table import read_point_ids, write_points
 from gridsearch.provenance import append_provenance
 from gridsearch.sweep import Sweep, read_sweep
@@ -195,6 +195,9 @@ def choose_executor(wanted: str, path: Path) -> tuple[str, str]:
         If the one that is asked for cannot be used here.
     """
     if wanted != "auto":
+        if wanted not in executor_names():
+            rule = f"no such executor; {choices(('auto', *executor_names()), wanted)}"
+            raise InputError([Problem(path, "jobs.executor", wanted, rule)])
         reason = find_executor(wanted).why_unavailable()
         if reason is not None:
             raise InputError([Problem(path, "jobs.executor", wanted, reason)])

@@ -1,0 +1,121 @@
+"""What holds for every executor that can be used here."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from sweeps import write_sweep
+
+from gridsearch.submission import make_plan
+from jobs.executor import Conditions, ExecutorModule, Hand, JobFailure, Progress, Submission, executor_names
+from jobs.executor import find_executor as find
+from jobs.plan import PlannedJob
+from simulators.records import write_job
+from simulators.run_directory import RunDirectory
+
+N_POINTS = 6
+USABLE = [name for name in executor_names() if find(name).why_unavailable() is None]
+
+
+@pytest.fixture(params=USABLE)
+def executor(request: pytest.FixtureRequest) -> ExecutorModule:
+    return find(request.param)
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> list[PlannedJob]:
+    """Two jobs of three points each, written down in the folder of a run."""
+    axes = f"I_th_E = {{ start = 1, step = 0.1, num = {N_POINTS} }}"
+    write_sweep(tmp_path, axes=axes, more="[jobs.poisson]\nseconds_per_point = 0.05\n")
+    jobs = make_plan(tmp_path / "sweep.toml", tmp_path / "results").jobs
+    assert sum(len(one.job.points) for one in jobs) == N_POINTS
+    return jobs
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory(tmp_path / "results" / "small")
+
+
+def carry_out(
+    executor: ExecutorModule, planned: Sequence[PlannedJob], run: RunDirectory
+) -> tuple[list[JobFailure], list[Progress]]:
+    """Write the jobs down, run them, and wait for those that go on without us."""
+    for one in planned:
+        write_job(one.job, run.job(one.job.name))
+    heard: list[Progress] = []
+    settings = {key: setting.default for key, setting in executor.SETTINGS.items()}
+    outcome = executor.run_jobs(planned, run, heard.append, Conditions(name="small", settings=settings))
+    if not isinstance(outcome, Submission):
+        return outcome, heard
+    until = time.monotonic() + 600.0
+    while (hand := executor.look_up(run)).jobs:
+        assert time.monotonic() < until, hand
+        time.sleep(2.0)
+    return list(hand.failures), heard
+
+
+def rows(run: RunDirectory) -> Counter[str]:
+    return Counter(point_id for path in run.summary_files() for point_id in pq.read_table(path)["point_id"].to_pylist())
+
+
+def test_executors_are_found_by_name() -> None:
+    assert "local" in USABLE, "processes can be started anywhere"
+    with pytest.raises(LookupError, match="no executor 'slurm': there are"):
+        find("slurm")
+
+
+@pytest.mark.parametrize("name", executor_names())
+def test_what_every_executor_says_of_itself(name: str) -> None:
+    reason = find(name).why_unavailable()
+    assert reason is None or reason.strip()
+    assert all(setting.doc for setting in find(name).SETTINGS.values())
+
+
+def test_slots_are_positive_or_unknown(executor: ExecutorModule) -> None:
+    slots = executor.n_slots()
+    assert slots is None or slots >= 1
+
+
+def test_every_point_gets_its_row(executor: ExecutorModule, planned: list[PlannedJob], run: RunDirectory) -> None:
+    failures, heard = carry_out(executor, planned, run)
+    assert failures == []
+    wanted = Counter(point.point_id for one in planned for point in one.job.points)
+    assert rows(run) == wanted
+    done = [progress.n_done for progress in heard]
+    assert done == sorted(done)
+    if heard:
+        assert heard[-1] == Progress(N_POINTS, 0, 0)
+    assert all(run.stderr(one.job.name).exists() for one in planned)
+
+
+def test_rows_that_are_there_are_kept(executor: ExecutorModule, planned: list[PlannedJob], run: RunDirectory) -> None:
+    first = planned[0]
+    half = replace(first, job=replace(first.job, points=first.job.points[:1]))
+    carry_out(executor, [half], run)
+    (path,) = run.summary_files()
+    before = pq.read_table(path).to_pylist()
+    carry_out(executor, planned, run)
+    assert set(rows(run).values()) == {1} and len(rows(run)) == N_POINTS
+    after = {row["point_id"]: row for row in pq.read_table(path).to_pylist()}
+    assert after[before[0]["point_id"]] == before[0]
+
+
+def test_a_job_that_cannot_be_carried_out_is_named(
+    executor: ExecutorModule, planned: list[PlannedJob], run: RunDirectory
+) -> None:
+    bad = replace(planned[0], job=replace(planned[0].job, name="hopeless", model="nonesuch"))
+    failures, _ = carry_out(executor, [bad], run)
+    assert [failure.job for failure in failures] == ["hopeless"]
+    assert "nonesuch" in failures[0].reason or "78" in failures[0].reason
+
+
+def test_nothing_in_hand_where_nothing_was_handed_over(executor: ExecutorModule, run: RunDirectory) -> None:
+    assert executor.look_up(run) == Hand()
+    assert executor.cancel(run) is None

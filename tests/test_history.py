@@ -1,0 +1,90 @@
+"""What the summaries of a run say is done."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.history import read_history
+from simulators.records import summary_schema, write_summary
+from simulators.run_directory import RunDirectory
+
+SCHEMA = summary_schema(["rate"], ["E"], {"x": 1.0})
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def row(point: str, status: str = "ok", **values: Any) -> dict[str, Any]:
+    return {"point_id": point, "simulator": "nest", "threads": 1, "status": status, "finished": START, **values}
+
+
+def write(folder: Path, job: str, *rows: dict[str, Any]) -> RunDirectory:
+    run = RunDirectory(folder)
+    write_summary(rows, SCHEMA, run.summary(job))
+    return run
+
+
+def test_nothing_is_done_in_an_empty_folder(tmp_path: Path) -> None:
+    history = read_history(RunDirectory(tmp_path))
+    assert history.outcome("nest", {"threads": 1}) == {}
+    assert history.observed("nest", {}) is None and history.corrupt == ()
+
+
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+def test_a_good_row_wins_whatever_came_before_or_after(tmp_path: Path, order: tuple[str, str]) -> None:
+    write(tmp_path, order[0], row("p", "failed", finished=START + timedelta(days=1)), row("q", "timeout"))
+    run = write(tmp_path, order[1], row("p"))
+    assert read_history(run).outcome("nest", {}) == {"p": "ok", "q": "timeout"}
+
+
+def test_only_rows_of_the_same_identity_count(tmp_path: Path) -> None:
+    run = write(
+        tmp_path,
+        "a",
+        row("p", threads=1),
+        row("q", threads=2),
+        row("r", simulator="genn", backend="cuda"),
+        row("s", simulator="genn", backend="single_threaded_cpu"),
+    )
+    history = read_history(run)
+    assert history.outcome("nest", {"threads": 2}) == {"q": "ok"}
+    assert history.outcome("nest", {"threads": 3}) == {}
+    assert history.outcome("genn", {"backend": "cuda"}).keys() == {"r"}
+    assert history.outcome("genn", {"backend": None}).keys() == {"r", "s"}, "None matches any"
+
+
+def test_what_finished_points_took(tmp_path: Path) -> None:
+    run = write(
+        tmp_path,
+        "a",
+        row("p", t_build=5.0, t_reset=0.5, t_simulate=2.0, t_statistics=0.5, t_load=9.0, peak_memory=300),
+        row("q", t_build=0.0, t_simulate=4.0, peak_memory=500),
+        row("r", t_build=0.0, t_simulate=5.0, peak_memory=400),
+        row("s", "failed", t_build=99.0, t_simulate=99.0, peak_memory=999),
+    )
+    seen = read_history(run).observed("nest", {"threads": 1})
+    assert seen is not None
+    assert (seen.build, seen.point, seen.memory) == (5.0, 4.0, 500.0)
+    seen = read_history(write(tmp_path / "b", "a", row("p", t_simulate=1.0))).observed("nest", {})
+    assert seen is not None and math.isnan(seen.build)
+
+
+def test_summaries_with_other_columns_go_together(tmp_path: Path) -> None:
+    write(tmp_path, "a", row("p"))
+    write_summary([row("q", y=[1.0])], summary_schema(["lv"], ["I"], {"y": [1.0]}), RunDirectory(tmp_path).summary("b"))
+    assert read_history(RunDirectory(tmp_path)).outcome("nest", {}).keys() == {"p", "q"}
+
+
+def test_unreadable_summaries_are_named_and_the_others_read(tmp_path: Path) -> None:
+    run = write(tmp_path, "whole", row("p"))
+    write(tmp_path, "cut", row("q"))
+    run.summary("cut").write_bytes(run.summary("cut").read_bytes()[:-50])
+    run.summary("garbage").write_bytes(b"\0" * 100)
+    run.summary("empty").write_bytes(b"")
+    history = read_history(run)
+    assert history.outcome("nest", {}) == {"p": "ok"}
+    assert {path.stem for path, _ in history.corrupt} == {"cut", "garbage", "empty"}
+    assert all(str(path) in str(error) for path, error in history.corrupt)
