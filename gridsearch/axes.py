@@ -53,10 +53,8 @@ def expand_axis(key: str, table: AxisTable, parameter: Parameter, indices: tuple
             values.append(_hashable(parameter.checked(value, indices)))
         except ValueError as error:
             raise ValueError(f"value {value!r}: {error}") from error
-    repeated = (
-        sorted({str(value) for value in values if values.count(value) > 1}) if len(set(values)) < len(values) else []
-    )
-    if repeated:
+    if table.zip is None and _repeats(values):
+        repeated = sorted({str(value) for value in values if values.count(value) > 1})
         raise ValueError(f"values repeat: {', '.join(repeated)}")
     return Axis(key, tuple(values), parameter.unit, parameter.doc, table.log, table.zip)
 
@@ -67,7 +65,8 @@ def zip_groups(axes: Sequence[Axis]) -> list[list[Axis]]:
     Raises
     ------
     ValueError
-        If axes of one group differ in length; the message is the rule, with every such group.
+        If axes of one group differ in length or a combination of their values repeats; the message is the rule,
+        with every such group.
     """
     groups: dict[str, list[Axis]] = {}
     for axis in axes:
@@ -79,6 +78,11 @@ def zip_groups(axes: Sequence[Axis]) -> list[list[Axis]]:
     ]
     if unequal:
         raise ValueError(f"axes of one zip group must be equally long; {'; '.join(unequal)}")
+    for group in groups.values():
+        together = list(zip(*(axis.values for axis in group), strict=True))
+        repeated = {values for values in together if together.count(values) > 1} if _repeats(together) else set()
+        if repeated:
+            raise ValueError(f'in zip = "{group[0].zip}" combinations repeat: {sorted(map(str, repeated))}')
     return list(groups.values())
 
 
@@ -93,6 +97,10 @@ def combinations(axes: Sequence[Axis]) -> Iterator[dict[str, Any]]:
     ]
     for parts in itertools.product(*groups):
         yield {key: value for part in parts for key, value in part.items()}
+
+
+def _repeats(values: Sequence[Any]) -> bool:
+    return len(set(values)) < len(values)
 
 
 def _values(table: AxisTable) -> list[Any]:

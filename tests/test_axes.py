@@ -107,3 +107,14 @@ def test_the_grid_is_the_product(lengths: list[int]) -> None:
     axes = [axis(f"k{i}", n) for i, n in enumerate(lengths)]
     points = [tuple(point.items()) for point in combinations(axes)]
     assert len(points) == len(set(points)) == np.prod(lengths, initial=1)
+
+
+def test_zipped_axes_may_repeat_values_but_not_combinations() -> None:
+    first = Axis("a", (1, 1, 2), "1", "", zip="g")
+    assert list(combinations([first, Axis("b", (1, 2, 1), "1", "", zip="g")])) == [
+        {"a": 1, "b": 1},
+        {"a": 1, "b": 2},
+        {"a": 2, "b": 1},
+    ]
+    with pytest.raises(ValueError, match="combinations repeat"):
+        zip_groups([first, Axis("b", (3, 3, 1), "1", "", zip="g")])
