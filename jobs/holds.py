@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_SLOT = re.compile(r"^Error from (?:\S+@)?([^\s:]+):")
 
 # What the codes mean: HTCondor manual, "Job ClassAd Attributes", HoldReasonCode.
 _REMEDIES = {
@@ -45,7 +48,7 @@ class Hold:
 
 
 def explain(hold: Hold) -> str:
-    """Say why a job is held and what can be done, in one line."""
-    reason = " ".join(hold.reason.split()).rstrip(".")
+    """Say why a job is held and what can be done, in one line; the same on all slots of a machine."""
+    reason = _SLOT.sub(r"on \1:", " ".join(hold.reason.split()).rstrip("."))
     remedy = _REMEDIES.get(hold.code, "see the code in the HTCondor manual; condor_release lets it try again")
     return f"held with code {hold.code}, subcode {hold.subcode}: {reason}. Remedy: {remedy}"

@@ -249,8 +249,8 @@ def test_events_are_folded_to_states() -> None:
 
 
 def test_hold_says_code_reason_and_remedy() -> None:
-    text = explain(Hold(35, 2, "Unable to find image 'x'\n locally."))
-    assert text.startswith("held with code 35, subcode 2: Unable to find image 'x' locally. Remedy: ")
+    text = explain(Hold(35, 2, "Error from slot1_2@node7.lab: Unable to find image 'x'\n locally."))
+    assert text.startswith("held with code 35, subcode 2: on node7.lab: Unable to find image 'x' locally. Remedy: ")
     assert "[jobs.<simulator>] image" in text
     assert "manual" in explain(Hold(4711, 0, "?"))
 

@@ -90,11 +90,12 @@ class Pool:
         self, name: str, n_points: int = 4, duration: float = 300.0, minutes: float = 0.01, rest: str = "", **keys: str
     ) -> str:
         """Write a sweep of a network of 500 neurons; `keys` are lines of ``[jobs.<key>]``."""
+        values = [round(1.0 + 1.5 * i / n_points, 3) for i in range(n_points)]
         tables = "".join(f"[jobs.{key}]\n{lines}\n" for key, lines in keys.items())
         (self.work / f"{name}.toml").write_text(
             f'name = "{name}"\nmodel = "clustered"\nsimulators = ["nest"]\n'
             "[parameters]\nN_E = 400\nN_I = 100\nQ = 4\n"
-            f"[axes]\nI_th_E = {{ start = 1.0, stop = 2.5, num = {n_points} }}\n"
+            f"[axes]\nI_th_E = {{ values = {values} }}\n"
             f"[simulation]\nwarmup = 100.0\nduration = {duration}\n"
             f'{rest}\n[jobs]\nexecutor = "htcondor"\nminutes_per_job = {minutes}\n{tables}'
         )
@@ -182,7 +183,7 @@ def test_held_job_says_why_and_a_right_submit_goes_on(pool: Pool) -> None:
     pool.submit(sweep)
     pool.until(lambda: pool.queue(sweep, "JobStatus") == ["5", "5"], 60.0, "the jobs are not held", sweep)
     said = pool.status(sweep, code=1)
-    assert re.search(r"2 × held with code 35, subcode 0: .*no-such-image:1.* Remedy: the image", said), said
+    assert re.search(r"2 × held with code 35, subcode 0: on \S+: .*no-such-image:1.* Remedy: the image", said), said
     assert "nothing to submit" in pool.submit(sweep), "held points are in hand, not missing"
     assert "removed DAG" in pool.cancel(sweep)
     pool.wait(sweep)
@@ -251,7 +252,7 @@ def test_killed_worker_is_started_again(pool: Pool, victim: str) -> None:
         kill = (
             "import os, pathlib\n"
             "for process in pathlib.Path('/proc').glob('[0-9]*'):\n"
-            "    if b'simulators.worker' in (process / 'cmdline').read_bytes():\n"
+            "    if b'simulators.worker' in (process / 'cmdline').read_bytes().split(bytes(1)):\n"
             "        os.kill(int(process.name), 9)\n"
         )
         subprocess.run(["docker", "exec", container, "python3", "-c", kill], check=True, capture_output=True)
@@ -288,7 +289,11 @@ def test_schedd_may_restart_in_mid_run(pool: Pool) -> None:
 
 def test_memory_grows_until_it_is_enough(pool: Pool) -> None:
     grows = "128 * pow(2, (MY.NumHoldsByReason.JobOutOfResources ?: 0))"
-    sweep = pool.write("memory", n_points=1, nest=f'submit = {{ request_memory = "{grows}" }}')
+    sweep = pool.write(
+        "memory", n_points=1, htcondor="vacate_seconds = 5", nest=f'submit = {{ request_memory = "{grows}" }}'
+    )
+    path = pool.work / f"{sweep}.toml"
+    path.write_text(path.read_text().replace("N_E = 400\nN_I = 100", "N_E = 4000\nN_I = 1000"))
     pool.submit(sweep)
     pool.wait(sweep, 150.0)
     assert_complete(pool.rows(sweep), 1)
