@@ -103,11 +103,19 @@ class Run:
 
     @property
     def dimensions(self) -> tuple[tuple[Axis, ...], ...]:
-        """Axes by dimension of the grid: those of one `zip` group are one dimension."""
+        """Axes by dimension of the grid: those of one `zip` group are one dimension.
+
+        Unless the first of them repeats values, so that it cannot stand for the others (a list of chosen points of a
+        plane, say): then each is a dimension of its own.
+        """
         groups: dict[tuple[str, str], list[Axis]] = {}
         for axis in self.axes:
             groups.setdefault(("zip", axis.zip) if axis.zip else ("axis", axis.key), []).append(axis)
-        return tuple(tuple(group) for group in groups.values())
+        dimensions: list[tuple[Axis, ...]] = []
+        for group in groups.values():
+            alone = len(set(group[0].values)) < len(group[0].values)
+            dimensions += [(axis,) for axis in group] if alone else [tuple(group)]
+        return tuple(dimensions)
 
     def axis(self, key: str) -> Axis:
         """Return the axis of a key.

@@ -9,6 +9,7 @@ import pytest
 from analysis_runs import BACKGROUND, START, axis, behave, summary_row, write_run
 
 import analysis
+from analysis.run import as_run
 from simulators.records import read_summary, summary_schema, write_summary
 from simulators.run_directory import RunDirectory
 
@@ -257,3 +258,16 @@ def test_axes_of_a_zip_group_are_one_dimension(tmp_path: Path) -> None:
     assert grid.y is None
     assert grid.mean.shape == (1, 5)
     assert [axis.key for axis in grid.x.axes] == ["I_th_E", "I_th_I"]
+
+
+def test_a_zip_group_is_one_dimension_unless_its_first_axis_repeats_values() -> None:
+    content = {"unit": "1", "doc": "", "log": False, "zip": "g"}
+
+    def dimensions(first: list[float], second: list[float]) -> list[list[str]]:
+        axes = [{**content, "key": "a", "values": first}, {**content, "key": "b", "values": second}]
+        asked = {"name": "n", "model": "m", "seeds": [1], "statistics": [], "populations": []}
+        run = as_run({**asked, "axes": axes})
+        return [[axis.key for axis in dimension] for dimension in run.dimensions]
+
+    assert dimensions([1.0, 2.0], [3.0, 3.0]) == [["a", "b"]]
+    assert dimensions([1.0, 1.0], [3.0, 4.0]) == [["a"], ["b"]]
