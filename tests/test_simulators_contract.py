@@ -175,7 +175,8 @@ def test_a_point_that_fires_too_fast_has_diverged(name: str, small: dict[str, An
     simulation = Simulation(SIMULATION.dt, SIMULATION.warmup, SIMULATION.duration, max_rate=15.0)
     simulator = find_simulator(name).open_simulator(simulation, settings)
     try:
-        quiet, wild = (make_network({**small, "I_th_E": i, "I_th_I": i}) for i in (0.2, 3.0))
+        quiet = make_network({**small, "I_th_E": 0.2, "I_th_I": 0.2})
+        wild = make_network({**small, "I_th_E": 20.0, "gie": 0.1})
         simulator.build(quiet, SEED)
         before = run_one(simulator, quiet)
         (failure,) = simulator.run([wild], no_check)
