@@ -45,8 +45,8 @@ def write_sweep(folder: Path, n_points: int) -> Path:
     return path
 
 
-def run_plan_command(sweep: Path) -> tuple[float, float]:
-    """Run ``python -m gridsearch plan`` and return its seconds and peak memory in bytes."""
+def run_plan_command(sweep: Path) -> tuple[float, float, float]:
+    """Run ``python -m gridsearch plan`` and return its seconds, seconds of CPU time and peak memory in bytes."""
     command = [sys.executable, "-m", "gridsearch", "plan", str(sweep), "--results", str(sweep.parent / "results")]
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -55,7 +55,8 @@ def run_plan_command(sweep: Path) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with exit code {process.returncode}")
-    return seconds, usage.ru_maxrss * (1.0 if sys.platform == "darwin" else 1024.0)
+    memory = usage.ru_maxrss * (1.0 if sys.platform == "darwin" else 1024.0)
+    return seconds, usage.ru_utime + usage.ru_stime, memory
 
 
 def time_writing(sweep: Path) -> tuple[float, float]:
@@ -75,14 +76,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         few, many = (write_sweep(folder, n_points) for n_points in (arguments.points // 10, arguments.points))
-        start_seconds, start_memory = run_plan_command(write_sweep(folder, 4 * STRUCTURES))
-        few_seconds, few_memory = run_plan_command(few)
-        seconds, memory = run_plan_command(many)
+        start_seconds, start_cpu, start_memory = run_plan_command(write_sweep(folder, 4 * STRUCTURES))
+        few_seconds, few_cpu, few_memory = run_plan_command(few)
+        seconds, cpu, memory = run_plan_command(many)
         planning, writing = time_writing(many)
-    print(f"start-up (40 points): {start_seconds:.2f} s, {start_memory / 1e9:.2f} GB")
-    print(f"plan of {arguments.points // 10} points: {few_seconds:.2f} s, {few_memory / 1e9:.2f} GB")
-    print(f"plan of {arguments.points} points: {seconds:.2f} s, {memory / 1e9:.2f} GB")
-    print(f"ten times the points take {seconds / few_seconds:.1f} times as long, start-up included")
+    print(f"start-up (40 points): {start_seconds:.2f} s ({start_cpu:.2f} s CPU), {start_memory / 1e9:.2f} GB")
+    print(
+        f"plan of {arguments.points // 10} points: {few_seconds:.2f} s ({few_cpu:.2f} s CPU), {few_memory / 1e9:.2f} GB"
+    )
+    print(f"plan of {arguments.points} points: {seconds:.2f} s ({cpu:.2f} s CPU), {memory / 1e9:.2f} GB")
+    print(f"ten times the points take {cpu / few_cpu:.1f} times the CPU time, start-up included")
     print(f"writing what a submit needs: {writing:.2f} s, {writing / planning:.2f} × planning it")
 
 
