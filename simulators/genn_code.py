@@ -282,6 +282,9 @@ addSynapse((found >= hole) ? (found + skip) : found);
 """
 
 
+_ANY_CANDIDATE = f"(uint32_t){_right('((uint64_t)random * (uint64_t)count)', 32)}"
+
+
 def bernoulli_code(pairs: Pairs, itself: bool) -> str:
     """Row of a projection that connects each pair with one probability, by geometrically distributed gaps.
 
@@ -324,7 +327,7 @@ def fixed_indegree_code(pairs: Pairs, itself: bool) -> str:
 {_candidates(pairs, itself, row=False)}
 for(uint32_t k = 0U; k < indegree; k++) {{
 {_STEP_GENERATOR.format(state="state")}
-{_ADD.format(place="(uint32_t)(((uint64_t)random * (uint64_t)count) >> 32)")}
+{_ADD.format(place=_ANY_CANDIDATE)}
 }}
 """
 
@@ -336,6 +339,6 @@ def fixed_total_number_code(pairs: Pairs, itself: bool) -> str:
 {_candidates(pairs, itself, row=True)}
 for(uint32_t k = 0U; k < row_counts[id_pre]; k++) {{
 {_STEP_GENERATOR.format(state="state")}
-{_ADD.format(place="(uint32_t)(((uint64_t)random * (uint64_t)count) >> 32)")}
+{_ADD.format(place=_ANY_CANDIDATE)}
 }}
 """

@@ -64,7 +64,8 @@ def neuron_constants(neuron: str, given: Mapping[str, Values], dt: float) -> dic
     constants: dict[str, Values] = {
         "V_th": given["V_th"] - E_L,
         "V_reset": given["V_reset"] - E_L,
-        "refractory_steps": np.rint(np.asarray(given["t_ref"]) / dt),
+        # whole steps, up: the neuron is refractory for at least its time
+        "refractory_steps": np.ceil(np.round(np.asarray(given["t_ref"]) / dt, 6)),
         "drift": current_gain(neuron, given, dt) * given["I_e"] + REST,
     }
     for suffix in ("ex", "in"):

@@ -1,0 +1,414 @@
+"""GeNN on a CPU: spikes at NEST's times, and a point's spikes depend on the point alone."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import networks
+import numpy as np
+import pytest
+from conftest import default_settings, require_simulator
+from recordings import no_check, run_fresh, run_one, spikes_of
+
+from simulators.distributions import Normal, Uniform
+from simulators.genn_layout import UnsupportedNetworkError
+from simulators.genn_simulator import GennSimulator, check_available, identity, open_simulator
+from simulators.models.clustered import make_network
+from simulators.network import (
+    Bernoulli,
+    ConnectionList,
+    Network,
+    OneToOne,
+    PoissonDrive,
+    Population,
+    Projection,
+    StepCurrent,
+    structure_of,
+)
+from simulators.records import Simulation
+from simulators.simulator import PointFailure, PointStopped, Recording, SimulatorUnavailableError, find_simulator
+from simulators.statistics import summarise
+
+pytestmark = pytest.mark.genn
+
+SIMULATION = Simulation(dt=0.1, warmup=50.0, duration=400.0)
+SEED = 5
+CPU = {**default_settings("genn"), "backend": "single_threaded_cpu"}
+
+
+@pytest.fixture(autouse=True)
+def _needs_genn() -> None:
+    require_simulator("genn", CPU)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def opened(cache: Path) -> Callable[..., GennSimulator]:
+    def open_with(simulation: Simulation = SIMULATION) -> GennSimulator:
+        return open_simulator(simulation, {**CPU, "cache": str(cache)})
+
+    return open_with
+
+
+# Against NEST, spike for spike: both draw neuron parameters and initial states alike, so explicit connections
+# leave nothing to chance. GeNN computes in single precision, so networks are small and runs short.
+
+CURRENT_BASED = {
+    "C_m": 250.0, "tau_m": 10.0, "E_L": -65.0, "V_reset": -65.0, "V_th": -50.0, "t_ref": 2.0,
+    "tau_syn_ex": 0.5, "tau_syn_in": 0.7, "I_e": 450.0,
+}  # fmt: skip
+CONDUCTANCE_BASED = {
+    "C_m": 200.0, "tau_m": 20.0, "E_L": -60.0, "V_reset": -60.0, "V_th": -50.0, "t_ref": 5.0,
+    "tau_syn_ex": 5.0, "tau_syn_in": 10.0, "E_ex": 0.0, "E_in": -80.0, "I_e": 300.0,
+}  # fmt: skip
+
+
+def joined(sources: Sequence[int], targets: Sequence[int]) -> ConnectionList:
+    return ConnectionList(np.array(sources), np.array(targets))
+
+
+def tiny(
+    neuron: str = "lif_psc_exp",
+    delays: tuple[float, float] = (0.1, 0.1),
+    individual: bool = False,
+    steps: tuple[StepCurrent, ...] = (),
+    **changes: Any,
+) -> Network:
+    """Seven neurons, joined by lists."""
+    base = CURRENT_BASED if neuron == "lif_psc_exp" else CONDUCTANCE_BASED
+    excitation, inhibition = (1500.0, -900.0) if neuron == "lif_psc_exp" else (4.0, 3.0)
+    sources, targets = np.array([0, 0, 1, 2, 2]), np.array([0, 1, 2, 3, 0])
+    factors, lags = np.array([1.0, 0.1, 0.5, 0.8, 0.6]), np.array([0.1, 0.5, 1.2, 0.3, 2.0])
+    listed = (
+        ConnectionList(sources, targets, factors * excitation, lags) if individual else ConnectionList(sources, targets)
+    )
+    return Network(
+        (
+            Population("A", 3, neuron, {**base, **changes}, {"V_m": Uniform(-62.0, -55.0)}),
+            Population(
+                "B", 4, neuron, {**base, "I_e": 0.66 * base["I_e"], "t_ref": 1.0}, {"V_m": Uniform(-59.0, -55.0)}
+            ),
+        ),
+        (
+            Projection("BA", "A", "B", listed, excitation, delays[0], "excitatory"),
+            Projection("BB", "B", "B", joined([0, 3], [1, 2]), excitation / 8, 0.4, "excitatory"),
+            Projection("AB", "B", "A", joined([0, 1, 2, 3], [0, 1, 2, 1]), inhibition, delays[1], "inhibitory"),
+            Projection("AA", "A", "A", joined([0, 1], [1, 2]), excitation / 3, delays[1], "excitatory"),
+        ),
+        steps,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        tiny(),
+        tiny(delays=(1.5, 0.1)),
+        tiny(delays=(0.2, 3.0)),
+        tiny(individual=True),
+        tiny(steps=(StepCurrent("step", "A", (0,), 200.0, (50.0, 120.0), (80.0, 150.0)),)),
+        tiny(tau_syn_ex=Uniform(0.4, 3.0), tau_syn_in=Uniform(0.4, 3.0)),
+        tiny(I_e=Uniform(400.0, 600.0), V_th=Uniform(-52.0, -48.0), t_ref=Uniform(1.0, 3.0), C_m=Uniform(200.0, 300.0)),
+        tiny(tau_syn_ex=10.0, tau_m=10.0),
+        tiny("lif_cond_exp"),
+        tiny("lif_cond_exp", delays=(1.5, 0.3), tau_m=Uniform(15.0, 25.0), E_in=Uniform(-85.0, -75.0)),
+        tiny("lif_cond_exp", individual=True),
+    ],
+    ids=["delay 1", "15", "2, 30", "lists", "step", "tau_syn", "neurons", "tau_m", "cond", "conds", "cond lists"],
+)  # fmt: skip
+def test_spikes_come_at_the_same_steps_as_in_nest(network: Network, opened: Callable[..., GennSimulator]) -> None:
+    require_simulator("nest", {"threads": 1})
+    nest = find_simulator("nest").open_simulator(SIMULATION, {"threads": 1})
+    (expected,) = run_fresh(nest, [network], SEED)
+    nest.close()
+    assert min(len(trains) for trains in expected.values()) >= 5
+    (found,) = run_fresh(opened(), [network], SEED)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"fixed_indegree": True}, {"Q": 1, "jep": 1.0, "tau_syn_cv": 0.05}],
+    ids=["clustered", "fixed in-degree", "balanced"],
+)
+def test_rates_agree_with_nest_within_the_spread_over_seeds(
+    defaults: dict[str, Any], changes: dict[str, Any], opened: Callable[..., GennSimulator]
+) -> None:
+    require_simulator("nest", {"threads": 1})
+    simulation = Simulation(dt=0.1, warmup=200.0, duration=1500.0)
+    network = make_network({**defaults, "N_E": 1000, "N_I": 250, "Q": 10, "I_th_E": 1.6, **changes})
+    found = []
+    for simulator in (opened(simulation), find_simulator("nest").open_simulator(simulation, {"threads": 1})):
+        rows = []
+        for seed in range(1, 6):
+            simulator.build(network, seed)
+            (recording,) = simulator.run([network], no_check)
+            assert isinstance(recording, Recording)
+            summary = summarise(recording.spikes, ["rate", "cv_isi"])
+            rows.append([summary[key] for key in ("rate_E", "rate_I", "cv_isi_E", "cv_isi_I")])
+        simulator.close()
+        found.append(np.array(rows))
+    error = np.sqrt(sum(rows.var(axis=0, ddof=1) / len(rows) for rows in found))
+    # four numbers, five draws each: a difference of five standard errors is one of the simulators
+    assert np.all(np.abs(found[0].mean(axis=0) - found[1].mean(axis=0)) < 5.0 * error)
+
+
+# The same to the bit, whatever ran before
+
+
+def assert_order_does_not_matter(simulator: GennSimulator, points: Sequence[Network]) -> None:
+    assert len({structure_of(point) for point in points}) == 1
+    fresh = run_fresh(simulator, points, SEED)
+    assert len({str(spikes) for spikes in fresh}) == len(points), "points that do not differ prove nothing"
+    assert sum(len(trains) for spikes in fresh for trains in spikes.values()) > 100
+    indices = list(range(len(points)))
+    for order in (indices, indices[::-1], random.Random(1).sample(indices * 2, len(indices) * 2)):
+        simulator.build(points[order[-1]], SEED)
+        for index in order:
+            assert run_one(simulator, points[index]) == fresh[index], f"point {index} in the order {order}"
+    simulator.close()
+
+
+CLUSTERED_AXES: list[dict[str, Any]] = [
+    {},
+    {"tau_m_E": 12.0},
+    {"I_th_E": 1.2},
+    {"jep": 1.0},
+    {"t_ref": 2.0},
+    {"ge": 1.6},
+    {"I_th_E": 0.1, "I_th_I": 0.1},
+    {"V_th": 15.0, "V_reset": 3.0},
+    {"gie": 0.7, "tau_syn_E": 6.0, "C_m": 1.5},
+]
+
+
+def test_clustered_points_are_the_same_in_any_order(
+    small: dict[str, Any], opened: Callable[..., GennSimulator]
+) -> None:
+    points = [make_network({**small, **changes}) for changes in CLUSTERED_AXES]
+    assert_order_does_not_matter(opened(), points)
+
+
+def test_points_with_and_without_spread_are_the_same_in_any_order(
+    small: dict[str, Any], opened: Callable[..., GennSimulator]
+) -> None:
+    axes: list[dict[str, Any]] = [{}, {"tau_syn_cv": 0.05}, {"delta_I_E": 0.2}, {"tau_syn_cv": 0.1, "jep": 1.0}]
+    fixed = {**small, "fixed_indegree": True, "delay": 0.7}
+    assert_order_does_not_matter(opened(), [make_network({**fixed, **changes}) for changes in axes])
+
+
+def test_step_currents_are_the_same_in_any_order(small: dict[str, Any], opened: Callable[..., GennSimulator]) -> None:
+    def stimulated(amplitude: float, onset: float, offset: float) -> Network:
+        stimulus = {"stim_clusters": [1], "stim_onsets": [onset], "stim_offsets": [offset]}
+        return make_network({**small, **stimulus, "stim_amplitude": amplitude})
+
+    cases = [(2.0, 20.0, 400.0), (0.0, 50.0, 60.0), (1.0, 0.0, 50.0), (3.0, 350.0, 1000.0)]
+    assert_order_does_not_matter(opened(), [stimulated(*case) for case in cases])
+
+
+def driven(rate: float, weight: float, delay: Any, t_ref: float = 2.0) -> Network:
+    neuron = {**CURRENT_BASED, "t_ref": t_ref, "I_e": 0.0}
+    populations = tuple(
+        Population(name, size, "lif_psc_exp", neuron, {"V_m": Uniform(-65.0, -50.0)})
+        for name, size in (("E", 80), ("I", 20))
+    )
+    projections = tuple(
+        Projection(target + source, source, target, Bernoulli(0.2), 40.0 if source == "E" else -160.0, delay,
+                   "excitatory" if source == "E" else "inhibitory")
+        for target in "EI" for source in "EI"
+    )  # fmt: skip
+    return Network(populations, projections, tuple(PoissonDrive(f"to_{x}", x, rate, weight, 1.5) for x in "EI"))
+
+
+@pytest.mark.parametrize(
+    "delay", [1.5, Normal(1.5, 0.75, 0.3, 5.0), Uniform(2.0, 4.0)], ids=["one", "normal", "uniform"]
+)
+def test_poisson_drive_and_delays_are_the_same_in_any_order(delay: Any, opened: Callable[..., GennSimulator]) -> None:
+    points = [
+        driven(8e3, 87.8, delay),
+        driven(1.2e4, 87.8, delay),
+        driven(0.0, 87.8, delay, 3.0),
+        driven(2e4, 100.0, delay),
+    ]
+    assert_order_does_not_matter(opened(), points)
+
+
+def test_networks_to_come_are_the_same_in_any_order(opened: Callable[..., GennSimulator]) -> None:
+    assert_order_does_not_matter(opened(), [networks.microcircuit(rate) for rate in (12_000.0, 14_000.0, 9_000.0)])
+    kicked = [networks.vogels_abbott(), networks.vogels_abbott(weight_E=160.0), networks.vogels_abbott(kick=900.0)]
+    assert_order_does_not_matter(opened(), kicked)
+    quiet = networks.explicit_lists()
+    glomeruli, *cells = quiet.populations
+    listed = [
+        replace(quiet, populations=(replace(glomeruli, parameters={**glomeruli.parameters, "rate": rate}), *cells))
+        for rate in (150.0, 400.0, 250.0)
+    ]
+    assert_order_does_not_matter(opened(), listed)
+
+
+def test_nothing_is_left_of_a_point_that_diverged_or_overflowed(
+    small: dict[str, Any], opened: Callable[..., GennSimulator]
+) -> None:
+    simulator = opened(replace(SIMULATION, max_rate=60.0))
+    points = [make_network({**small, "I_th_E": current}) for current in (1.0, 1.5)]
+    wild = make_network({**small, "I_th_E": 20.0, "gie": 0.1})
+    broken = make_network({**small, "I_th_E": -1e38, "I_th_I": -1e38})
+    fresh = run_fresh(simulator, points, SEED)
+    simulator.build(points[0], SEED)
+    for index, bad in ((0, wild), (1, broken), (1, wild), (0, broken)):
+        (failure,) = simulator.run([bad], no_check)
+        assert isinstance(failure, PointFailure)
+        assert failure.status == "diverged"
+        assert ("max_rate = 60 Hz" if bad is wild else "not finite") in failure.reason
+        assert run_one(simulator, points[index]) == fresh[index]
+
+
+def test_nothing_is_left_of_a_point_that_was_stopped(
+    small: dict[str, Any], opened: Callable[..., GennSimulator]
+) -> None:
+    simulator = opened()
+    points = [make_network({**small, "I_th_E": current, "delay": 2.0}) for current in (1.2, 2.0)]
+    fresh = run_fresh(simulator, points, SEED)
+    simulator.build(points[0], SEED)
+    asked = []
+
+    def stop_at_second_look() -> None:
+        asked.append(None)
+        if len(asked) % 2 == 0:
+            raise PointStopped
+
+    for index in (0, 1, 1, 0):
+        with pytest.raises(PointStopped):
+            simulator.run([points[1]], stop_at_second_look)
+        assert run_one(simulator, points[index]) == fresh[index]
+
+
+def test_a_silent_network_keeps_away_from_denormal_numbers(
+    small: dict[str, Any], opened: Callable[..., GennSimulator]
+) -> None:
+    from simulators.genn_network import inputs_of
+
+    simulator = opened(Simulation(0.1, 0.0, 2000.0))
+    silent = make_network({**small, "I_th_E": 0.0, "I_th_I": 0.0})
+    simulator.build(silent, SEED)
+    assert spikes_of(simulator.run([silent], no_check)[0]) == {"E": (), "I": ()}
+    built, layout = simulator._built, simulator._layout
+    assert built is not None
+    assert layout is not None
+    smallest = np.finfo(np.float32).tiny
+    for population in layout.populations:
+        inputs = [np.asarray(inputs_of(built, population, r).host_view).view(np.float32) for r in population.receptors]
+        for values in (*inputs, built.neurons[population.name].vars["V"].view):
+            assert np.all(np.abs(values) > smallest)
+            assert np.all(np.abs(values) < 1e-20)
+
+
+# Sources and drive
+
+
+def test_a_source_spikes_from_start_to_stop_at_its_rate(opened: Callable[..., GennSimulator]) -> None:
+    quick = {**CURRENT_BASED, "C_m": 1.0, "tau_m": 1.0, "t_ref": 0.1, "tau_syn_ex": 0.05, "I_e": 0.0}
+    network = Network(
+        (
+            Population("source", 2000, "poisson_source", {"rate": 50.0, "start": 40.0, "stop": 140.0}),
+            Population("E", 2000, "lif_psc_exp", quick, {"V_m": -65.0}),
+        ),
+        (Projection("kick", "source", "E", OneToOne(), 5e3, 2.0, "excitatory"),),
+    )
+    simulator = opened(Simulation(0.1, 50.0, 300.0, max_rate=1e5))
+    simulator.build(network, SEED)
+    spikes = run_one(simulator, network)["E"]
+    steps = np.array([step for step, _ in spikes])
+    assert 420 <= steps.min() <= 425  # 40 ms and the delay, in steps
+    assert 1400 <= steps.max() <= 1430
+    assert abs(len(spikes) - 10_000) < 500  # 2000 · 50 Hz · 0.1 s, ± 5 standard deviations
+
+
+@pytest.mark.parametrize("rate", [200.0, 10_000.0, 400_000.0])
+def test_a_drive_has_the_mean_and_variance_of_a_poisson_process(
+    rate: float, opened: Callable[..., GennSimulator]
+) -> None:
+    # The free membrane under shot noise: mean and variance of the potential (Campbell's theorem)
+    passive = {**CURRENT_BASED, "V_th": 1e9, "I_e": 0.0, "tau_syn_ex": 0.5, "C_m": 250.0}
+    weight = 1e3 / rate**0.5
+    network = Network(
+        (Population("E", 4000, "lif_psc_exp", passive, {"V_m": -65.0}),),
+        (),
+        (PoissonDrive("drive", "E", rate, weight, 0.1),),
+    )
+    simulator = opened(Simulation(0.1, 0.0, 100.0))
+    simulator.build(network, SEED)
+    simulator.run([network], no_check)
+    assert simulator._built is not None
+    potential = simulator._built.neurons["E"].vars["V"].view.astype(np.float64)
+    tau_m, tau_s, C_m, per_ms = 10.0, 0.5, 250.0, rate * 1e-3
+    mean = weight * tau_s * tau_m / C_m * per_ms * (1.0 - np.exp(-100.0 / tau_m))
+    factor = weight * tau_s * tau_m / C_m / (tau_m - tau_s)
+    variance = per_ms * factor**2 * (tau_m / 2 + tau_s / 2 - 2 * tau_m * tau_s / (tau_m + tau_s))
+    n = len(potential)
+    # the grid of 0.1 ms moves arrivals to the end of their step, 0.5 % of the mean
+    assert abs(potential.mean() - mean) < 5.0 * np.sqrt(variance / n) + 0.01 * mean
+    assert abs(potential.var() / variance - 1.0) < 0.15 + 5.0 * np.sqrt(2.0 / n)
+
+
+# What cannot be run, and where
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"neuron": "izhikevich"}, "no neuron model 'izhikevich'"),
+        ({"delay": 0.01}, "at least one step"),
+        ({"weight": -1.0}, "an excitatory weight is negative"),
+        ({"rate": 1e7}, "spikes per step"),
+    ],
+)
+def test_what_cannot_be_run_is_one_clear_error(
+    change: dict[str, Any], message: str, opened: Callable[..., GennSimulator]
+) -> None:
+    given = {"neuron": "lif_psc_exp", "delay": 1.0, "weight": 1.0, "rate": 10.0, **change}
+    network = Network(
+        (Population("A", 4, given["neuron"], CURRENT_BASED),),
+        (Projection("AA", "A", "A", Bernoulli(0.5), given["weight"], given["delay"], "excitatory"),),
+        (PoissonDrive("drive", "A", given["rate"], 1.0, 0.1),),
+    )
+    simulator = opened()
+    with pytest.raises(ValueError, match=message):
+        simulator.build(network, SEED)
+        simulator.run([network], no_check)
+
+
+def test_procedural_connectivity_refuses_what_is_not_drawn_by_rows() -> None:
+    from simulators.genn_layout import layout_of
+
+    with pytest.raises(UnsupportedNetworkError, match="row by row"):
+        layout_of(tiny(), 0.1, 1, procedural=True)
+
+
+def test_a_missing_backend_is_named_with_the_way_to_get_it() -> None:
+    from pygenn.genn_model import backend_modules
+
+    missing = next((name for name in ("hip", "cuda") if name not in backend_modules), None)
+    if missing is None:
+        pytest.skip("this PyGeNN has every backend")
+    with pytest.raises(SimulatorUnavailableError, match=f"without the backend '{missing}'"):
+        check_available({**CPU, "backend": missing})
+
+
+def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(SimulatorUnavailableError, match="no-such-compiler or make is missing"):
+        check_available(CPU)
+
+
+def test_the_backend_belongs_to_the_identity_of_a_result() -> None:
+    assert identity(CPU) == {"backend": "single_threaded_cpu"}
+    assert identity({**CPU, "backend": "auto"}) == {"backend": None}
