@@ -48,7 +48,7 @@ def assert_order_does_not_matter(points: Sequence[Network], threads: int, simula
     assert len({str(spikes) for spikes in fresh}) == len(points), "points that do not differ prove nothing"
     assert sum(len(trains) for spikes in fresh for trains in spikes.values()) > 100
     indices = list(range(len(points)))
-    orders = [indices, indices[::-1], random.Random(1).sample(indices * 2, len(indices) * 2)]
+    orders = [indices[::-1], random.Random(1).sample(indices * 2, len(indices) * 2)]
     for order in orders:
         simulator.build(points[order[-1]], SEED)
         for index in order:
