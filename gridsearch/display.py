@@ -127,7 +127,9 @@ def show_status(
 def _n_jobs(hand: Hand) -> str:
     count = Counter(str(job.phase) for job in hand.jobs)
     phases = ("running", "idle", "waiting", "held")
-    return ", ".join(f"{count[phase]} jobs {phase}" for phase in phases if count[phase]) or "collecting the results"
+    if not hand.jobs:
+        return "collecting the results"
+    return "jobs: " + ", ".join(f"{count[phase]} {phase}" for phase in phases if count[phase])
 
 
 @contextmanager

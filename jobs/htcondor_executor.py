@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ _KINDS: Mapping[str, Kind] = {
     "JOB_TERMINATED": "terminate",
     "JOB_ABORTED": "remove",
 }
+_WRITERS = 16  # threads that write files
 _NODE = re.compile(r"DAG Node: (\S+)")
 
 log = logging.getLogger(__name__)
@@ -115,8 +117,9 @@ def run_jobs(
     folder = run.dag_folder(max((int(path.name) for path in run.dag_folders()), default=0) + 1)
     folder.mkdir(parents=True)
     run.logs.mkdir(exist_ok=True)
-    for one in planned:
-        start_summary(one.job, run.summary(one.job.name))
+    # Every file waits for the disk; many waiting at once are served together
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        list(pool.map(lambda one: start_summary(one.job, run.summary(one.job.name)), planned))
     archive = write_worker_archive(run.dag)
     site = Site(str(run.root), archive.relative_to(run.root).as_posix(), conditions.settings)
     try:
@@ -138,9 +141,7 @@ def run_jobs(
     except htcondor2.HTCondorException as error:
         raise ExecutorError(f"HTCondor does not take the DAG {dag_file(folder)}: {error}") from error
     report(Progress(0, 0, len(planned)))
-    return Submission(
-        f"HTCondor has {len(planned)} jobs as DAG {cluster}, batch name {conditions.name}", (f"condor_q {cluster}",)
-    )
+    return Submission(f"HTCondor has {len(planned)} jobs as DAG {cluster}, batch name {conditions.name}", ("condor_q",))
 
 
 def look_up(run: RunDirectory) -> Hand:
@@ -285,6 +286,8 @@ def _seconds_left(record: DagRecord, states: Mapping[str, NodeState]) -> float |
     if not running:
         return None
     now = time.time()
+    # One that runs longer than that says so too
+    pace = max([pace, *((now - states[name].since) / max(record.jobs[name].seconds, 1.0) for name in running)])
     left = sum(record.jobs[name].seconds for name in open_) * pace
     left -= sum(min(now - states[name].since, record.jobs[name].seconds * pace) for name in running)
     return left / len(running)

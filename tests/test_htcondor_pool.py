@@ -142,7 +142,7 @@ def test_sweep_ends_with_all_points_and_maps_and_the_statistics_of_a_local_run(p
     line = next(line for line in pool.run("condor_q").splitlines() if line.startswith("sweeper"))
     assert line.split()[1] == sweep, "condor_q shows the sweep's name"
     watched = pool.status(sweep, code=1)
-    assert re.search(r"DAG \d+ of HTCondor: .*running", watched), watched
+    assert re.search(r"DAG \d+ of HTCondor: jobs: .*\d running", watched), watched
     pool.wait(sweep)
     pool.status(sweep, code=0)
     rows = pool.rows(sweep)
