@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -192,25 +193,33 @@ def test_results_that_cannot_be_written(tmp_path: Path) -> None:
     assert "/proc" in gridsearch(tmp_path, "submit", "sweep.toml", "--results", "/proc/results", code=2)
 
 
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    """Mount a small file system, which only root may do."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
     write_sweep(tmp_path)
-    (tmp_path / "results").mkdir(mode=0o555)
-    assert "Permission denied" in gridsearch(tmp_path, "submit", "sweep.toml", code=2)
+    if os.geteuid() == 0:  # whom permissions do not keep from writing
+        with mounted(tmp_path / "results", "ro"):
+            assert "Read-only file system" in gridsearch(tmp_path, "submit", "sweep.toml", code=2)
+    else:
+        (tmp_path / "results").mkdir(mode=0o555)
+        assert "Permission denied" in gridsearch(tmp_path, "submit", "sweep.toml", code=2)
 
 
 def test_full_disk(tmp_path: Path) -> None:
     write_sweep(tmp_path, axes=MANY)
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("file systems cannot be mounted here")
-    try:
+    with mounted(tmp_path / "disk", "size=16k"):
         said = gridsearch(tmp_path, "submit", "sweep.toml", "--results", "disk", code=2)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
     assert "No space left on device" in said and "disk" in said
 
 
