@@ -152,8 +152,9 @@ const scalar drawn = {low!r} + {width!r} * ({uniform});
 
 # Box–Muller, redrawn until inside the bounds
 _DRAW_NORMAL = """
-scalar drawn = {low!r} - 1.0;
-while((drawn < {low!r}) || (drawn > {high!r})) {{
+scalar drawn = 0.0;
+bool outside = true;
+while(outside) {{
 scalar radius = 0.0;
 {{
 {generator}
@@ -161,6 +162,7 @@ radius = sqrt(-2.0 * log({uniform}));
 }}
 {generator}
 drawn = {mean!r} + {sd!r} * radius * cos(6.283185307179586 * ({uniform}));
+outside = (drawn < {low!r}) || (drawn > {high!r});
 }}
 """
 

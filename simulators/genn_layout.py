@@ -37,8 +37,8 @@ class PopulationLayout:
     ----------
     name : str
         Its name.
-    size : int
-        Neurons.
+    size, n_clusters : int
+        Neurons, and the clusters they are in.
     neuron : str
         Neuron model.
     varied : tuple of str
@@ -51,6 +51,7 @@ class PopulationLayout:
 
     name: str
     size: int
+    n_clusters: int
     neuron: str
     varied: tuple[str, ...]
     receptors: tuple[Receptor, ...]
@@ -155,7 +156,7 @@ def buffered_steps(network: Network, projection: Projection, dt: float) -> int:
 
 def _population_layout(network: Network, population: Population, dt: float) -> PopulationLayout:
     if population.neuron == SOURCE:
-        return PopulationLayout(population.name, population.size, population.neuron, (), (), ())
+        return PopulationLayout(population.name, population.size, population.n_clusters, population.neuron, (), (), ())
     if population.neuron not in CONSTANTS:
         raise UnsupportedNetworkError(
             f"population {population.name}: the GeNN simulator has no neuron model {population.neuron!r}, "
@@ -172,6 +173,7 @@ def _population_layout(network: Network, population: Population, dt: float) -> P
     return PopulationLayout(
         population.name,
         population.size,
+        population.n_clusters,
         population.neuron,
         tuple(sorted(varied)),
         tuple(receptor for receptor in SUFFIXES if receptor in arriving),

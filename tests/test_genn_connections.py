@@ -1,0 +1,303 @@
+"""GeNN: the synapses are those of the description, whatever the seed, and the code is compiled once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import networks
+import numpy as np
+import pytest
+from conftest import default_settings, require_simulator
+from recordings import run_one
+
+from simulators.distributions import Uniform
+from simulators.genn_network import GennNetwork
+from simulators.genn_simulator import GennSimulator, open_simulator
+from simulators.models.clustered import make_network
+from simulators.network import (
+    Bernoulli,
+    ConnectionList,
+    FixedIndegree,
+    FixedTotalNumber,
+    Network,
+    OneToOne,
+    Population,
+    Projection,
+    expected_synapses,
+)
+from simulators.records import Simulation
+
+pytestmark = pytest.mark.genn
+
+SIMULATION = Simulation(dt=0.1, warmup=0.0, duration=100.0)
+SEED = 5
+CPU = {**default_settings("genn"), "backend": "single_threaded_cpu"}
+
+Pairs = dict[str, list[tuple[int, int]]]
+
+
+@pytest.fixture(autouse=True)
+def _needs_genn() -> None:
+    require_simulator("genn", CPU)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def simulator(cache: Path) -> GennSimulator:
+    return open_simulator(SIMULATION, {**CPU, "cache": str(cache)})
+
+
+def built(simulator: GennSimulator) -> GennNetwork:
+    assert simulator._built is not None
+    return simulator._built
+
+
+@pytest.fixture
+def connect(simulator: GennSimulator) -> Callable[..., Pairs]:
+    """(source, target) of every synapse, by projection."""
+
+    def read(network: Network, seed: int = SEED) -> Pairs:
+        simulator.build(network, seed)
+        found = {}
+        for name, group in built(simulator).synapses.items():
+            group.pull_connectivity_from_device()
+            sources, targets = group.get_sparse_pre_inds(), group.get_sparse_post_inds()
+            found[name] = list(zip(sources.tolist(), targets.tolist(), strict=True))
+        return found
+
+    return read
+
+
+def test_bernoulli_within_and_between_clusters_without_autapses(small: dict[str, Any], connect: Any) -> None:
+    network = make_network(small)
+    found = connect(network)
+    for projection in network.projections:
+        pairs = found[projection.name]
+        assert len(set(pairs)) == len(pairs), "no multapses"
+        per_source, per_target = network[projection.source].cluster_size, network[projection.target].cluster_size
+        same = {source // per_source == target // per_target for source, target in pairs}
+        assert same == {projection.pairs == "within"}
+        n_source, n_target = network[projection.source].size, network[projection.target].size
+        possible = n_source * n_target / 4 * (1 if projection.pairs == "within" else 3)
+        if projection.source == projection.target:
+            assert all(source != target for source, target in pairs)
+            possible -= n_target if projection.pairs == "within" else 0
+        assert isinstance(projection.rule, Bernoulli)
+        p = projection.rule.probability
+        assert abs(len(pairs) - p * possible) < 4.5 * np.sqrt(p * (1 - p) * possible)
+
+
+@pytest.mark.parametrize("probability", [0.003, 0.1, 0.5, 0.97])
+def test_pairs_are_connected_independently_and_alike(probability: float, connect: Any) -> None:
+    neuron = networks.microcircuit().populations[0].parameters
+    n = 300
+    network = Network(
+        (Population("A", n, "lif_psc_exp", neuron),),
+        (Projection("AA", "A", "A", Bernoulli(probability), 1.0, 0.1, "excitatory"),),
+    )
+    drawn = np.zeros((20, n, n), dtype=bool)
+    for seed in range(20):
+        pairs = np.array(connect(network, seed)["AA"])
+        drawn[seed, pairs[:, 0], pairs[:, 1]] = True
+    off_diagonal = ~np.eye(n, dtype=bool)
+    assert not drawn[:, ~off_diagonal].any()
+    variance = probability * (1.0 - probability)
+    # the number of synapses, of each target and of each source, over draws
+    total = drawn.sum() - 20 * n * (n - 1) * probability
+    assert abs(total) < 4.5 * np.sqrt(20 * n * (n - 1) * variance)
+    for axis in (1, 2):
+        degrees = drawn.sum(axis=axis)
+        assert abs(degrees.var() / ((n - 1) * variance) - 1.0) < 5.0 * np.sqrt(2.0 / degrees.size) + 0.01
+        # first and last neurons are treated like the rest
+        for edge in (degrees[:, 0], degrees[:, -1]):
+            assert abs(edge.mean() - (n - 1) * probability) < 5.0 * np.sqrt((n - 1) * variance / 20)
+    # neighbouring pairs, and the same pair in neighbouring seeds, know nothing of each other
+    signal = (drawn - probability)[:, :-1, 1:][:, np.triu_indices(n - 1, 1)[0], np.triu_indices(n - 1, 1)[1]]
+    limit = 5.0 * variance / np.sqrt(signal.size)
+    assert abs((signal[:-1] * signal[1:]).mean()) < limit * 1.1
+    assert abs((signal[:, :-1] * signal[:, 1:]).mean()) < limit * 1.1
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_none_and_all(probability: float, connect: Any) -> None:
+    neuron = networks.microcircuit().populations[0].parameters
+    populations = (Population("A", 12, "lif_psc_exp", neuron, {}, 3), Population("B", 6, "lif_psc_exp", neuron, {}, 3))
+    rule = Bernoulli(probability)
+    found = connect(
+        Network(
+            populations,
+            (
+                Projection("all", "A", "A", rule, 1.0, 0.1, "excitatory"),
+                Projection("within", "B", "A", rule, 1.0, 0.1, "excitatory", "within"),
+                Projection("between", "A", "B", rule, 1.0, 0.1, "inhibitory", "between"),
+            ),
+        )
+    )
+    pairs = {
+        "all": {(s, t) for s in range(12) for t in range(12) if s != t},
+        "within": {(s, t) for s in range(6) for t in range(12) if s // 2 == t // 4},
+        "between": {(s, t) for s in range(12) for t in range(6) if s // 4 != t // 2},
+    }
+    for name, expected in pairs.items():
+        assert len(found[name]) == len(set(found[name]))
+        assert set(found[name]) == (expected if probability else set())
+
+
+@pytest.mark.parametrize("n_clusters", [1, 4])
+def test_fixed_indegree_is_exact(small: dict[str, Any], connect: Any, n_clusters: int) -> None:
+    network = make_network({**small, "fixed_indegree": True, "Q": n_clusters, "jep": 1.0})
+    found = connect(network)
+    for projection in network.projections:
+        assert isinstance(projection.rule, FixedIndegree)
+        indegree = Counter(target for _, target in found[projection.name])
+        assert indegree == dict.fromkeys(range(network[projection.target].size), projection.rule.indegree)
+        assert {source for source, _ in found[projection.name]} == set(range(network[projection.source].size))
+        if projection.source == projection.target:
+            assert all(source != target for source, target in found[projection.name])
+        if projection.pairs != "all":
+            sizes = network[projection.source].cluster_size, network[projection.target].cluster_size
+            same = {source // sizes[0] == target // sizes[1] for source, target in found[projection.name]}
+            assert same == {projection.pairs == "within"}
+
+
+def test_fixed_total_number_and_lists_are_exact(small: dict[str, Any], connect: Any) -> None:
+    neuron = make_network(small)["E"].parameters
+    sources, targets = np.array([0, 3, 3, 9]), np.array([1, 1, 1, 7])
+    network = Network(
+        (Population("A", 10, "lif_psc_exp", neuron), Population("B", 8, "lif_psc_exp", neuron)),
+        (
+            Projection("total", "A", "B", FixedTotalNumber(300), 1.0, 0.1, "excitatory"),
+            Projection("one", "A", "A", OneToOne(), 1.0, 0.1, "excitatory"),
+            Projection("list", "A", "B", ConnectionList(sources, targets), 1.0, 0.1, "excitatory"),
+        ),
+    )
+    found = connect(network)
+    assert len(found["total"]) == 300
+    assert len(set(found["total"])) < 81  # 80 pairs: there are multapses
+    assert sorted(found["one"]) == [(k, k) for k in range(10)]
+    assert sorted(found["list"]) == sorted(zip(sources.tolist(), targets.tolist(), strict=True))
+
+
+def test_drawn_weights_and_delays_have_their_moments(simulator: GennSimulator) -> None:
+    simulator.build(networks.microcircuit(), SEED)
+    for name, mean_weight, mean_delay in (("23E_4E", 175.6, 1.5), ("23E_23I", -351.2, 0.75)):
+        group = built(simulator).synapses[name]
+        group.pull_connectivity_from_device()
+        weights, lags = group.vars["weight"].values, group.vars["lag"].values
+        delays = (lags.astype(float) + 1.0) * 0.1
+        assert weights.mean() == pytest.approx(mean_weight, rel=0.02)
+        assert weights.std() == pytest.approx(0.1 * abs(mean_weight), rel=0.1)
+        assert delays.min() >= 0.1
+        assert delays.mean() == pytest.approx(mean_delay, rel=0.1)  # cut at 0.1 ms: a little more
+        assert abs(np.corrcoef(weights, delays)[0, 1]) < 5.0 / np.sqrt(weights.size)
+
+
+def test_synapses_are_counted(small: dict[str, Any], simulator: GennSimulator) -> None:
+    for network in (make_network(small), networks.microcircuit(), networks.explicit_lists()):
+        build = simulator.build(network, SEED)
+        assert set(build.phases) == {"t_compile", "t_build"}
+        if all(not isinstance(p.rule, Bernoulli) for p in network.projections):
+            assert build.n_synapses == expected_synapses(network)
+        else:
+            assert abs(build.n_synapses - 0.308 * 500**2) < 0.05 * 0.308 * 500**2
+
+
+def test_connectivity_depends_on_the_seed_alone_and_no_seed_compiles(
+    small: dict[str, Any], connect: Any, cache: Path
+) -> None:
+    network = make_network(small)
+    first = connect(network, 1)
+    folders = set(cache.iterdir())
+    other = connect(network, 2)
+    assert connect(make_network({**small, "I_th_E": 0.5, "jep": 1.0}), 1) == first
+    assert other != first
+    assert set(cache.iterdir()) == folders
+    shared = len(set(first["EE_between"]) & set(other["EE_between"])) / len(first["EE_between"])
+    assert abs(shared - 0.2) < 0.03
+    assert first["EE_within"] != other["EE_within"]
+
+
+def test_number_of_groups_and_code_do_not_grow_with_clusters(small: dict[str, Any], simulator: GennSimulator) -> None:
+    lines = []
+    for n_clusters in (4, 20):
+        simulator.build(make_network({**small, "Q": n_clusters}), SEED)
+        assert len(built(simulator).synapses) == 8
+        folder = Path(built(simulator).model._path_to_model) / "gridsearch_CODE"
+        lines.append(sum(len(path.read_text().splitlines()) for path in folder.glob("*.cc")))
+    assert lines[0] == lines[1]
+    simulator.build(make_network({**small, "Q": 1, "jep": 1.0}), SEED)
+    assert len(built(simulator).synapses) == 4
+
+
+def test_drawn_conductances_inhibit(simulator: GennSimulator) -> None:
+    cell = {**networks.vogels_abbott().populations[0].parameters, "I_e": 150.0}
+    initial = {"V_m": Uniform(-60.0, -50.0)}
+
+    def joined(low: float, high: float) -> Network:
+        return Network(
+            (Population("I", 30, "lif_cond_exp", cell, initial), Population("E", 30, "lif_cond_exp", cell, initial)),
+            (Projection("EI", "I", "E", Bernoulli(0.5), Uniform(low, high), 0.2, "inhibitory"),),
+        )
+
+    counts = []
+    for network in (joined(0.0, 1e-6), joined(1.0, 2.0), joined(-2.0, -1.0)):
+        simulator.build(network, SEED)
+        counts.append(len(run_one(simulator, network)["E"]))
+    assert counts[1] < 0.8 * counts[0]
+    assert counts[2] < 0.8 * counts[0]
+
+
+COMPILE = """
+import sys, time
+from simulators.genn_simulator import SETTINGS, open_simulator
+from simulators.network import Bernoulli, Network, Population, Projection
+from simulators.records import Simulation
+
+settings = {key: setting.default for key, setting in SETTINGS.items()}
+settings |= {"backend": "single_threaded_cpu", "cache": sys.argv[1]}
+neuron = dict(C_m=250.0, tau_m=10.0, E_L=-65.0, V_reset=-65.0, V_th=-50.0, t_ref=2.0, tau_syn_ex=0.5, tau_syn_in=0.5,
+              I_e=500.0)
+network = Network(
+    (Population("A", 77, "lif_psc_exp", neuron, {"V_m": -60.0}),),
+    (Projection("AA", "A", "A", Bernoulli(0.1), 100.0, 0.1, "excitatory"),),
+)
+simulator = open_simulator(Simulation(0.1, 0.0, 100.0), settings)
+print("ready", flush=True)
+sys.stdin.readline()
+simulator.build(network, 1)
+(recording,) = simulator.run([network], lambda: None)
+print(recording.spikes["A"].n_spikes)
+"""
+
+
+def test_workers_may_compile_the_same_network_at_the_same_time(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parent.parent
+    command = [sys.executable, "-c", COMPILE, str(tmp_path)]
+    pipe = subprocess.PIPE
+    workers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=root) for _ in range(3)]
+    try:
+        for worker in workers:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "ready\n"
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.write("\n")
+            worker.stdin.flush()
+        outputs = [worker.communicate(timeout=120) for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    assert [worker.returncode for worker in workers] == [0, 0, 0], outputs
+    # what make and the compiler say stays out of the worker's streams
+    assert {stdout for stdout, _ in outputs} == {outputs[0][0]}
+    assert int(outputs[0][0]) > 100
+    assert len(list(tmp_path.iterdir())) == 1, "one compiled model, and nothing half done"
