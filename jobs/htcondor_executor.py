@@ -6,6 +6,7 @@ The only module that imports HTCondor's bindings, and only when used.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import os
 import re
@@ -189,7 +190,11 @@ def cancel(run: RunDirectory) -> str | None:
 
 
 def _records(run: RunDirectory) -> Iterator[tuple[Path, DagRecord]]:
-    for folder in run.dag_folders():
+    folders = run.dag_folders()
+    if folders and importlib.util.find_spec("htcondor2") is None:
+        log.warning("%s: jobs a pool may have in hand cannot be seen without the Python package htcondor", run.root)
+        return
+    for folder in folders:
         record = read_record(folder)
         if record is not None:
             yield folder, record

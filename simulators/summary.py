@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from simulators import machine
 from simulators.atomic_file import replacing
 from simulators.parameters import element, split_key, with_overrides
@@ -21,11 +19,9 @@ PACKAGES = ("numpy", "pyarrow", "nest-simulator", "pygenn")
 
 
 def start_summary(job: Job, path: Path) -> None:
-    """Write a summary without rows, unless there is one; with few columns, so that thousands are read quickly."""
+    """Write the summary of a job that has no rows yet, unless there is one."""
     if not path.exists():
-        schema = summary_schema(job.statistics, job.populations, {})
-        few = pa.schema([schema.field(name) for name in ("point_id", "simulator", "status")])
-        write_summary([], few, path)
+        write_summary([], summary_schema(job.statistics, job.populations, _swept_examples(job)), path)
 
 
 class Summary:

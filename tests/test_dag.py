@@ -16,8 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridsearch.cli import main
 from gridsearch.grid import expand
+from gridsearch.submission import make_plan, write_plan
 from gridsearch.sweep import read_sweep
+from jobs import htcondor_executor
 from jobs.dag import Dag, DagError, Node, dag_text
 from jobs.dag_record import DagRecord, RecordedJob, read_record, write_record
 from jobs.executor import Conditions, Placement
@@ -31,6 +34,7 @@ from jobs.worker_archive import write_worker_archive
 from simulators import machine
 from simulators.exit_codes import TRANSIENT, UNUSABLE
 from simulators.records import Job, Point, Simulation, write_job
+from simulators.run_directory import RunDirectory
 from simulators.simulator import find_simulator
 from simulators.summary import start_summary
 
@@ -218,6 +222,25 @@ def test_record_of_a_dag_survives_the_disk(tmp_path: Path) -> None:
     assert not record.may_return(4, 75) and not record.may_return(1, 78)
 
 
+def test_without_bindings_a_run_of_a_pool_can_be_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = RunDirectory(tmp_path)
+    write_record(DagRecord(3, 78, {"nest-1": RecordedJob("nest", 4, 12.5)}), run.dag_folder(1))
+    monkeypatch.setitem(sys.modules, "htcondor2", None)
+    assert htcondor_executor.look_up(run).jobs == ()
+    assert htcondor_executor.cancel(run) is None
+    assert "cannot be seen" in caplog.text
+
+
+def test_dag_that_was_never_submitted_is_not_in_hand(tmp_path: Path) -> None:
+    pytest.importorskip("htcondor2")
+    run = RunDirectory(tmp_path)
+    write_record(DagRecord(3, 78, {"nest-1": RecordedJob("nest", 4, 12.5)}), run.dag_folder(1))
+    hand = htcondor_executor.look_up(run)
+    assert (hand.description, hand.jobs, hand.failures) == ("", (), ())
+
+
 def test_events_are_folded_to_states() -> None:
     hold = Hold(35, 0, "Unable to find image")
     events = [
@@ -282,6 +305,17 @@ def test_started_summary_is_gone_on_with(tmp_path: Path) -> None:
     before = (tmp_path / "s.parquet").read_bytes()
     start_summary(job, tmp_path / "s.parquet")
     assert (tmp_path / "s.parquet").read_bytes() == before, "rows that are there stay"
+
+
+def test_run_without_a_row_has_a_status_and_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = make_plan(SWEEP, tmp_path, executor="local")
+    write_plan(plan, replace_sweep=False)
+    for one in plan.jobs:
+        start_summary(one.job, plan.run.summary(one.job.name))
+    assert main(["status", str(plan.run.root)]) == 1
+    assert "no submit is at work" in capsys.readouterr().out
+    assert main(["report", str(plan.run.root), "--after-jobs", "2", "3"]) == 1
+    assert "status 2, 3 of them failed; 36 points are missing" in capsys.readouterr().out
 
 
 def test_unusable_job_ends_at_once(tmp_path: Path) -> None:

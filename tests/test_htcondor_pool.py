@@ -141,8 +141,11 @@ def test_sweep_ends_with_all_points_and_maps_and_the_statistics_of_a_local_run(p
     pool.until_running(sweep)
     line = next(line for line in pool.run("condor_q").splitlines() if line.startswith("sweeper"))
     assert line.split()[1] == sweep, "condor_q shows the sweep's name"
-    watched = pool.status(sweep, code=1)
-    assert re.search(r"DAG \d+ of HTCondor: jobs: .*\d running", watched), watched
+
+    def is_seen() -> bool:
+        return re.search(r"DAG \d+ of HTCondor: jobs: .*\d running", pool.status(sweep, code=1)) is not None
+
+    pool.until(is_seen, 30.0, "status sees no running job", sweep)
     pool.wait(sweep)
     pool.status(sweep, code=0)
     rows = pool.rows(sweep)
