@@ -143,6 +143,12 @@ def bounded_delay(projection: Projection) -> Uniform | Normal:
     return delay
 
 
+def bytes_per_synapse(network: Network, projection: Projection) -> float:
+    """Memory of a synapse: its target's index, what is its own, and the room that rows leave."""
+    index = 2.0 if network[projection.target].size <= 2**16 else 4.0
+    return 1.1 * (index + 4.0 * individual_weights(projection) + individual_delays(projection))
+
+
 def buffered_steps(network: Network, projection: Projection, dt: float) -> int:
     """Length of the delay buffer that a projection delivers through, 0 if it needs none.
 

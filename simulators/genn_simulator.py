@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators import genn_cache
-from simulators.genn_layout import Layout, layout_of
+from simulators.genn_layout import Layout, bytes_per_synapse, layout_of
 from simulators.genn_network import (
     INTEGRATE,
     GennNetwork,
@@ -32,7 +32,7 @@ from simulators.genn_network import (
 from simulators.genn_points import set_changing_values, set_point, silence
 from simulators.genn_values import change_steps, unpack_spikes
 from simulators.laps import Laps
-from simulators.network import Network, expected_synapses
+from simulators.network import Network, expected_synapses, projection_synapses
 from simulators.records import Simulation
 from simulators.simulator import (
     Build,
@@ -80,13 +80,18 @@ def estimate(network: Network, simulation: Simulation, settings: Mapping[str, An
     The constants were measured with GeNN 5.4, for the CPU on one core of a virtual Xeon.
     """
     del settings
-    synapses, neurons = expected_synapses(network), network.n_neurons
+    neurons = network.n_neurons
     biology = (simulation.warmup + simulation.duration) / 1e3
-    steps = biology * 1e3 / simulation.dt
+    synapses = expected_synapses(network)
+    memory = sum(
+        projection_synapses(network, projection) * bytes_per_synapse(network, projection)
+        for projection in network.projections
+    )
+    spikes = 5.0 * neurons * biology
     return Cost(
         build=4.0 + synapses * 1.3e-8,
-        point=0.05 + steps * (2e-6 + neurons * 1.9e-9) + 5.0 * synapses * biology * 1.2e-9,
-        memory=1.2e8 + 2.2 * synapses + 400.0 * neurons + 5.0 * neurons * biology * 40.0,
+        point=0.02 + biology * 1e3 / simulation.dt * (2.2e-6 + neurons * 0.9e-9) + 5.0 * synapses * biology * 1.1e-9,
+        memory=1.1e8 + memory + neurons * 400.0 + spikes * 40.0,
     )
 
 
