@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ from simulators.network import Network, PoissonDrive, StepCurrent
 _UNREACHABLE = 1e30  # mV
 
 
-def set_point(built: GennNetwork, layout: Layout, network: Network, instance: int, seed: int) -> None:
-    """Set an instance of the batch to the start of a point; spikes under way must have been let out before.
+def set_points(built: GennNetwork, layout: Layout, networks: Sequence[Network], seed: int) -> None:
+    """Set the instances of the batch to the start of a point each, and those without a point to do nothing.
+
+    Spikes under way must have been let out before.
 
     Parameters
     ----------
@@ -34,36 +37,42 @@ def set_point(built: GennNetwork, layout: Layout, network: Network, instance: in
         The loaded model.
     layout : Layout
         What it was compiled from.
-    network : Network
-        The point.
-    instance : int
-        Which of the batch.
+    networks : sequence of Network, at most ``layout.batch``
+        The points.
     seed : int
         Seed of all that is drawn.
     """
     for population in layout.populations:
-        values: dict[str, Any] = {}
-        if population.neuron == SOURCE:
-            values["generator"] = generator_states(seed, population.size, population.name, "source")
-        else:
-            given = drawn_parameters(network[population.name], seed)
-            values |= dict.fromkeys(STATES, 0.0) | neuron_constants(population.neuron, given, layout.dt)
-            values["V"] = initial_potential(given)
-            values |= _drive_values(population, network, seed, layout.dt)
-            _clear_inputs(built, population, layout.batch, instance)
-        _set_variables(built.neurons[population.name], layout.batch, instance, values)
-    for projection in network.projections:
+        group = built.neurons[population.name]
+        for instance, network in enumerate(networks):
+            _write(group, layout, instance, _start_values(population, network, seed, layout.dt))
+        for instance in range(len(networks), layout.batch):
+            _write(group, layout, instance, _silent_values(population))
+        for variable in group.vars.values():
+            variable.push_to_device()
+        if population.neuron != SOURCE:
+            for receptor in SUFFIXES:
+                array = inputs_of(built, population, receptor)
+                np.asarray(array.host_view)[:] = 0
+                array.push_to_device()
+    for projection in networks[0].projections:
         if not individual_weights(projection):
-            neuron = network[projection.target].neuron
-            weight = signed_weight(projection.weight, projection.receptor, neuron)  # type: ignore[arg-type]
-            _set_weight(built.synapses[projection.name], instance, float(weight))
+            weights = built.synapses[projection.name].extra_global_params["weight"]
+            weights.view[:] = 0.0
+            for instance, network in enumerate(networks):
+                weights.view[instance] = _weight(network, projection.name)
+            weights.push_to_device()
 
 
 def silence(built: GennNetwork, layout: Layout, instance: int) -> None:
-    """Make an instance of the batch do nothing: it has no point, or its point has diverged."""
+    """Stop an instance of the batch from spiking: its point has diverged."""
     for population in layout.populations:
-        values = {"probability": 0.0} if population.neuron == SOURCE else {"V": 0.0, "V_th": _UNREACHABLE}
-        _set_variables(built.neurons[population.name], layout.batch, instance, values)
+        group = built.neurons[population.name]
+        for name, value in _silent_values(population).items():
+            # the potential goes on; the copy of it here is an old one
+            if name != "V":
+                _write(group, layout, instance, {name: value})
+                group.vars[name].push_to_device()
 
 
 def set_changing_values(
@@ -81,14 +90,28 @@ def set_changing_values(
         described = network[population.name]
         group = built.neurons[population.name]
         if population.neuron == SOURCE:
-            probability = source_probability(described, step, layout.dt)
-            _set_variables(group, layout.batch, instance, {"probability": probability})
+            _write(group, layout, instance, {"probability": source_probability(described, step, layout.dt)})
+            group.vars["probability"].push_to_device()
         elif population.name in stepped:
             given = drawn_parameters(described, seed)
             drift = neuron_constants(population.neuron, given, layout.dt)["drift"]
             gain = current_gain(population.neuron, given, layout.dt)
             drift = drift + gain * step_currents(network, described, step, layout.dt)
-            _set_variables(group, layout.batch, instance, {"drift": drift})
+            _write(group, layout, instance, {"drift": drift})
+            group.vars["drift"].push_to_device()
+
+
+def _start_values(population: PopulationLayout, network: Network, seed: int, dt: float) -> dict[str, Any]:
+    if population.neuron == SOURCE:
+        return {"generator": generator_states(seed, population.size, population.name, "source"), "probability": 0.0}
+    given = drawn_parameters(network[population.name], seed)
+    values: dict[str, Any] = dict.fromkeys(STATES, 0.0) | neuron_constants(population.neuron, given, dt)
+    values["V"] = initial_potential(given)
+    return values | _drive_values(population, network, seed, dt)
+
+
+def _silent_values(population: PopulationLayout) -> dict[str, float]:
+    return {"probability": 0.0} if population.neuron == SOURCE else {"V": 0.0, "V_th": _UNREACHABLE}
 
 
 def _drive_values(population: PopulationLayout, network: Network, seed: int, dt: float) -> dict[str, Any]:
@@ -101,28 +124,14 @@ def _drive_values(population: PopulationLayout, network: Network, seed: int, dt:
     return values
 
 
-def _set_variables(group: Any, batch: int, instance: int, values: dict[str, Any]) -> None:
+def _weight(network: Network, name: str) -> float:
+    projection = next(projection for projection in network.projections if projection.name == name)
+    assert isinstance(projection.weight, (int, float))
+    return float(signed_weight(projection.weight, projection.receptor, network[projection.target].neuron))
+
+
+def _write(group: Any, layout: Layout, instance: int, values: dict[str, Any]) -> None:
+    """Write values of an instance to this side of the memory."""
     for name, value in values.items():
-        variable = group.vars[name]
-        if batch > 1:
-            # what other instances have reached lives on the device
-            variable.pull_from_device()
-            variable.view[instance] = value
-        else:
-            variable.view[:] = value
-        variable.push_to_device()
-
-
-def _set_weight(group: Any, instance: int, weight: float) -> None:
-    weights = group.extra_global_params["weight"]
-    weights.view[instance] = weight
-    weights.push_to_device()
-
-
-def _clear_inputs(built: GennNetwork, population: PopulationLayout, batch: int, instance: int) -> None:
-    for receptor in SUFFIXES:
-        array = inputs_of(built, population, receptor)
-        if batch > 1:
-            array.pull_from_device()
-        np.asarray(array.host_view).view(np.float32).reshape(batch, -1)[instance] = 0.0
-        array.push_to_device()
+        view = group.vars[name].view
+        view.reshape(layout.batch, -1)[instance] = value

@@ -29,7 +29,7 @@ from simulators.genn_network import (
     describe_network,
     load_network,
 )
-from simulators.genn_points import set_changing_values, set_point, silence
+from simulators.genn_points import set_changing_values, set_points, silence
 from simulators.genn_values import change_steps, unpack_spikes
 from simulators.laps import Laps
 from simulators.network import Network, expected_synapses, projection_synapses
@@ -168,11 +168,7 @@ class GennSimulator:
         assert self._built is not None
         built, layout = self._built, self._layout
         self._drain(built)
-        for instance in range(layout.batch):
-            if instance < len(networks):
-                set_point(built, layout, networks[instance], instance, self._seed)
-            else:
-                silence(built, layout, instance)
+        set_points(built, layout, networks, self._seed)
         laps.end("t_reset")
         spikes, failures = self._propagate(built, layout, networks, check, laps)
         results: list[Recording | PointFailure] = []
