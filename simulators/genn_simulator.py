@@ -10,8 +10,6 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators import genn_cache
+from simulators.genn_devices import gpu_name
 from simulators.genn_layout import Layout, bytes_per_synapse, layout_of
 from simulators.genn_network import (
     INTEGRATE,
@@ -54,7 +53,7 @@ SETTINGS: Mapping[str, Setting] = {
         "what runs the network; auto takes a graphics processor where there is one",
         choices=("auto", "cuda", "hip", _CPU),
     ),
-    "batch": Setting(1, "points of one structure that run together on a graphics processor; 0 fills its memory", 0),
+    "batch": Setting(40, "points of one structure that run together on a graphics processor; one on a CPU", 1),
     "procedural": Setting(False, "draw the connectivity anew at every spike instead of storing it; CUDA and HIP only"),
     "cache": Setting("", "folder of compiled models; empty for gridsearch/genn in the user's cache"),
 }
@@ -130,7 +129,7 @@ class GennSimulator:
         self._procedural: bool = settings["procedural"]
         self._folder = genn_cache.cache_folder(settings["cache"])
         self.backend = backend
-        self.gpu = _gpu_name() if backend in _GPUS else ""
+        self.gpu = gpu_name() if backend in _GPUS else ""
         self.batch_size: int = settings["batch"] if backend in _GPUS else 1
         self._chunk_steps = max(1, round(_CHUNK / simulation.dt))
         self._seed = 0
@@ -318,22 +317,12 @@ def _choose_backend(settings: Mapping[str, Any]) -> str:
 
     wanted = settings["backend"]
     if wanted == "auto":
-        return next((name for name in _GPUS if name in backend_modules and _gpu_name()), _CPU)
+        return next((name for name in _GPUS if name in backend_modules and gpu_name()), _CPU)
     if wanted not in backend_modules:
         raise SimulatorUnavailableError(
             f"this PyGeNN was built without the backend {wanted!r}, only with {', '.join(backend_modules)}; build it "
             "where CUDA_PATH (or HIP_PATH) names the toolkit"
         )
-    if wanted in _GPUS and not _gpu_name():
+    if wanted in _GPUS and not gpu_name():
         raise SimulatorUnavailableError(f"backend {wanted!r} needs a graphics processor, and none is visible here")
     return str(wanted)
-
-
-def _gpu_name() -> str:
-    """Name and architecture of the graphics processor that GeNN would use, empty without one."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
-    if not visible or visible == "-1" or shutil.which("nvidia-smi") is None:
-        return ""
-    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader", f"--id={visible}"]
-    answer = subprocess.run(query, capture_output=True, text=True, check=False)
-    return answer.stdout.strip() if answer.returncode == 0 else ""
