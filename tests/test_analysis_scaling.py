@@ -6,7 +6,7 @@ import pytest
 from analysis_runs import write_run
 
 import analysis
-from analysis.scaling import fit_cost, realtime_frontier, variable_cost
+from analysis.scaling import SYNAPSES_PER_PAIR, fit_cost, realtime_frontier, variable_cost
 
 PUBLISHED = {"genn": (0.1117, 7.10e-6, 7.71e-11), "nest": (0.4205, -2.17e-5, 1.182e-8)}
 
@@ -26,6 +26,9 @@ def test_regression_of_the_original_study(published: pd.DataFrame, simulator: st
     np.testing.assert_array_less(np.abs(model.coefficients / expected - 1), [0.04, 0.10, 0.04])
     assert (model.low < expected).all()
     assert (expected < model.high).all()
+    sizes = series["n_neurons"].to_numpy()
+    published_factors = expected @ [np.ones(len(sizes)), sizes, SYNAPSES_PER_PAIR * sizes**2]
+    np.testing.assert_allclose(model.factor(sizes), published_factors, rtol=0.01 if simulator == "genn" else 0.05)
 
 
 def test_variable_cost_is_propagation_plus_recording(published: pd.DataFrame) -> None:
