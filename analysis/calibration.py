@@ -221,7 +221,9 @@ def wilson_interval(
     """Return the Wilson interval of a fraction of `n`; by default of 95 %."""
     centre = (fraction + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(fraction * (1 - fraction) / n + z**2 / (4 * n**2))
-    return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
+    low, high = np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
+    # not a rounding error away from the ends
+    return np.where(fraction == 0, 0.0, low), np.where(fraction == 1, 1.0, high)
 
 
 def _scale(target: Target) -> float:

@@ -20,14 +20,16 @@ import pandas as pd
 from analysis.agreement import compare, difference_grid, statistic_columns
 from analysis.calibration import best_points, target_failures
 from analysis.plots import (
-    draw_cost,
+    draw_costs,
     draw_difference,
     draw_feasible_region,
     draw_phases,
+    draw_phases_along,
     draw_realtime_factors,
     draw_statistic,
+    draw_times,
 )
-from analysis.plots.style import COLOURS, in_style, in_vectors, new_figure
+from analysis.plots.style import in_style, in_vectors, new_figure
 from analysis.report_tables import (
     Rows,
     as_percent,
@@ -40,13 +42,13 @@ from analysis.report_tables import (
     settings_rows,
     targets_rows,
     text_of,
-    timing_rows,
 )
+from analysis.report_timing import SCAN_WORDS, cost_rows, frontier_words, time_rows, timing_rows
 from analysis.results import open_run
 from analysis.run import Run, run_of
-from analysis.scaling import fit_cost, realtime_frontier, variable_cost
 from analysis.sensitivity import sensitivities
 from analysis.summary_tables import CorruptSummaryWarning
+from analysis.timing import ABSCISSAE, SIZE, TIME, scanned
 from simulators.atomic_file import replacing
 from simulators.run_directory import RunDirectory
 
@@ -122,7 +124,7 @@ def _content(table: pd.DataFrame, directory: RunDirectory, complaints: list[str]
             _embed(_draw_alone(draw_phases, table), "wall time per point by phase"),
             _embed(_draw_alone(draw_realtime_factors, table), "real-time factors"),
         ],
-        "scaling": _scaling(table),
+        "scans": list(_scans(table)),
         "failures": failure_rows(table, run),
         "machines": machine_rows(table),
         "provenance": _read_text(directory.provenance),
@@ -222,36 +224,30 @@ def _draw_alone(draw: Callable[..., Any], table: pd.DataFrame) -> Any:
     return figure
 
 
-def _scaling(table: pd.DataFrame) -> dict[str, Any] | None:
-    """Fit the cost against the size, where the size was swept."""
-    if "n_neurons" not in table or table["n_neurons"].nunique() < 3:
-        return None
-    rows = []
-    with in_style():
-        figure = new_figure(5.0, 4.0)
-        ax = figure.subplots()
-    for number, (name, part) in enumerate(table.groupby("configuration", observed=True, sort=False)):
-        cost = variable_cost(part)
-        known = cost.notna() & (cost > 0)
-        sizes, cost = part.loc[known, "n_neurons"], cost[known]
-        if sizes.nunique() < 3 or len(sizes) < 4:
+def _scans(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Show how the time grows along what was swept of it: biological time, size."""
+    for x, title in ((TIME, "Time against biological time"), (SIZE, "Time against size")):
+        if not scanned(table, x):
             continue
-        model = fit_cost(sizes, cost, part.loc[known, "n_synapses"])
-        frontier = realtime_frontier(sizes, cost)
-        draw_cost(sizes, cost, None, frontier, ax, label=str(name), colour=COLOURS[number % len(COLOURS)])
-        for term, value, low, high in zip(
-            ("1", "N", "synapses"), model.coefficients, model.low, model.high, strict=True
-        ):
-            rows.append((str(name), term, float(value), float(low), float(high)))
-    if not rows:
-        return None
-    fitted = pd.DataFrame(rows, columns=["simulator", "term", "coefficient", "95 % from", "to"])
-    return {
-        "words": "T_var/T_bio = a0 + a1·N + a2·synapses, fitted on relative residuals; T_var is propagation and "
-        "fetching the spikes.",
-        "rows": as_rows(fitted),
-        "figure": _embed(figure, "real-time factor against the number of neurons"),
-    }
+        figures = [_embed(_draw_alone(partial(draw_times, x=x), table), f"wall time against {ABSCISSAE[x]}")]
+        if x == SIZE:
+            figures.append(
+                _embed(_draw_alone(partial(draw_times, x="n_synapses"), table), "wall time against synapses")
+            )
+            figures.append(_embed(_draw_alone(draw_costs, table), "variable cost against the number of neurons"))
+        figures += [
+            _embed(_draw_alone(partial(draw_phases_along, x=x), part), f"phases of {name} against {ABSCISSAE[x]}")
+            for name, part in table.groupby("configuration", observed=True, sort=False)
+            if scanned(part, x)
+        ]
+        rows = time_rows(table) if x == TIME else cost_rows(table)
+        yield {
+            "title": title,
+            "words": SCAN_WORDS[x],
+            "rows": rows,
+            "figures": figures,
+            "sayings": frontier_words(table, x),
+        }
 
 
 def _label(table: pd.DataFrame, name: Any) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from analysis.run import Run
-from analysis.timing import mean_phases
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,8 @@ def axes_rows(run: Run) -> Rows:
 def settings_rows(run: Run) -> Rows:
     """Say how it was simulated."""
     simulation = run.metadata.get("simulation", {})
+    swept = any(axis.key == "duration" for axis in run.axes)
+    duration = "swept" if swept else f"{simulation.get('duration', 0):g} ms"
     simulators = [
         ", ".join(f"{value}" if key == "simulator" else f"{key} {value or 'any'}" for key, value in entry.items())
         for entry in run.metadata["simulators"]
@@ -94,7 +95,7 @@ def settings_rows(run: Run) -> Rows:
         ("simulators", "; ".join(simulators)),
         ("seeds", f"{_range(run.seeds)} ({run.metadata.get('draws', '')} draws of the connectivity)"),
         ("statistics", ", ".join(run.statistics) + " of " + ", ".join(run.populations)),
-        ("warm-up, duration", f"{simulation.get('warmup', 0):g} ms, {simulation.get('duration', 0):g} ms"),
+        ("warm-up, duration", f"{simulation.get('warmup', 0):g} ms, {duration}"),
         ("time step", f"{simulation.get('dt', 0):g} ms"),
         ("spikes kept", str(run.metadata.get("spikes", "none"))),
     ]
@@ -132,43 +133,14 @@ def best_rows(best: pd.DataFrame, run: Run) -> Rows:
 
 
 def parameters_table(point: pd.Series[Any], run: Run) -> str:
-    """Write the swept parameters of a point as the ``[parameters]`` table of a sweep."""
+    """Write what a point sweeps as the ``[parameters]`` of a sweep, and the duration if it was swept."""
     lines = ["[parameters]"]
-    for axis in run.axes:
+    for axis in sorted(run.axes, key=lambda axis: axis.key == "duration"):
+        if axis.key == "duration":  # no parameter of the network
+            lines += ["", "[simulation]"]
         key = axis.key if axis.key.replace("_", "").replace("-", "").isalnum() else json.dumps(axis.key)
         lines.append(f"{key} = {_toml(point[axis.key])}")
     return "\n".join(lines)
-
-
-def timing_rows(table: pd.DataFrame) -> Rows:
-    """Show what the simulators cost: total, per point, and the real-time factor."""
-    rows = []
-    phases = mean_phases(table).sum(axis=1)
-    for name, part in table.groupby("configuration", observed=True, sort=False):
-        if name not in phases.index:
-            continue
-        ran = int((part["status"] != "missing").sum())
-        factor = part.loc[part["status"] == "ok", "realtime_factor"].dropna()
-        low, middle, high = factor.quantile([0.05, 0.5, 0.95]) if len(factor) else (math.nan,) * 3
-        rows.append(
-            (
-                str(name),
-                f"{ran:,}",
-                f"{phases[name] * ran / 3600:.3g}",
-                f"{phases[name]:.3g}",
-                f"{text_of(float(middle))} ({text_of(float(low))} to {text_of(float(high))})",
-                f"{part['peak_memory'].max() / 1e9:.3g}",
-            )
-        )
-    titles = (
-        "simulator",
-        "results",
-        "hours in all",
-        "s per result",
-        "real-time factor, median (5–95 %)",
-        "peak memory (GB)",
-    )
-    return Rows(tuple(Column(title, title != "simulator") for title in titles), tuple(rows))
 
 
 def failure_rows(table: pd.DataFrame, run: Run) -> Rows:

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
-from analysis.run import RunError, run_of
+from analysis.run import RunError
+from analysis.timing import biological_times
 
 SYNAPSES_PER_PAIR = 0.308  # of the clustered network with 4:1 E and I neurons and its published probabilities
 _NEAR_REAL_TIME = (0.7, 1.4)  # factors from which the crossing is taken
@@ -45,6 +46,26 @@ class CostModel:
     def factor(self, n_neurons: ArrayLike, n_synapses: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return the real-time factor of networks; 0.308·N² synapses by default."""
         return _design(n_neurons, n_synapses) @ self.coefficients
+
+
+@dataclass(frozen=True)
+class TimeModel:
+    """T = fixed + factor·T_bio: what a network costs however long it lives, and what each second of life adds.
+
+    Parameters
+    ----------
+    fixed : float
+        s.
+    factor : float
+        Dimensionless.
+    fixed_interval, factor_interval : tuple of float
+        Ends of their confidence intervals.
+    """
+
+    fixed: float
+    factor: float
+    fixed_interval: tuple[float, float]
+    factor_interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -83,9 +104,7 @@ def variable_cost(table: pd.DataFrame) -> pd.Series:
     pandas.Series of float
         Dimensionless; NaN where a row is not ok.
     """
-    simulation = run_of(table).metadata["simulation"]
-    biology = (simulation["warmup"] + simulation["duration"]) * 1e-3
-    cost: pd.Series = (table["t_simulate"] + table["t_record"]) / biology
+    cost: pd.Series = (table["t_simulate"] + table["t_record"]) / biological_times(table)
     return cost.where(table["status"] == "ok").rename("variable_cost")
 
 
@@ -126,7 +145,15 @@ def fit_cost(
         raise RunError(f"fit_cost: needs four measurements of three sizes, got {len(sizes)} of {len(np.unique(sizes))}")
     if not (np.isfinite(measured) & (measured > 0)).all():
         raise RunError("fit_cost: every cost must be a positive number")
-    design = _design(sizes, n_synapses)
+    coefficients, covariance, relative = _fit_relative(_design(sizes, n_synapses), measured)
+    half = float(stats.t.ppf((1 + confidence) / 2, len(measured) - 3)) * np.sqrt(np.diag(covariance))
+    return CostModel(coefficients, covariance, coefficients - half, coefficients + half, confidence, relative)
+
+
+def _fit_relative(
+    design: NDArray[np.float64], measured: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Minimise Σ((measured − fitted)/fitted)² and return coefficients, their covariance and the residuals."""
     # columns of the same magnitude, or the solver sees only the largest
     scale = np.abs(design / measured[:, None]).max(axis=0)
     scaled = design / scale
@@ -138,13 +165,43 @@ def fit_cost(
         return relative
 
     solution = optimize.least_squares(residuals, start, xtol=1e-12, ftol=1e-12)
-    degrees = len(measured) - 3
+    degrees = len(measured) - design.shape[1]
     jacobian = np.asarray(solution.jac, dtype=np.float64)
     variance = float(np.sum(solution.fun**2)) / degrees
     covariance = variance * np.linalg.inv(jacobian.T @ jacobian) / np.outer(scale, scale)
-    coefficients = solution.x / scale
-    half = float(stats.t.ppf((1 + confidence) / 2, degrees)) * np.sqrt(np.diag(covariance))
-    return CostModel(coefficients, covariance, coefficients - half, coefficients + half, confidence, solution.fun)
+    return solution.x / scale, covariance, solution.fun
+
+
+def fit_time(biological: ArrayLike, wall: ArrayLike, confidence: float = 0.95) -> TimeModel:
+    """Part the wall time of a network into a fixed cost and one in proportion to the biological time.
+
+    A straight line on relative residuals, as in `fit_cost`: a short simulation counts as much as a long one.
+
+    Parameters
+    ----------
+    biological, wall : array_like, shape (n,)
+        s, of simulations of one network.
+    confidence : float
+        Of the intervals (Student's t on the linearised model).
+
+    Returns
+    -------
+    TimeModel
+
+    Raises
+    ------
+    RunError
+        If there are fewer than three measurements, fewer than two durations, or a time is not positive.
+    """
+    lived, measured = np.asarray(biological, dtype=float), np.asarray(wall, dtype=float)
+    if len(lived) < 3 or len(np.unique(lived)) < 2:
+        raise RunError(f"fit_time: needs three measurements of two durations, got {len(lived)}")
+    if not (np.isfinite(measured) & (measured > 0)).all():
+        raise RunError("fit_time: every wall time must be a positive number")
+    coefficients, covariance, _ = _fit_relative(np.column_stack([np.ones_like(lived), lived]), measured)
+    half = float(stats.t.ppf((1 + confidence) / 2, len(measured) - 2)) * np.sqrt(np.diag(covariance))
+    ends = [(float(value - width), float(value + width)) for value, width in zip(coefficients, half, strict=True)]
+    return TimeModel(float(coefficients[0]), float(coefficients[1]), ends[0], ends[1])
 
 
 def realtime_frontier(n_neurons: ArrayLike, factor: ArrayLike, confidence: float = 0.95, seed: int = 0) -> Frontier:
@@ -196,6 +253,49 @@ def realtime_frontier(n_neurons: ArrayLike, factor: ArrayLike, confidence: float
         crossings.append((1 - b) / a if a > 0 else np.inf)
     low, high = np.quantile(crossings, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Frontier(float((1 - offset) / slope), float(low), float(high), len(x))
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What networks of different sizes cost on one simulator.
+
+    Parameters
+    ----------
+    n_neurons, n_synapses, cost : ndarray of float, shape (n,)
+        Of each ok row; the cost is T_var/T_bio.
+    model : CostModel or None
+        Fitted, if there are enough sizes.
+    frontier : Frontier
+        The largest network in real time.
+    """
+
+    n_neurons: NDArray[np.float64]
+    n_synapses: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    model: CostModel | None
+    frontier: Frontier
+
+
+def costs_by_simulator(table: pd.DataFrame) -> dict[str, Costs]:
+    """Fit the cost of the ok rows against their size, and find the frontier, by simulator.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `open_run` or `open_runs`.
+    """
+    found = {}
+    cost = variable_cost(table)
+    rows = table[(cost > 0).to_numpy()]
+    for name, part in rows.groupby("configuration", observed=True, sort=False):
+        sizes, synapses = (part[key].to_numpy(dtype=np.float64) for key in ("n_neurons", "n_synapses"))
+        own = cost[part.index].to_numpy(dtype=np.float64)
+        try:
+            model = fit_cost(sizes, own, synapses)
+        except RunError:  # too few sizes
+            model = None
+        found[str(name)] = Costs(sizes, synapses, own, model, realtime_frontier(sizes, own))
+    return found
 
 
 def _design(n_neurons: ArrayLike, n_synapses: ArrayLike | Sequence[float] | None) -> NDArray[np.float64]:

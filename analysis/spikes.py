@@ -73,7 +73,7 @@ def stored_points(path: str | Path) -> pd.DataFrame:
         If the folder is not a run.
     """
     directory = RunDirectory(Path(path))
-    table = open_run(path, columns=["job"])
+    table = open_run(path, columns=["job", "duration"])
     if "job" not in table:
         return table.iloc[:0].assign(spike_file=pd.Series(dtype=str))
     table = table[table["job"].notna()]
@@ -204,12 +204,13 @@ def _tasks(path: str | Path, stored: pd.DataFrame | None = None) -> list[dict[st
 
 def _task(stored: pd.DataFrame, row: int) -> dict[str, Any]:
     run, line = run_of(stored), stored.iloc[row]
+    duration = line.get("duration")  # summaries of before the duration could be swept do not have it
     return {
         "file": line["spike_file"],
         "point_id": line["point_id"],
         "simulator": str(line["simulator"]),
         "populations": run.populations,
-        "duration": float(run.metadata["simulation"]["duration"]),
+        "duration": float(run.metadata["simulation"]["duration"] if pd.isna(duration) else duration),
         "sample": run.metadata.get("spikes") == "sample",
         "swept": {axis.key: line[axis.key] for axis in run.axes},
     }

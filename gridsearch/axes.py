@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gridsearch.parameters import Parameter
+from gridsearch.parameters import DURATION, Parameter
 from gridsearch.sweep_tables import AxisTable
 
 
@@ -20,7 +20,7 @@ class Axis:
     Parameters
     ----------
     key : str
-        A parameter or an element of one (``p[0,1]``).
+        A parameter, an element of one (``p[0,1]``), or ``duration``.
     values : tuple
         In the order in which they run.
     unit, doc : str
@@ -97,6 +97,11 @@ def combinations(axes: Sequence[Axis]) -> Iterator[dict[str, Any]]:
     ]
     for parts in itertools.product(*groups):
         yield {key: value for part in parts for key, value in part.items()}
+
+
+def network_part(swept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a grid point sweeps of the network: all but the duration."""
+    return {key: value for key, value in swept.items() if key != DURATION.name}
 
 
 def _repeats(values: Sequence[Any]) -> bool:

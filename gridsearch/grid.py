@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from gridsearch.axes import combinations
+from gridsearch.axes import combinations, network_part
 from gridsearch.input_files import InputError, Problem
 from gridsearch.network_checks import MAX_PROBLEMS, measured_populations, target_problems
+from gridsearch.parameters import DURATION
 from gridsearch.sweep import Sweep
 from simulators.models import find_model
 from simulators.network import Network, ParameterError, structure_of
@@ -29,6 +30,8 @@ class Grid:
         In the order of the axes, the last one fastest, and of the seeds within a grid point.
     structures : tuple of int, shape (n_points,)
         Which structure each point has.
+    durations : tuple of float, shape (n_points,)
+        ms, how long each point is recorded.
     networks : tuple of Network, shape (n_structures,)
         A network of each structure.
     populations : tuple of str
@@ -38,6 +41,7 @@ class Grid:
     parameters: dict[str, Any]
     points: tuple[Point, ...]
     structures: tuple[int, ...]
+    durations: tuple[float, ...]
     networks: tuple[Network, ...]
     populations: tuple[str, ...]
 
@@ -56,10 +60,13 @@ def expand(sweep: Sweep) -> Grid:
     identity = _Identity(sweep, parameters)
     points: list[Point] = []
     structures: list[int] = []
+    durations: list[float] = []
     networks: list[Network] = []
     index_of: dict[object, int] = {}
     problems: dict[str, Problem] = {}
-    for swept in combinations(sweep.axes):
+    for combination in combinations(sweep.axes):
+        swept = network_part(combination)
+        duration = combination.get(DURATION.name, sweep.simulation.duration)
         resolved = with_overrides(parameters, swept)
         try:
             network = make_network(resolved)
@@ -72,8 +79,9 @@ def expand(sweep: Sweep) -> Grid:
             networks.append(network)
         encoded = identity.of(resolved, swept)
         for seed in sweep.seeds:
-            points.append(identity.point(encoded, seed, swept))
+            points.append(identity.point(encoded, seed, swept, duration))
             structures.append(index)
+            durations.append(duration)
     found = list(problems.values())
     populations: tuple[str, ...] = ()
     if networks:
@@ -81,7 +89,7 @@ def expand(sweep: Sweep) -> Grid:
         found += target_problems(sweep.path, sweep.targets, sweep.statistics, populations)
     if found:
         raise InputError(found)
-    return Grid(parameters, tuple(points), tuple(structures), tuple(networks), populations)
+    return Grid(parameters, tuple(points), tuple(structures), tuple(durations), tuple(networks), populations)
 
 
 class _Identity:
@@ -92,20 +100,14 @@ class _Identity:
     """
 
     def __init__(self, sweep: Sweep, parameters: dict[str, Any]) -> None:
-        rest = {
-            "model": sweep.model,
-            "draws": sweep.draws,
-            "simulation": asdict(sweep.simulation),
-            "statistics": sorted(sweep.statistics),
-            "statistics_settings": dict(sorted(sweep.statistics_settings.items())),
-            "spikes": sweep.spikes,
-        }
-        self._per_point = sweep.draws == "per_point"
-        self._base = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
+        self._sweep = sweep
+        self._bases: dict[float, Any] = {}
         names = sorted(parameters)
         self._parts = [json.dumps([name, parameters[name]]) for name in names]
         keys_of: dict[str, list[str]] = {}
         for axis in sweep.axes:
+            if axis.key == DURATION.name:
+                continue
             keys_of.setdefault(split_key(axis.key)[0], []).append(axis.key)
         self._swept = [(names.index(name), name, keys) for name, keys in keys_of.items()]
         self._seen: dict[tuple[Any, ...], str] = {}
@@ -121,11 +123,26 @@ class _Identity:
             parts[position] = text
         return ",".join(parts).encode()
 
-    def point(self, encoded: bytes, seed: int, swept: dict[str, Any]) -> Point:
+    def point(self, encoded: bytes, seed: int, swept: dict[str, Any], duration: float) -> Point:
         """Make the point of a grid point and a seed."""
-        digest = self._base.copy()
+        digest = self._base(duration).copy()
         digest.update(encoded)
         digest.update(f"|{seed}".encode())
         point_id = digest.hexdigest()[:20]
-        network_seed = int(point_id[:8], 16) & 0x7FFFFFFF if self._per_point else seed
+        network_seed = int(point_id[:8], 16) & 0x7FFFFFFF if self._sweep.draws == "per_point" else seed
         return Point(point_id, seed, network_seed, swept)
+
+    def _base(self, duration: float) -> Any:
+        """Hash what all points of a duration have in common; they are the points of a sweep of that duration alone."""
+        if duration not in self._bases:
+            sweep = self._sweep
+            rest = {
+                "model": sweep.model,
+                "draws": sweep.draws,
+                "simulation": asdict(replace(sweep.simulation, duration=duration)),
+                "statistics": sorted(sweep.statistics),
+                "statistics_settings": dict(sorted(sweep.statistics_settings.items())),
+                "spikes": sweep.spikes,
+            }
+            self._bases[duration] = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
+        return self._bases[duration]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gridsearch.axes import Axis, combinations
+from gridsearch.axes import Axis, combinations, network_part
 from gridsearch.input_files import Problem, choices
 from gridsearch.parameters import Defaults
 from simulators.models import find_model
@@ -62,7 +62,7 @@ def network_problems(space: ParameterSpace) -> tuple[list[Problem], tuple[str, .
     populations: tuple[str, ...] = ()
     for swept in combinations(space.axes):
         try:
-            network = make_network(with_overrides(base, swept))
+            network = make_network(with_overrides(base, network_part(swept)))
         except ParameterError as error:
             problems.setdefault(error.rule, space.problem(error.keys, error.rule))
             if len(problems) == MAX_PROBLEMS:

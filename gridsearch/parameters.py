@@ -104,6 +104,10 @@ class Parameter:
             raise ValueError(f"must be {broken}" + ("" if self.unit == "1" else f" {self.unit}"))
 
 
+# The axis that is not a parameter of the network: how long it is recorded
+DURATION = Parameter("duration", 9000.0, float, "ms", "recorded biological time", above=0.0)
+
+
 @dataclass(frozen=True)
 class Defaults(Mapping[str, Parameter]):
     """A model's parameters, by name.
@@ -186,6 +190,8 @@ def _parameter(name: str, table: Any) -> Parameter:
     unknown = table.keys() - _KEYS
     if unknown:
         raise ValueError(f"unknown {', '.join(sorted(unknown))}; {choices(_KEYS)}")
+    if name == DURATION.name:
+        raise ValueError("the name is taken: an axis of this name is how long a network is recorded")
     first = table["value"]
     while isinstance(first, list) and first:
         first = first[0]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gridsearch.grid import Grid
+from gridsearch.parameters import DURATION
 from gridsearch.sweep import Sweep
 from simulators.atomic_file import replacing
 from simulators.parameters import split_key, with_overrides
@@ -56,7 +57,9 @@ def describe_run(sweep: Sweep, grid: Grid) -> dict[str, Any]:
 
 def _table(sweep: Sweep, grid: Grid) -> pa.Table:
     names = [axis.key for axis in sweep.axes]
-    swept = {key: [point.swept[key] for point in grid.points] for key in names}
+    swept: dict[str, Sequence[Any]] = {
+        key: grid.durations if key == DURATION.name else [point.swept[key] for point in grid.points] for key in names
+    }
     columns: dict[str, Any] = {
         "point_id": [point.point_id for point in grid.points],
         "seed": [point.seed for point in grid.points],
@@ -71,7 +74,7 @@ def _table(sweep: Sweep, grid: Grid) -> pa.Table:
     for name, values in columns.items():
         array = pa.array(values) if not isinstance(values, pa.Array) else values
         metadata = {}
-        parameter = sweep.defaults.get(split_key(name)[0])
+        parameter = DURATION if name == DURATION.name else sweep.defaults.get(split_key(name)[0])
         if parameter is not None:
             metadata = {"unit": parameter.unit, "doc": parameter.doc}
         fields.append(pa.field(name, array.type, metadata=metadata))

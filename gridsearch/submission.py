@@ -7,10 +7,10 @@ import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from jobs.executor import (
     find_executor,
 )
 from jobs.history import History, read_history
-from jobs.plan import PlannedJob, Workload, disk_space, plan_jobs
+from jobs.plan import Observed, PlannedJob, Workload, disk_space, plan_jobs
 from simulators.atomic_file import replacing
 from simulators.records import Job, read_job, write_job
 from simulators.run_directory import RunDirectory
@@ -154,19 +154,14 @@ def make_plan(path: Path, results: Path, retry_failed: bool = False, executor: s
         settled = good if retry_failed else outcomes.keys()
         in_hand = _points_in_hand(hands, run, name, identity) - outcomes.keys()
         left = [i for i, point in enumerate(grid.points) if point.point_id not in settled | in_hand]
-        load = Workload(
-            template=_template(sweep, grid, name, settings),
-            points=[grid.points[i] for i in left],
-            structures=[grid.structures[i] for i in left],
-            networks=grid.networks,
-            observed=history.observed(name, identity),
-        )
+        loads = _workloads(sweep, grid, left, _template(sweep, grid, name, settings), history.observed(name, identity))
         n_done = sum(point.point_id in good for point in grid.points)
         n_settled = sum(point.point_id in outcomes for point in grid.points)
-        planned = plan_jobs(load, sweep.jobs.minutes_per_job, find_executor(chosen).n_slots(), taken)
+        n_slots = find_executor(chosen).n_slots()
+        planned = [job for load in loads for job in plan_jobs(load, sweep.jobs.minutes_per_job, n_slots, taken)]
         n_in_hand = sum(point.point_id in in_hand for point in grid.points)
         shares[name] = SimulatorPlan(
-            len(grid.points), n_done, n_settled - n_done, n_in_hand, tuple(planned), disk_space(load)
+            len(grid.points), n_done, n_settled - n_done, n_in_hand, tuple(planned), sum(map(disk_space, loads))
         )
     return Plan(sweep, grid, run, history, chosen, why, shares)
 
@@ -344,6 +339,27 @@ def run_plan(plan: Plan, report: Callable[[Progress], None]) -> list[JobFailure]
         environment={"PYTHONPATH": str(_ROOT)},
     )
     return executor.run_jobs(plan.jobs, plan.run, report, conditions)
+
+
+def _workloads(
+    sweep: Sweep, grid: Grid, left: Sequence[int], template: Job, observed: Observed | None
+) -> list[Workload]:
+    """Part what is left by duration, which all points of a job have in common; the longest first."""
+    durations = sorted({grid.durations[i] for i in left}, reverse=True)
+    loads = []
+    for duration in durations:
+        own = [i for i in left if grid.durations[i] == duration]
+        loads.append(
+            Workload(
+                template=replace(template, simulation=replace(sweep.simulation, duration=duration)),
+                points=[grid.points[i] for i in own],
+                structures=[grid.structures[i] for i in own],
+                networks=grid.networks,
+                # what points took on average says little of short and of long ones
+                observed=observed if len(set(grid.durations)) == 1 else None,
+            )
+        )
+    return loads
 
 
 def _template(sweep: Sweep, grid: Grid, simulator: str, settings: Mapping[str, Any]) -> Job:

@@ -14,7 +14,7 @@ from gridsearch import sweep_tables as tables
 from gridsearch.axes import Axis, expand_axis, zip_groups
 from gridsearch.input_files import InputError, Problem, choices, read_toml
 from gridsearch.network_checks import ParameterSpace, network_problems, target_problems
-from gridsearch.parameters import Defaults, named, read_defaults
+from gridsearch.parameters import DURATION, Defaults, named, read_defaults
 from jobs.executor import executor_names, find_executor
 from simulators.models import model_names
 from simulators.parameters import split_key
@@ -132,6 +132,7 @@ class _Reader:
         if defaults is not None:
             n_before = len(self._problems)
             parameters, axes = self._parameters(defaults), self._axes(defaults)
+            self._check_durations(axes, simulation)
             if record is not None and n_before and len(self._problems) == n_before:
                 # The grid is sound but will not be expanded: say now what its expansion would complain of
                 space = ParameterSpace(self._path, defaults.path.stem, defaults, parameters, axes)
@@ -218,11 +219,13 @@ class _Reader:
             name, indices = split_key(key)
             n_before = len(self._problems)
             table = self._table(tables.AxisTable, f"axes.{key}", content)
-            if name not in defaults:
-                self._complain(f"axes.{key}", content, f"unknown parameter; {choices(defaults, name)}")
+            parameter = DURATION if name == DURATION.name else defaults.get(name)
+            if parameter is None:
+                valid = choices([*defaults, DURATION.name], name)
+                self._complain(f"axes.{key}", content, f"unknown parameter; {valid}")
             elif table is not None and len(self._problems) == n_before:
                 try:
-                    axes.append(expand_axis(key, table, defaults[name], indices))
+                    axes.append(expand_axis(key, table, parameter, indices))
                 except ValueError as error:
                     self._complain(f"axes.{key}", content, str(error))
             self._check_overlap(key, content)
@@ -235,6 +238,8 @@ class _Reader:
     def _check_overlap(self, key: str, content: object) -> None:
         """Complain of what else gives values to what an axis sweeps."""
         name, indices = split_key(key)
+        if name == DURATION.name and name in self._section("simulation"):
+            self._complain(f"axes.{key}", content, f"is also fixed in simulation.{name}; keep one of the two")
         for fixed in self._section("parameters"):
             fixed_name, fixed_indices = split_key(fixed)
             if fixed_name == name and indices in ((), fixed_indices):
@@ -245,14 +250,24 @@ class _Reader:
             elif other < key and split_key(other) == split_key(key):
                 self._complain(f"axes.{key}", content, f"axes.{other} sweeps the same; keep one of the two")
 
+    def _check_durations(self, axes: tuple[Axis, ...], simulation: Simulation | None) -> None:
+        if simulation is None:
+            return
+        for axis in (axis for axis in axes if axis.key == DURATION.name):
+            for value in axis.values:
+                self._check_steps(f"axes.{axis.key}", value, simulation.dt)
+
+    def _check_steps(self, key: str, time: float, dt: float) -> None:
+        steps = time / dt
+        if abs(steps - round(steps)) > 1e-6 * max(1.0, steps):
+            self._complain(key, time, f"must be a multiple of dt = {dt:g} ms")
+
     def _simulation(self) -> Simulation | None:
         table = self._table(tables.SimulationTable, "simulation", self._section("simulation"))
         if table is None:
             return None
         for key in ("warmup", "duration"):
-            steps = getattr(table, key) / table.dt
-            if abs(steps - round(steps)) > 1e-6 * max(1.0, steps):
-                self._complain(f"simulation.{key}", getattr(table, key), f"must be a multiple of dt = {table.dt:g} ms")
+            self._check_steps(f"simulation.{key}", getattr(table, key), table.dt)
         return Simulation(table.dt, table.warmup, table.duration, table.max_rate)
 
     def _seeds(self, replicates: tables.ReplicatesTable | None) -> tuple[int, ...]:

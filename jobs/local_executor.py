@@ -23,7 +23,9 @@ from simulators.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
 from simulators.run_directory import RunDirectory
 from simulators.simulator import Setting
 
-SETTINGS: Mapping[str, Setting] = {}
+SETTINGS: Mapping[str, Setting] = {
+    "max_running": Setting(0, "jobs at a time; 0: as many as cores and memory allow", minimum=0),
+}
 
 _POLL = 0.1  # s between two looks at the processes
 _REPORT = 0.5  # s between two looks at their summaries
@@ -76,12 +78,12 @@ def run_jobs(
 ) -> list[JobFailure]:
     """Run jobs to their end (see `jobs.executor.ExecutorModule.run_jobs`).
 
-    The conditions do not matter here: a process needs no image, and takes what it finds.
+    Of the conditions only ``max_running`` matters here: a process needs no image, and takes what it finds.
 
     An exception (the KeyboardInterrupt of Ctrl-C, say) stops the workers before it passes on; what they finished is
     on disk.
     """
-    del conditions
+    limit = int(conditions.settings.get("max_running", 0)) if conditions else 0
     waiting = [_Attempt(job, _count_rows(run, job)) for job in planned]
     before = sum(attempt.n_rows for attempt in waiting)
     running: list[_Attempt] = []
@@ -93,7 +95,7 @@ def run_jobs(
     next_report = 0.0
     try:
         while waiting or running:
-            _start_what_fits(waiting, running, run, cores, memory)
+            _start_what_fits(waiting, running, run, cores, memory, limit)
             time.sleep(_POLL)
             for attempt in [one for one in running if one.process is not None and one.process.poll() is not None]:
                 running.remove(attempt)
@@ -112,9 +114,11 @@ def run_jobs(
 
 
 def _start_what_fits(
-    waiting: list[_Attempt], running: list[_Attempt], run: RunDirectory, cores: int, memory: float
+    waiting: list[_Attempt], running: list[_Attempt], run: RunDirectory, cores: int, memory: float, limit: int
 ) -> None:
     for attempt in list(waiting):
+        if limit and len(running) >= limit:
+            return
         busy = sum(one.planned.cores for one in running)
         taken = sum(one.planned.memory for one in running)
         fits = busy + attempt.planned.cores <= cores and taken + attempt.planned.memory <= memory

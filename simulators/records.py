@@ -201,6 +201,7 @@ def summary_schema(statistics: Sequence[str], populations: Sequence[str], swept:
     fields += [_field(name, pa.float64(), "s", doc) for name, doc in PHASES.items()]
     fields += [
         _field("realtime_factor", pa.float64(), "1", "wall time per biological time of the propagation"),
+        _field("duration", pa.float64(), "ms", "recorded biological time"),
         _field("n_neurons", pa.int64(), "1", "neurons"),
         _field("n_synapses", pa.int64(), "1", "synapses"),
         _field("n_spikes", pa.int64(), "1", "spikes after the warm-up"),

@@ -54,6 +54,7 @@ class Summary:
             "simulator": job.simulator,
             "backend": backend,
             "gpu": gpu,
+            "duration": job.simulation.duration,
             "job": job.name,
             "host": machine.host_name(),
             "cpu": machine.processor(),

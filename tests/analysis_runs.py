@@ -68,7 +68,7 @@ def write_run(
         for number, (swept, seed) in enumerate(itertools.product(grid, seeds))
     ]
     write_points(directory, axes, seeds, simulators, targets or {}, statistics, points, spikes)
-    schema = summary_schema(statistics, POPULATIONS, grid[0])
+    schema = summary_schema(statistics, POPULATIONS, {key: grid[0][key] for key in grid[0] if key != "duration"})
     for entry in simulators:
         for start in range(0, len(points), points_per_job):
             job = f"{entry['simulator']}-{start // points_per_job:05d}"

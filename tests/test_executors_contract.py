@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -119,3 +120,15 @@ def test_a_job_that_cannot_be_carried_out_is_named(
 def test_nothing_in_hand_where_nothing_was_handed_over(executor: ExecutorModule, run: RunDirectory) -> None:
     assert executor.look_up(run) == Hand()
     assert executor.cancel(run) is None
+
+
+def test_local_executor_can_run_one_job_at_a_time(planned: list[PlannedJob], run: RunDirectory) -> None:
+    for one in planned:
+        write_job(one.job, run.job(one.job.name))
+    heard: list[Progress] = []
+    assert len(planned) > 1
+    assert not find("local").run_jobs(planned, run, heard.append, Conditions(settings={"max_running": 1}))
+    assert {progress.n_running for progress in heard} <= {0, 1}
+    rows = [pq.read_table(path).to_pylist() for path in run.summary_files()]
+    spans = sorted((min(row["started"] for row in job), max(row["finished"] for row in job)) for job in rows)
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(spans))

@@ -120,11 +120,27 @@ def set_axis(ax: Axes, table: pd.DataFrame, dimension: Dimension, which: Literal
         lines.append("together with " + ", ".join(axis.key for axis in dimension.axes[1:]))
     ax.set(**{f"{which}label": "\n".join(lines)})
     if dimension.numeric and len(dimension.values) <= _FEW_VALUES:
-        ax.set(**{f"{which}ticks": dimension.values, f"{which}ticklabels": [short(v) for v in dimension.values]})
+        ax.set(**{f"{which}ticks": dimension.values, f"{which}ticklabels": _labels_that_fit(dimension, edges, which)})
         getattr(ax, f"{which}axis").set_minor_locator(NullLocator())
     if not dimension.numeric:
         ticks = [short(value) for value in dimension.values]
         ax.set(**{f"{which}ticks": centres_of(dimension), f"{which}ticklabels": ticks})
+
+
+def _labels_that_fit(dimension: Dimension, edges: NDArray[np.float64], which: Literal["x", "y"]) -> list[str]:
+    """Return the values as text, but for those that would run into the last one before."""
+    place, ends = centres_of(dimension), edges[[0, -1]]
+    if dimension.axes[0].log and bool((edges > 0).all()):
+        place, ends = np.log(place), np.log(ends)
+    labels = [short(value) for value in dimension.values]
+    free = -np.inf
+    for number, position in enumerate((place - ends[0]) / (ends[1] - ends[0])):
+        half = (0.012 * len(labels[number]) if which == "x" else 0.0) + 0.012
+        if position - half < free:
+            labels[number] = ""
+        else:
+            free = position + half
+    return labels
 
 
 def title_of(grid: Grid, text: str) -> str:

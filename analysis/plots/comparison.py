@@ -1,20 +1,16 @@
-"""Figures of two simulators, and of cost against size."""
+"""Maps of how two simulators differ."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patheffects import Normal, Stroke
-from numpy.typing import ArrayLike
 
 from analysis.agreement import Difference
 from analysis.grids import State
 from analysis.plots.cells import Handle, centres_of, draw_grid, place_legend, set_axis, state_handles, title_of
 from analysis.plots.style import COLOURS, DIFFERENCE_MAP, axes_or_new, in_style, label_of
-from analysis.scaling import CostModel, Frontier
 
 
 def draw_difference(
@@ -73,56 +69,3 @@ def draw_difference(
         if legend:
             place_legend(ax, handles)
     return ax
-
-
-def draw_cost(
-    n_neurons: ArrayLike,
-    cost: ArrayLike,
-    model: CostModel | None = None,
-    frontier: Frontier | None = None,
-    ax: Axes | None = None,
-    *,
-    label: str = "measured",
-    colour: str = COLOURS[0],
-) -> Axes:
-    """Draw the real-time factor against the size of the network, with the fitted cost and the real-time frontier.
-
-    Parameters
-    ----------
-    n_neurons, cost : array_like, shape (n,)
-        Measurements.
-    model : CostModel, optional
-        From `fit_cost`; drawn with 0.308·N² synapses.
-    frontier : Frontier, optional
-        From `realtime_frontier`.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
-    label, colour : str
-        Of this series, when several share the axes.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    ax = axes_or_new(ax, 4.8, 3.6)
-    sizes = np.asarray(n_neurons, dtype=float)
-    with in_style():
-        ax.plot(sizes, np.asarray(cost, dtype=float), "o", ms=4, color=colour, label=label)
-        if model is not None:
-            dense = np.geomspace(sizes.min(), sizes.max(), 300)
-            a0, a1, a2 = model.coefficients
-            ax.plot(dense, model.factor(dense), "-", color=colour, label=f"{a0:.3g} {a1:+.3g}·N {a2:+.3g}·0.308·N²")
-        if frontier is not None and np.isfinite(frontier.n_neurons):
-            ax.axvspan(frontier.low, frontier.high, color=colour, alpha=0.15, lw=0)
-            ax.plot(frontier.n_neurons, 1.0, "D", ms=5, color=colour, mec="white", label=_frontier_label(frontier))
-        if not any(line.get_label() == "real time" for line in ax.lines):
-            ax.axhline(1.0, color="0.4", lw=1, ls=":", label="real time")
-        ax.set(xscale="log", yscale="log", xlabel="neurons", ylabel="variable wall time / biological time")
-        ax.legend(loc="best")
-    return ax
-
-
-def _frontier_label(frontier: Frontier) -> str:
-    numbers: Sequence[float] = (frontier.n_neurons, frontier.low, frontier.high)
-    middle, low, high = (f"{number:,.0f}" if np.isfinite(number) else "∞" for number in numbers)
-    return f"real time up to {middle} neurons ({low} to {high})"

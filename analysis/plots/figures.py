@@ -14,16 +14,19 @@ from analysis.calibration import feasibility_grid
 from analysis.grids import choose_dimensions, dimension_of, statistic_grid
 from analysis.plots.cells import Handle, colour_limits, place_legend
 from analysis.plots.maps import draw_cells, draw_feasible_cells
+from analysis.plots.scans import draw_costs, draw_phases_along, draw_times
 from analysis.plots.style import in_style, new_figure
 from analysis.plots.timing import draw_phases, draw_realtime_factors
 from analysis.results import open_run
 from analysis.run import Run, read_run, run_of
+from analysis.timing import SIZE, TIME, Abscissa, scanned
 from simulators.atomic_file import replacing
 from simulators.records import PHASES
 from simulators.run_directory import RunDirectory
 
 FORMATS = ("png", "pdf")
 _MOST_SLICES = 4
+_COUNTS = ("realtime_factor", "duration", "n_neurons", "n_synapses", "n_spikes")
 # A date would make equal figures unequal.
 _METADATA: Mapping[str, dict[str, Any]] = {"pdf": {"CreationDate": None}}
 
@@ -52,7 +55,8 @@ def draw_figures(path: str | Path) -> list[Path]:
     statistics = [f"{name}_{population}" for name in run.statistics for population in run.populations]
     goals = [target.statistic for target in run.targets]
     table = open_run(
-        path, columns=[*run.statistics, *statistics, *goals, *PHASES, *_rates(run), "realtime_factor", "n_spikes"]
+        path,
+        columns=[*run.statistics, *statistics, *goals, *PHASES, *_rates(run), *_COUNTS],
     )
     folder = RunDirectory(Path(path)).figures
     written = []
@@ -80,7 +84,7 @@ def iterate_figures(table: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
     Yields
     ------
     name : str
-        ``map_<statistic>``, ``feasible_region`` or ``timing``.
+        ``map_<statistic>``, ``feasible_region``, ``timing``, ``time_scan`` or ``size_scan``.
     figure : matplotlib.figure.Figure
     """
     run = run_of(table)
@@ -90,6 +94,10 @@ def iterate_figures(table: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         if run.targets:
             yield "feasible_region", draw_feasible_region(table)
     yield "timing", draw_timing(table)
+    if scanned(table, TIME):
+        yield "time_scan", draw_scan(table, TIME)
+    if scanned(table, SIZE):
+        yield "size_scan", draw_scan(table, SIZE)
 
 
 def draw_statistic(table: pd.DataFrame, statistic: str, title: bool = True) -> Figure:
@@ -184,6 +192,40 @@ def draw_timing(table: pd.DataFrame, title: bool = True) -> Figure:
         draw_realtime_factors(table, lower)
         if title:
             figure.suptitle(run_of(table).name)
+    return figure
+
+
+def draw_scan(table: pd.DataFrame, x: Abscissa = "n_neurons") -> Figure:
+    """Draw what a run says of time against biological time or size: wall times, phases by simulator, variable cost.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `open_run`.
+    x : {'biological_time', 'n_neurons', 'n_synapses'}
+        Along which.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    parts = [part for _, part in table.groupby("configuration", observed=True, sort=False) if scanned(part, x)]
+    with in_style():
+        figure = new_figure(9.6, 4.4 * (1 + -(-len(parts) // 2)))
+        upper, *lower = figure.subfigures(1 + -(-len(parts) // 2), 1, squeeze=False).ravel()
+        axes = upper.subplots(1, 2)
+        draw_times(table, x, axes[0])
+        if x == TIME:
+            draw_realtime_factors(table, axes[1])
+        else:
+            draw_costs(table, axes[1])
+        for row, begin in zip(lower, range(0, len(parts), 2), strict=True):
+            panels = row.subplots(1, 2)
+            for part, ax in zip(parts[begin:], panels, strict=False):
+                draw_phases_along(part, x, ax)
+            for ax in panels[len(parts) - begin :]:
+                ax.remove()
+        figure.suptitle(run_of(table).name)
     return figure
 
 

@@ -29,6 +29,16 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 STATISTIC_MAP = "viridis"
 PROBABILITY_MAP = "cividis"
 DIFFERENCE_MAP = "PuOr"
+PHASE_COLOURS = {
+    "t_load": "#999999",
+    "t_compile": "#E69F00",
+    "t_build": "#56B4E9",
+    "t_reset": "#CC79A7",
+    "t_simulate": "#0072B2",
+    "t_record": "#D55E00",
+    "t_statistics": "#009E73",
+    "t_write": "#000000",
+}
 
 _RC: dict[Any, Any] = {
     "font.family": "sans-serif",

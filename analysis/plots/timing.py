@@ -6,19 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.plots.style import COLOURS, axes_or_new, in_style
+from analysis.plots.style import COLOURS, PHASE_COLOURS, axes_or_new, in_style
 from analysis.timing import mean_phases, realtime_factors
-
-_PHASE_COLOURS = {
-    "t_load": "#999999",
-    "t_compile": "#E69F00",
-    "t_build": "#56B4E9",
-    "t_reset": "#CC79A7",
-    "t_simulate": "#0072B2",
-    "t_record": "#D55E00",
-    "t_statistics": "#009E73",
-    "t_write": "#000000",
-}
 
 
 def draw_phases(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -46,7 +35,7 @@ def draw_phases(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
             width = means[name].fillna(0.0).to_numpy()
             share = width / totals.to_numpy()
             label = f"{name.removeprefix('t_')} ({', '.join(_percent(part) for part in share)})"
-            ax.barh(position, width, 0.6, left=left, color=_PHASE_COLOURS.get(name), label=label, ec="white", lw=0.5)
+            ax.barh(position, width, 0.6, left=left, color=PHASE_COLOURS.get(name), label=label, ec="white", lw=0.5)
             left += width
         for row, total in enumerate(totals):
             ax.annotate(f" {_seconds(total)}", (total, row), va="center", ha="left", fontsize=8, annotation_clip=False)
