@@ -2,11 +2,13 @@
 
 A model is compiled in a folder of its own and renamed into place when it is whole, so workers never see half a
 model; of two that compile the same one, the first to finish keeps it. The name of a folder is a hash of all that
-the generated code depends on. The seed is not: it is handed to the compiled model.
+the generated code depends on. The seed is not: it is handed to the compiled model. Whoever adds a model removes
+those that were not used for longest, beyond a number (`prune`).
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -14,12 +16,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from simulators import machine
 from simulators.simulator import SimulatorUnavailableError
+
+MAX_MODELS = 200  # of some 1 MB each
+
+_IN_USE = 3600.0  # s; a model that was asked for so lately may not be loaded yet, one in the making not be whole
 
 
 def cache_folder(setting: str) -> Path:
@@ -97,7 +105,7 @@ def compiled(folder: Path, key: str, compile_into: Callable[[Path], None]) -> Pa
         If it does not compile; the message ends with what the compiler said.
     """
     final = folder / key
-    if final.exists():
+    if _found(final):
         return final
     folder.mkdir(parents=True, exist_ok=True)
     private = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder))
@@ -119,9 +127,70 @@ def compiled(folder: Path, key: str, compile_into: Callable[[Path], None]) -> Pa
         private.rename(final)
     except OSError:
         shutil.rmtree(private, ignore_errors=True)
-        if not final.exists():
+        if not _found(final):
             raise
+    prune(folder, MAX_MODELS)
     return final
+
+
+def prune(folder: Path, n_models: int) -> None:
+    """Remove the models that were not used for longest, and what killed workers left half made.
+
+    Nothing is touched that was used, or begun, within the last hour, so no worker loses a model it is about to load.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache.
+    n_models : int
+        How many to keep; more stay if more are in use.
+    """
+    doomed = []
+    with _locked(folder):
+        used = {path: _last_use(path) for path in folder.iterdir()}
+        models = sorted((path for path in used if not path.name.startswith(".")), key=used.__getitem__)
+        left = [path for path in used if path.name.startswith(".")]
+        for path in (*models[: max(0, len(models) - n_models)], *left):
+            if used[path] < time.time() - _IN_USE:
+                removed = folder / f".removed-{uuid.uuid4().hex}"
+                with suppress(OSError):  # another user's
+                    path.rename(removed)  # gone at once; what a worker has loaded stays loaded
+                    doomed.append(removed)
+    for path in doomed:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _last_use(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")  # a worker has just made it whole
+
+
+def _found(model: Path) -> bool:
+    """Whether a model is there; note that it is in use."""
+    if not model.exists():
+        return False
+    try:
+        with _locked(model.parent):
+            os.utime(model)
+    except FileNotFoundError:
+        return False  # removed since
+    except PermissionError:
+        pass  # another user's, who alone removes any
+    return True
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep others from removing models; without effect on file systems that know no locks."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ point's spikes on a CPU are the same to the bit whatever ran before it.
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -41,8 +40,9 @@ from simulators.simulator import (
     Recording,
     Setting,
     SimulatorUnavailableError,
+    import_problem,
+    recorded_trains,
 )
-from simulators.spike_trains import SpikeTrains
 
 _CPU = "single_threaded_cpu"
 _GPUS = ("cuda", "hip")
@@ -60,7 +60,7 @@ SETTINGS: Mapping[str, Setting] = {
 
 _CHUNK = 200.0  # ms of biological time between two looks at the clock, signals and rates
 
-Spikes = tuple[NDArray[np.int64], NDArray[np.int64]]
+Spikes = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,6 +70,9 @@ def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_available(settings: Mapping[str, Any]) -> None:
     """Raise `SimulatorUnavailableError` unless PyGeNN with the backend asked for and a compiler are there."""
+    problem = import_problem("pygenn")
+    if problem is not None:
+        raise _unavailable(problem)
     _choose_backend(settings)
 
 
@@ -175,7 +178,11 @@ class GennSimulator:
             if instance in failures:
                 results.append(failures[instance])
             else:
-                trains = {name: self._trains(network, name, found) for name, found in spikes[instance].items()}
+                trains = {}
+                for name, found in spikes[instance].items():
+                    steps, senders = (np.concatenate([part[k] for part in found]) for k in (0, 1))
+                    found.clear()
+                    trains[name] = recorded_trains(network[name], self._simulation, steps, senders)
                 results.append(Recording(trains, {}))
         laps.end("t_record")
         phases = {name: seconds / len(networks) for name, seconds in laps.times.items()}
@@ -278,22 +285,6 @@ class GennSimulator:
                         "diverged", f"membrane potentials of population {population.name} are not finite"
                     )
 
-    def _trains(self, network: Network, name: str, found: Sequence[Spikes]) -> SpikeTrains:
-        steps = np.concatenate([part[0] for part in found])
-        senders = np.concatenate([part[1] for part in found])
-        kept = steps > 0
-        population = network[name]
-        t_ref = population.parameters["t_ref"]
-        return SpikeTrains(
-            steps=steps[kept],
-            senders=senders[kept],
-            size=population.size,
-            n_steps=self._simulation.n_steps,
-            dt=self._simulation.dt,
-            n_clusters=population.n_clusters,
-            t_ref=t_ref if isinstance(t_ref, (int, float)) else 0.0,
-        )
-
 
 def _choose_backend(settings: Mapping[str, Any]) -> str:
     """Backend to use on this machine.
@@ -303,18 +294,15 @@ def _choose_backend(settings: Mapping[str, Any]) -> str:
     SimulatorUnavailableError
         If there is none of what is asked for, or nothing to compile with.
     """
-    if importlib.util.find_spec("pygenn") is None:
-        raise SimulatorUnavailableError(
-            "PyGeNN is not installed here; install libffi's headers, pkg-config and a C++ compiler, then: "
-            "pip install https://github.com/genn-team/genn/archive/refs/tags/5.4.0.zip"
-        )
     if genn_cache.compiler() is None:
         raise SimulatorUnavailableError(
             f"GeNN compiles every network, and {os.environ.get('CXX', 'g++')} or make is missing here; install a C++ "
             "compiler and make (Debian: apt-get install g++ make), or name the compiler in CXX"
         )
-    from pygenn.genn_model import backend_modules
-
+    try:
+        from pygenn.genn_model import backend_modules
+    except ImportError as error:
+        raise _unavailable(error) from error
     wanted = settings["backend"]
     if wanted == "auto":
         return next((name for name in _GPUS if name in backend_modules and gpu_name()), _CPU)
@@ -326,3 +314,10 @@ def _choose_backend(settings: Mapping[str, Any]) -> str:
     if wanted in _GPUS and not gpu_name():
         raise SimulatorUnavailableError(f"backend {wanted!r} needs a graphics processor, and none is visible here")
     return str(wanted)
+
+
+def _unavailable(problem: object) -> SimulatorUnavailableError:
+    return SimulatorUnavailableError(
+        f"PyGeNN cannot be imported here ({problem}); install libffi's headers, pkg-config and a C++ compiler, then: "
+        "pip install https://github.com/genn-team/genn/archive/refs/tags/5.4.0.zip"
+    )

@@ -212,7 +212,7 @@ def binomial_row_limit(candidates: int, probability: float) -> int:
 
 def unpack_spikes(
     words: NDArray[np.uint32], instance: int, first_step: int, n_steps: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Spikes of one instance from GeNN's recording, one bit per neuron and step.
 
     Parameters
@@ -228,7 +228,7 @@ def unpack_spikes(
 
     Returns
     -------
-    steps, senders : ndarray of int64, shape (n_spikes,)
+    steps, senders : ndarray of int32, shape (n_spikes,)
         In order of step, then sender.
     """
     n_words = words.shape[2]
@@ -237,7 +237,7 @@ def unpack_spikes(
     bits = np.unpackbits(recorded[place].astype("<u4").view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
     found, bit = np.nonzero(bits)
     step, word = np.divmod(place[found], n_words)
-    return step + first_step, word * 32 + bit
+    return (step + first_step).astype(np.int32), (word * 32 + bit).astype(np.int32)
 
 
 def _plain(population: Population, name: str) -> float:

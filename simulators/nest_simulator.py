@@ -7,7 +7,6 @@ the last point is left, so a point's spikes are the same to the bit whatever ran
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import tempfile
 import zlib
@@ -31,6 +30,8 @@ from simulators.simulator import (
     Recording,
     Setting,
     SimulatorUnavailableError,
+    import_problem,
+    recorded_trains,
 )
 from simulators.spike_trains import SpikeTrains
 
@@ -56,10 +57,11 @@ def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_available(settings: Mapping[str, Any]) -> None:
-    """Raise `SimulatorUnavailableError` unless NEST is installed."""
+    """Raise `SimulatorUnavailableError` unless NEST can be imported."""
     del settings
-    if importlib.util.find_spec("nest") is None:
-        raise SimulatorUnavailableError("NEST is not installed here; get it with: pip install nest-simulator")
+    problem = import_problem("nest")
+    if problem is not None:
+        raise _unavailable(problem)
 
 
 def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any]) -> Cost:
@@ -84,15 +86,16 @@ def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> NestS
     Raises
     ------
     SimulatorUnavailableError
-        If NEST is not installed.
+        If NEST cannot be imported.
     """
-    check_available(settings)
     os.environ.setdefault("PYNEST_QUIET", "1")
     # nest imports matplotlib, which wants a folder to write to; a worker in a container may have none at home.
     if not os.access(Path.home(), os.W_OK):
         os.environ.setdefault("MPLCONFIGDIR", tempfile.gettempdir())
-    import nest
-
+    try:
+        import nest
+    except ImportError as error:
+        raise _unavailable(error) from error
     nest.verbosity = nest.VerbosityLevel.ERROR
     return NestSimulator(nest, simulation, settings["threads"])
 
@@ -280,20 +283,16 @@ class NestSimulator:
         # A recorder without events hands out floats
         steps = np.asarray(events["times"], dtype=np.int64) - start
         senders = np.asarray(events["senders"], dtype=np.int64) - built.nodes[population.name][0].global_id
-        kept = steps > 0
-        t_ref = population.parameters["t_ref"]
-        return SpikeTrains(
-            steps=steps[kept],
-            senders=senders[kept],
-            size=population.size,
-            n_steps=self._simulation.n_steps,
-            dt=self._simulation.dt,
-            n_clusters=population.n_clusters,
-            t_ref=t_ref if isinstance(t_ref, (int, float)) else 0.0,
-        )
+        return recorded_trains(population, self._simulation, steps, senders)
 
     def _steps(self, time: float) -> int:
         return round(time / self._simulation.dt)
+
+
+def _unavailable(problem: object) -> SimulatorUnavailableError:
+    return SimulatorUnavailableError(
+        f"NEST cannot be imported here ({problem}); get it with: pip install nest-simulator"
+    )
 
 
 @contextmanager

@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, Protocol, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 import simulators
-from simulators.network import Network
+from simulators.network import Network, Population
 from simulators.records import Simulation
 from simulators.spike_trains import SpikeTrains
 
@@ -22,7 +28,7 @@ _SUFFIX = "_simulator"
 
 
 class SimulatorUnavailableError(RuntimeError):
-    """The simulator, or something it needs, is not installed here; the message says how to get it."""
+    """The simulator, or something it needs, is missing or broken here; the message says how to get it."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +184,48 @@ class SimulatorModule(Protocol):
     def open_simulator(self, simulation: Simulation, settings: Mapping[str, Any]) -> Simulator:
         """Start the simulator."""
         ...
+
+
+def recorded_trains(
+    population: Population, simulation: Simulation, steps: NDArray[np.integer[Any]], senders: NDArray[np.integer[Any]]
+) -> SpikeTrains:
+    """Hand over the spikes of a population, those of the warm-up left out.
+
+    Parameters
+    ----------
+    population : Population
+        Whose they are.
+    simulation : Simulation
+        Step and duration.
+    steps : ndarray of int, shape (n_spikes,)
+        Counted from the end of the warm-up: 1 is the first step that is recorded.
+    senders : ndarray of int, shape (n_spikes,)
+        Neurons, from 0.
+    """
+    kept = steps > 0
+    t_ref = population.parameters["t_ref"]
+    return SpikeTrains(
+        steps=steps[kept].astype(np.int64, copy=False),
+        senders=senders[kept].astype(np.int64, copy=False),
+        size=population.size,
+        n_steps=simulation.n_steps,
+        dt=simulation.dt,
+        n_clusters=population.n_clusters,
+        t_ref=t_ref if isinstance(t_ref, (int, float)) else 0.0,
+    )
+
+
+@cache
+def import_problem(package: str) -> str | None:
+    """Say why a package cannot be imported here, or return None if it can.
+
+    It is tried in a process of its own: what is installed may still lack a library, or take the process with it.
+    """
+    tried = subprocess.run([sys.executable, "-c", f"import {package}"], capture_output=True, text=True, check=False)
+    if tried.returncode == 0:
+        return None
+    said = tried.stderr.strip().splitlines()
+    return said[-1] if said else f"importing it ends with exit code {tried.returncode}"
 
 
 def simulator_names() -> list[str]:

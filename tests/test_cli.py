@@ -18,6 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 from sweeps import SMALL, write_sweep
 
+from gridsearch.submission import make_plan
+from simulators.exit_codes import UNUSABLE
+from simulators.records import write_job
 from simulators.run_directory import RunDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -221,6 +224,29 @@ def test_full_disk(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "size=16k"):
         said = gridsearch(tmp_path, "submit", "sweep.toml", "--results", "disk", code=2)
     assert "No space left on device" in said and "disk" in said
+
+
+@pytest.mark.parametrize("package", ["nest", "pygenn"])
+def test_a_simulator_that_is_installed_but_broken(tmp_path: Path, package: str) -> None:
+    broken = tmp_path / "broken"
+    (broken / package).mkdir(parents=True)
+    (broken / package / "__init__.py").write_text("raise ImportError('libdl.so.9: cannot open shared object file')")
+    simulator = package.removeprefix("py")
+    write_sweep(tmp_path, simulators=[simulator])
+    path = f"{broken}{os.pathsep}{ROOT}"
+    before = listing(tmp_path)
+    said = gridsearch(tmp_path, "submit", "sweep.toml", code=2, PYTHONPATH=path)
+    assert f'simulators = "{simulator}"' in said and "libdl.so.9" in said and "pip install" in said
+    assert listing(tmp_path) == before
+    # the worker, which meets it on a pool's machine, says the same and is not tried again
+    plan = make_plan(tmp_path / "sweep.toml", tmp_path / "results")
+    write_job(plan.jobs[0].job, tmp_path / "job.json")
+    worker = subprocess.run(
+        [sys.executable, "-m", "simulators.worker", "job.json"],
+        cwd=tmp_path, env=environment(PYTHONPATH=path), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert worker.returncode == UNUSABLE
+    assert "libdl.so.9" in worker.stderr and "Traceback" not in worker.stderr
 
 
 def test_a_simulator_that_is_not_installed(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_the_watch_is_asked_and_may_stop_a_point(opened: Opened) -> None:
 def test_a_point_that_fires_too_fast_has_diverged(name: str, small: dict[str, Any]) -> None:
     settings = default_settings(name)
     require_simulator(name, settings)
-    simulation = Simulation(SIMULATION.dt, SIMULATION.warmup, SIMULATION.duration, max_rate=15.0)
+    simulation = Simulation(SIMULATION.dt, SIMULATION.warmup, SIMULATION.duration, max_rate=10.0)
     simulator = find_simulator(name).open_simulator(simulation, settings)
     try:
         quiet = make_network({**small, "I_th_E": 0.2, "I_th_I": 0.2})

@@ -378,3 +378,13 @@ def test_a_job_survives_its_file(tmp_path: Path, make_job: Callable[..., Job]) -
     assert read_job(tmp_path / "job.json") == job
     assert read_job(tmp_path / "job.json").points[0].swept["note"] == "größer"
     assert [path.name for path in tmp_path.iterdir()] == ["job.json"]
+
+
+def test_a_worker_does_without_pandas(
+    workplace: Workplace, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workplace.write(make_job(1))
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")  # lists every import
+    code, log = workplace.run()
+    assert code == DONE and len(workplace.rows()) == 1
+    assert "pyarrow" in log and "pandas.core" not in log
