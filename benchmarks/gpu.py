@@ -48,8 +48,9 @@ def run_points(
     phases: dict[str, float] = dict(simulator.build(points[0], SEED).phases)
     rates = []
     begin = time.perf_counter()
-    for first in range(0, len(points), simulator.batch_size):
-        for outcome in simulator.run(points[first : first + simulator.batch_size], lambda: None):
+    batch = simulator.batch_size(points[0])
+    for first in range(0, len(points), batch):
+        for outcome in simulator.run(points[first : first + batch], lambda: None):
             if not isinstance(outcome, Recording):
                 raise RuntimeError(outcome.reason)
             for name, seconds in outcome.phases.items():

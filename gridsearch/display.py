@@ -48,8 +48,10 @@ def show_plan(plan: Plan) -> None:
     replicates = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
     say(f"{plan.sweep.name}: model {plan.sweep.model}, grid {' × '.join(map(str, lengths)) or '1'}, {replicates}")
     say(f"executor: {plan.executor} ({plan.why})")
+    on_gpus = any(share.gpu_hours for share in plan.simulators.values())
+    hours = ("core h", "GPU h") if on_gpus else ("core h",)
     table = _table(
-        "simulator", "points", "done", "failed", "in hand", "to do", "jobs", "core h", "longest", "memory", "disk"
+        "simulator", "points", "done", "failed", "in hand", "to do", "jobs", *hours, "longest", "memory", "disk"
     )
     for name, share in plan.simulators.items():
         longest = max((planned.seconds for planned in share.jobs), default=0.0)
@@ -62,11 +64,14 @@ def show_plan(plan: Plan) -> None:
             str(share.n_left),
             str(len(share.jobs)),
             f"{share.hours:.2f}",
+            *([f"{share.gpu_hours:.2f}"] if on_gpus else []),
             duration(longest),
             size(share.memory),
             size(share.disk),
         )
     console.print(table)
+    if plan.advice:
+        say(plan.advice)
     for _, error in plan.history.corrupt:
         say(f"unreadable, its points run again: {error}")
 

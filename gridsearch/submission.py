@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gridsearch.advice import quicker_simulator
 from gridsearch.grid import Grid, expand
 from gridsearch.input_files import InputError, Problem, choices
 from gridsearch.points_table import read_point_ids, write_points
@@ -71,8 +72,13 @@ class SimulatorPlan:
 
     @property
     def hours(self) -> float:
-        """Core hours of the planned jobs."""
-        return sum(planned.seconds * planned.cores for planned in self.jobs) / 3600.0
+        """Core hours of the planned jobs, those on graphics processors left out."""
+        return sum(planned.seconds * planned.cores for planned in self.jobs if not planned.gpus) / 3600.0
+
+    @property
+    def gpu_hours(self) -> float:
+        """Hours of graphics processors of the planned jobs."""
+        return sum(planned.seconds * planned.gpus for planned in self.jobs) / 3600.0
 
     @property
     def memory(self) -> float:
@@ -100,6 +106,8 @@ class Plan:
         Why this executor.
     simulators : mapping of str to SimulatorPlan
         By simulator.
+    advice : str
+        What would be quicker than the sweep's simulators; empty if nothing is known to be.
     """
 
     sweep: Sweep
@@ -109,6 +117,7 @@ class Plan:
     executor: str
     why: str
     simulators: Mapping[str, SimulatorPlan]
+    advice: str = ""
 
     @property
     def jobs(self) -> list[PlannedJob]:
@@ -147,6 +156,7 @@ def make_plan(path: Path, results: Path, retry_failed: bool = False, executor: s
     chosen, why = choose_executor(executor or sweep.jobs.executor, path)
     taken = {file.stem for file in (*run.summary_files(), *run.corrupt_files())}
     shares = {}
+    advice = ""
     for name, settings in sweep.simulators.items():
         identity = find_simulator(name).identity(settings)
         outcomes = history.outcome(name, identity)
@@ -154,7 +164,9 @@ def make_plan(path: Path, results: Path, retry_failed: bool = False, executor: s
         settled = good if retry_failed else outcomes.keys()
         in_hand = _points_in_hand(hands, run, name, identity) - outcomes.keys()
         left = [i for i, point in enumerate(grid.points) if point.point_id not in settled | in_hand]
-        loads = _workloads(sweep, grid, left, _template(sweep, grid, name, settings), history.observed(name, identity))
+        gpus = None if chosen == "local" else sweep.placement[name].gpus
+        template = _template(sweep, grid, name, settings)
+        loads = _workloads(sweep, grid, left, template, history.observed(name, identity), gpus)
         n_done = sum(point.point_id in good for point in grid.points)
         n_settled = sum(point.point_id in outcomes for point in grid.points)
         n_slots = find_executor(chosen).n_slots()
@@ -163,7 +175,9 @@ def make_plan(path: Path, results: Path, retry_failed: bool = False, executor: s
         shares[name] = SimulatorPlan(
             len(grid.points), n_done, n_settled - n_done, n_in_hand, tuple(planned), sum(map(disk_space, loads))
         )
-    return Plan(sweep, grid, run, history, chosen, why, shares)
+        if "genn" not in sweep.simulators:
+            advice = advice or quicker_simulator(loads, shares[name].hours)
+    return Plan(sweep, grid, run, history, chosen, why, shares, advice)
 
 
 def look_up(run: RunDirectory) -> list[Hand]:
@@ -342,7 +356,7 @@ def run_plan(plan: Plan, report: Callable[[Progress], None]) -> list[JobFailure]
 
 
 def _workloads(
-    sweep: Sweep, grid: Grid, left: Sequence[int], template: Job, observed: Observed | None
+    sweep: Sweep, grid: Grid, left: Sequence[int], template: Job, observed: Observed | None, gpus: int | None
 ) -> list[Workload]:
     """Part what is left by duration, which all points of a job have in common; the longest first."""
     durations = sorted({grid.durations[i] for i in left}, reverse=True)
@@ -357,6 +371,7 @@ def _workloads(
                 networks=grid.networks,
                 # what points took on average says little of short and of long ones
                 observed=observed if len(set(grid.durations)) == 1 else None,
+                gpus=gpus,
             )
         )
     return loads

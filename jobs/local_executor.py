@@ -122,6 +122,8 @@ def _start_what_fits(
         busy = sum(one.planned.cores for one in running)
         taken = sum(one.planned.memory for one in running)
         fits = busy + attempt.planned.cores <= cores and taken + attempt.planned.memory <= memory
+        # CUDA takes the first graphics processor it sees, whoever is at work there
+        fits &= not attempt.planned.gpus or not any(one.planned.gpus for one in running)
         # A job that is larger than the machine still runs, alone
         if (fits or not running) and time.monotonic() >= attempt.not_before:
             attempt.process = _start(attempt.planned, run)

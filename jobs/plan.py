@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from simulators.network import Network
@@ -27,6 +28,8 @@ class PlannedJob:
         What the worker gets.
     cores : int
         Cores it keeps busy.
+    gpus : int
+        Graphics processors it keeps busy; its time is then theirs.
     seconds : float
         s of wall time.
     memory : float
@@ -40,6 +43,7 @@ class PlannedJob:
     seconds: float
     memory: float
     disk: float = 0.0
+    gpus: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Workload:
         A network of each structure.
     observed : Observed, optional
         What finished points took.
+    gpus : int, optional
+        Graphics processors that a job asks for; None if it takes what is visible here.
     """
 
     template: Job
@@ -65,6 +71,7 @@ class Workload:
     structures: Sequence[int]
     networks: Sequence[Network]
     observed: Observed | None = None
+    gpus: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,8 +94,9 @@ class Observed:
 def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken: Iterable[str]) -> list[PlannedJob]:
     """Cut the points of a simulator into jobs.
 
-    Points are ordered by structure and seed, so that those that share a build meet in one job. A job is as long as
-    `minutes_per_job`, or shorter if otherwise slots would stay empty.
+    Points are ordered by structure and seed, so that those that share a build meet in one job, and batches of points
+    that run together are not cut. A job is as long as `minutes_per_job`, or shorter if otherwise slots would stay
+    empty; slots are cores, so jobs on graphics processors take no notice of them.
 
     Parameters
     ----------
@@ -110,7 +118,7 @@ def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken
     costs = estimate_costs(load)
     order = sorted(range(len(load.points)), key=lambda i: (load.structures[i], load.points[i].network_seed))
     limit = minutes_per_job * 60.0
-    if n_slots is not None and order:
+    if n_slots is not None and order and not any(cost.gpu for cost in costs):
         work = sum(costs[load.structures[i]].point for i in order)
         limit = min(limit, max(work * cores / max(n_slots, cores), 1e-9))
     names = set(taken)
@@ -120,19 +128,19 @@ def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken
     last: tuple[int, int] | None = None
     # Time of the points alone is held against the limit while slots are to be filled: equal shares, not equal ends
     spent = 0.0
-    for i in order:
-        cost = costs[load.structures[i]]
-        if chunk and spent + cost.point > limit * (1.0 + 1e-9):
+    for group, batch in _batches(load, order, costs):
+        cost = costs[group[0]]
+        duration = cost.point * len(batch)
+        if chunk and spent + duration > limit * (1.0 + 1e-9):
             planned.append(_planned(load, chunk, seconds, costs, cores, names))
             chunk, seconds, spent, last = [], 0.0, 0.0, None
-        group = (load.structures[i], load.points[i].network_seed)
         if group != last:
             seconds += cost.build
             spent += cost.build if n_slots is None else 0.0
             last = group
-        chunk.append(i)
-        seconds += cost.point
-        spent += cost.point
+        chunk += batch
+        seconds += duration
+        spent += duration
     if chunk:
         planned.append(_planned(load, chunk, seconds, costs, cores, names))
     return planned
@@ -141,17 +149,29 @@ def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken
 def estimate_costs(load: Workload) -> list[Cost]:
     """Estimate every structure; what was observed replaces the estimate where all points share one structure."""
     simulator = find_simulator(load.template.simulator)
-    costs = [simulator.estimate(network, load.template.simulation, load.template.settings) for network in load.networks]
+    template = load.template
+    costs = [
+        simulator.estimate(network, template.simulation, template.settings, load.gpus) for network in load.networks
+    ]
     if load.observed is None or len(costs) != 1:
         return costs
     seen, cost = load.observed, costs[0]
     return [
-        Cost(
+        replace(
+            cost,
             build=cost.build if math.isnan(seen.build) else seen.build,
             point=cost.point if math.isnan(seen.point) else seen.point,
             memory=max(cost.memory, seen.memory),
         )
     ]
+
+
+def core_hours(load: Workload) -> float:
+    """Estimate the core hours of a workload on single cores, if every structure is built once per seed."""
+    costs = estimate_costs(load)
+    groups = {(structure, p.network_seed) for structure, p in zip(load.structures, load.points, strict=True)}
+    building = sum(costs[structure].build for structure, _ in groups)
+    return (building + sum(costs[structure].point for structure in load.structures)) / 3600.0
 
 
 def disk_space(load: Workload) -> float:
@@ -177,7 +197,17 @@ def _planned(
     names.add(job.name)
     structures = [load.structures[i] for i in chunk]
     memory = max(costs[i].memory for i in structures)
-    return PlannedJob(job, cores, seconds, memory, _disk_space(load, structures))
+    gpus = max(load.gpus or 1 if costs[i].gpu else 0 for i in structures)
+    return PlannedJob(job, cores, seconds, memory, _disk_space(load, structures), gpus)
+
+
+def _batches(
+    load: Workload, order: Sequence[int], costs: Sequence[Cost]
+) -> Iterator[tuple[tuple[int, int], list[int]]]:
+    """Yield the structure and seed, and the indices, of points that run together."""
+    for group, members in itertools.groupby(order, lambda i: (load.structures[i], load.points[i].network_seed)):
+        while batch := list(itertools.islice(members, costs[group[0]].batch)):
+            yield group, batch
 
 
 def _name(template: Job, points: Sequence[Point], names: set[str]) -> str:

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators import genn_cache
-from simulators.genn_devices import gpu_name
-from simulators.genn_layout import Layout, bytes_per_synapse, layout_of
+from simulators.genn_costs import LARGEST_BATCH, batch_that_fits, cpu_cost, device_memory, gpu_cost
+from simulators.genn_devices import visible_gpu
+from simulators.genn_layout import Layout, layout_of
 from simulators.genn_network import (
     INTEGRATE,
     GennNetwork,
@@ -30,7 +31,7 @@ from simulators.genn_network import (
 from simulators.genn_points import set_changing_values, set_points, silence
 from simulators.genn_values import change_steps, unpack_spikes
 from simulators.laps import Laps
-from simulators.network import Network, expected_synapses, projection_synapses
+from simulators.network import Network
 from simulators.records import Simulation
 from simulators.simulator import (
     Build,
@@ -53,7 +54,12 @@ SETTINGS: Mapping[str, Setting] = {
         "what runs the network; auto takes a graphics processor where there is one",
         choices=("auto", "cuda", "hip", _CPU),
     ),
-    "batch": Setting(40, "points of one structure that run together on a graphics processor; one on a CPU", 1),
+    "batch": Setting(
+        0,
+        f"points of one structure that run together on a graphics processor; 0: {LARGEST_BATCH}, or as many as its "
+        "memory holds; on a CPU always one",
+        0,
+    ),
     "procedural": Setting(False, "draw the connectivity anew at every spike instead of storing it; CUDA and HIP only"),
     "cache": Setting("", "folder of compiled models; empty for gridsearch/genn in the user's cache"),
 }
@@ -76,25 +82,14 @@ def check_available(settings: Mapping[str, Any]) -> None:
     _choose_backend(settings)
 
 
-def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any]) -> Cost:
-    """Estimate time and memory of a network at 5 spikes per neuron and second.
-
-    The constants were measured with GeNN 5.4, for the CPU on one core of a virtual Xeon.
-    """
-    del settings
-    neurons = network.n_neurons
-    biology = (simulation.warmup + simulation.duration) / 1e3
-    synapses = expected_synapses(network)
-    memory = sum(
-        projection_synapses(network, projection) * bytes_per_synapse(network, projection)
-        for projection in network.projections
-    )
-    spikes = 5.0 * neurons * biology
-    return Cost(
-        build=4.0 + synapses * 1.3e-8,
-        point=0.02 + biology * 1e3 / simulation.dt * (2.2e-6 + neurons * 0.9e-9) + 5.0 * synapses * biology * 1.1e-9,
-        memory=1.1e8 + memory + neurons * 400.0 + spikes * 40.0,
-    )
+def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
+    """Estimate time and memory of a network at 5 spikes per neuron and second (see `simulators.genn_costs`)."""
+    on_gpu = settings["backend"] in _GPUS
+    if settings["backend"] == "auto":
+        on_gpu = gpus > 0 if gpus is not None else visible_gpu() is not None
+    if not on_gpu:
+        return cpu_cost(network, simulation)
+    return gpu_cost(network, simulation, settings["batch"] or LARGEST_BATCH, settings["procedural"])
 
 
 def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> GennSimulator:
@@ -132,18 +127,27 @@ class GennSimulator:
         self._procedural: bool = settings["procedural"]
         self._folder = genn_cache.cache_folder(settings["cache"])
         self.backend = backend
-        self.gpu = gpu_name() if backend in _GPUS else ""
-        self.batch_size: int = settings["batch"] if backend in _GPUS else 1
+        device = visible_gpu() if backend in _GPUS else None
+        self.gpu = "" if device is None else device.name
+        # asked once: what is free must not change the layout from one point to the next
+        self._free_memory = float("inf") if device is None else device.free_memory
+        self._batch: int = settings["batch"] if backend in _GPUS else 1
         self._chunk_steps = max(1, round(_CHUNK / simulation.dt))
         self._seed = 0
         self._layout: Layout | None = None
         self._built: GennNetwork | None = None
 
+    def batch_size(self, network: Network) -> int:
+        """Return the setting, or what the memory of the graphics processor holds; 1 on a CPU."""
+        if self._batch:
+            return self._batch
+        return batch_that_fits(self._free_memory, *device_memory(network, self._chunk_steps, self._procedural))
+
     def build(self, network: Network, seed: int) -> Build:
         """Compile, or find compiled, and draw the connectivity (see `simulators.simulator.Simulator.build`)."""
         laps = Laps()
         self.close()
-        layout = layout_of(network, self._simulation.dt, self.batch_size, self._procedural)
+        layout = self._layout_of(network)
         key = genn_cache.cache_key(repr(layout), self.backend, self._pygenn.__version__, self.gpu)
 
         def describe() -> GennNetwork:
@@ -195,7 +199,7 @@ class GennSimulator:
         self._built = self._layout = None
 
     def _layout_of(self, network: Network) -> Layout:
-        return layout_of(network, self._simulation.dt, self.batch_size, self._procedural)
+        return layout_of(network, self._simulation.dt, self.batch_size(network), self._procedural)
 
     def _drain(self, built: GennNetwork) -> None:
         """Let out the spikes still under way, without propagating anybody."""
@@ -305,13 +309,13 @@ def _choose_backend(settings: Mapping[str, Any]) -> str:
         raise _unavailable(error) from error
     wanted = settings["backend"]
     if wanted == "auto":
-        return next((name for name in _GPUS if name in backend_modules and gpu_name()), _CPU)
+        return next((name for name in _GPUS if name in backend_modules and visible_gpu()), _CPU)
     if wanted not in backend_modules:
         raise SimulatorUnavailableError(
             f"this PyGeNN was built without the backend {wanted!r}, only with {', '.join(backend_modules)}; build it "
             "where CUDA_PATH (or HIP_PATH) names the toolkit"
         )
-    if wanted in _GPUS and not gpu_name():
+    if wanted in _GPUS and visible_gpu() is None:
         raise SimulatorUnavailableError(f"backend {wanted!r} needs a graphics processor, and none is visible here")
     return str(wanted)
 

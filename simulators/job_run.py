@@ -133,7 +133,7 @@ class _JobRun:
                 continue
             own = (structure_of(network), point.network_seed)
             # A point that was in flight when a worker died runs alone, so that it takes no others with it again.
-            limit = 1 if self._summary.deaths(point) else self._simulator.batch_size
+            limit = 1 if self._summary.deaths(point) else self._simulator.batch_size(network)
             if points and (own != structure or len(points) >= limit):
                 yield _Batch(tuple(points), tuple(networks), structure)
                 points, networks = [], []

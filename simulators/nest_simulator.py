@@ -64,11 +64,12 @@ def check_available(settings: Mapping[str, Any]) -> None:
         raise _unavailable(problem)
 
 
-def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any]) -> Cost:
+def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
     """Estimate time and memory of a network at 5 spikes per neuron and second.
 
     The constants were measured with NEST 3.10 on two cores of a virtual Xeon.
     """
+    del gpus
     threads = settings["threads"]
     synapses, neurons = expected_synapses(network), network.n_neurons
     biology = (simulation.warmup + simulation.duration) / 1e3
@@ -113,7 +114,6 @@ class NestSimulator:
         Threads of the kernel.
     """
 
-    batch_size = 1
     backend = "cpu"
     gpu = ""
 
@@ -124,6 +124,11 @@ class NestSimulator:
         self._seed = 0
         self._built: NestNetwork | None = None
         self._last: Network | None = None  # the point that ran last on this build
+
+    def batch_size(self, network: Network) -> int:
+        """Return 1."""
+        del network
+        return 1
 
     def build(self, network: Network, seed: int) -> Build:
         """Make neurons and synapses (see `simulators.simulator.Simulator.build`)."""

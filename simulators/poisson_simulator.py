@@ -36,10 +36,16 @@ def check_available(settings: Mapping[str, Any]) -> None:
     del settings
 
 
-def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any]) -> Cost:
+def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
     """Estimate the time to draw the spikes and compute their statistics."""
+    del gpus
     spikes = settings["max_rate_hz"] / 2 * network.n_neurons * simulation.duration * 1e-3
-    return Cost(build=0.0, point=settings["seconds_per_point"] + 2e-3 + 2e-7 * spikes, memory=1.2e8 + 60.0 * spikes)
+    return Cost(
+        build=0.0,
+        point=settings["seconds_per_point"] + 2e-3 + 2e-7 * spikes,
+        memory=1.2e8 + 60.0 * spikes,
+        batch=settings["batch"],
+    )
 
 
 def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> PoissonSimulator:
@@ -57,7 +63,12 @@ class PoissonSimulator:
         self._simulation = simulation
         self._settings = settings
         self._seed = 0
-        self.batch_size: int = settings["batch"]
+
+    def batch_size(self, network: Network) -> int:
+        """Return the setting."""
+        del network
+        batch: int = self._settings["batch"]
+        return batch
 
     def build(self, network: Network, seed: int) -> Build:
         """Remember the seed."""

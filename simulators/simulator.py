@@ -62,14 +62,20 @@ class Cost:
     build : float
         s, once per structure and worker.
     point : float
-        s, per point.
+        s, per point; its share where points run together.
     memory : float
         B, peak of the worker.
+    batch : int
+        Points that run together; fewer take longer each.
+    gpu : bool
+        Whether the time is that of a graphics processor, not of cores.
     """
 
     build: float
     point: float
     memory: float
+    batch: int = 1
+    gpu: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,17 +130,18 @@ class Simulator(Protocol):
 
     Attributes
     ----------
-    batch_size : int
-        How many points `run` can take at once.
     backend : str
         What runs the network, as it stands in the summary.
     gpu : str
         Name of the graphics processor, empty without one.
     """
 
-    batch_size: int
     backend: str
     gpu: str
+
+    def batch_size(self, network: Network) -> int:
+        """Return how many points of a network's structure `run` can take at once."""
+        ...
 
     def build(self, network: Network, seed: int) -> Build:
         """Make the structure of `network` with connectivity drawn from `seed`, forgetting any other."""
@@ -173,8 +180,10 @@ class SimulatorModule(Protocol):
         """Return the settings a result depends on, as the summary's columns name them; a None matches any."""
         ...
 
-    def estimate(self, network: Network, simulation: Simulation, settings: Mapping[str, Any]) -> Cost:
-        """Estimate time and memory of a network."""
+    def estimate(
+        self, network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None
+    ) -> Cost:
+        """Estimate time and memory of a network; `gpus` is how many its jobs ask for, None those that are visible."""
         ...
 
     def check_available(self, settings: Mapping[str, Any]) -> None:

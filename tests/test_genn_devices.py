@@ -1,14 +1,23 @@
-"""Which graphics processor a job may use, with a stand-in for the vendor's tool."""
+"""Which graphics processor a job may use, with a stand-in for the vendor's tool, and the batch its memory holds."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import default_settings
 
-from simulators.genn_devices import gpu_name
+from simulators.genn_costs import batch_that_fits, device_memory
+from simulators.genn_devices import visible_gpu
+from simulators.genn_simulator import estimate
+from simulators.models.clustered import make_network
+from simulators.network import Network
+from simulators.records import Simulation
+from simulators.simulator import Cost
 
-LISTED = "0, GPU-6a96bd13-70bc, NVIDIA A100, 80GB\n1, GPU-77aa21f0-11cd, Tesla V100\n"
+LISTED = "0, GPU-6a96bd13-70bc, 81000, NVIDIA A100, 80GB\n1, GPU-77aa21f0-11cd, [N/A], Tesla V100\n"
 
 
 @pytest.fixture
@@ -38,10 +47,60 @@ def test_the_visible_processor_is_named(visible: str | None, name: str, monkeypa
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     else:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert gpu_name() == name
+    found = visible_gpu()
+    assert (found.name if found else "") == name
+
+
+@pytest.mark.usefixtures("processors")
+def test_free_memory_is_in_bytes_and_infinite_where_it_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for visible in ("0", "1", "MIG-1234"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        device = visible_gpu()
+        assert device is not None
+        found.append(device.free_memory)
+    assert found == [81000 * 2**20, math.inf, math.inf]
 
 
 def test_without_the_tool_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert gpu_name() == ""
+    assert visible_gpu() is None
+
+
+@pytest.fixture
+def published(defaults: dict[str, Any]) -> Network:
+    return make_network(defaults)
+
+
+def test_the_batch_is_what_the_memory_holds(published: Network) -> None:
+    shared, each = device_memory(published, 2000, procedural=False)
+    assert 3.8e8 < shared < 4.5e8, "two bytes a synapse, and the room that rows leave"
+    assert 6e6 < each < 1.2e7, "a bit per neuron and step, and some 24 numbers per neuron"
+    for batch in (1, 7, 39):
+        just_enough = (shared + batch * each) / 0.8
+        assert batch_that_fits(just_enough * 1.0001, shared, each) == batch
+        assert batch_that_fits(just_enough * 0.9999, shared, each) == max(1, batch - 1)
+    assert batch_that_fits(1e9 * 80, shared, each) == batch_that_fits(math.inf, shared, each) == 40
+    assert batch_that_fits(0.0, shared, each) == 1, "GeNN itself says what is missing"
+    assert device_memory(published, 2000, procedural=True) == (0.0, each)
+
+
+def test_a_batch_on_a_processor_is_not_a_core(published: Network) -> None:
+    simulation = Simulation(0.1, 1000.0, 9000.0)
+
+    def cost(gpus: int | None = None, **changes: Any) -> Cost:
+        return estimate(published, simulation, {**default_settings("genn"), **changes}, gpus)
+
+    core = cost(0)
+    assert (core.batch, core.gpu) == (1, False)
+    assert core == cost(4, backend="single_threaded_cpu")
+    assert core.memory < 6.2e8
+    device = cost(1)
+    assert (device.batch, device.gpu) == (40, True)
+    assert device == cost(0, backend="cuda")
+    assert cost(1, batch=8).batch == 8
+    # the original study: 1.4 s per point in batches of 40 on a workstation, of which 0.6 s for downloading spikes
+    assert 0.5 < device.point < 2.0
+    assert device.point < cost(1, batch=8).point < cost(1, batch=1).point < core.point
+    assert core.memory < device.memory

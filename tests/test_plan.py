@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sweeps import make_grid
 
 from gridsearch.grid import Grid
-from jobs.plan import Observed, PlannedJob, Workload, disk_space, estimate_costs, plan_jobs
+from jobs.plan import Observed, PlannedJob, Workload, core_hours, disk_space, estimate_costs, plan_jobs
 from simulators.records import Job, Point, Simulation
 from simulators.simulator import find_simulator
 
@@ -84,6 +84,33 @@ def test_threads_take_slots(grid: Grid) -> None:
 def test_jobs_are_no_longer_than_asked(grid: Grid) -> None:
     planned = plan_jobs(workload(grid, settings={"seconds_per_point": 6.0}), 0.5, None, ())
     assert len(planned) == 10 and all(one.seconds <= 30.0 for one in planned)
+
+
+def test_batches_are_not_cut(grid: Grid) -> None:
+    load = workload(grid, settings={"seconds_per_point": 6.0, "batch": 4})
+    # ten points of each structure and seed are 4 + 4 + 2 that run together; neither 4 + 4 nor 4 + 2 fit into the time
+    assert [len(one.job.points) for one in plan_jobs(load, 0.5, None, ())] == [4, 4, 2] * 4
+    assert [len(one.job.points) for one in plan_jobs(load, 0.62, None, ())] == [4, 6] * 4
+
+
+def test_jobs_on_graphics_processors_take_no_notice_of_cores(grid: Grid) -> None:
+    load = workload(grid, "genn", settings={"backend": "cuda", "batch": 5}, gpus=2)
+    planned = plan_jobs(load, 30.0, 16, ())
+    assert [len(one.job.points) for one in planned] == [40], "sixteen cores are no reason to make sixteen jobs"
+    assert planned[0].gpus == 2
+    (core, *_) = plan_jobs(workload(grid, "genn", settings={"backend": "single_threaded_cpu"}), 30.0, 16, ())
+    assert core.gpus == 0
+    assert len(core.job.points) < 5
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_core_hours_are_those_of_points_and_one_build_per_structure_and_seed(grid: Grid, n_jobs: int) -> None:
+    load = workload(grid, "nest", settings={"threads": 1})
+    costs = estimate_costs(load)
+    expected = sum(20 * cost.point + 2 * cost.build for cost in costs) / 3600.0
+    assert core_hours(load) == pytest.approx(expected)
+    planned = plan_jobs(load, 1e6, n_jobs, ())
+    assert sum(one.seconds for one in planned) / 3600.0 >= expected * (1 - 1e-9)
 
 
 def test_names_in_use_are_not_taken_again(grid: Grid) -> None:

@@ -134,7 +134,7 @@ def test_points_of_a_batch_are_the_same_as_alone(opened: Opened) -> None:
     points = opened.points()
     opened.simulator.build(points[0], SEED)
     alone = [run_one(opened.simulator, point) for point in points]
-    together = points[: opened.simulator.batch_size]
+    together = points[: opened.simulator.batch_size(points[0])]
     outcomes = opened.simulator.run(together, no_check)
     assert [spikes_of(outcome) for outcome in outcomes] == alone[: len(together)]
 
