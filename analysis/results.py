@@ -14,8 +14,9 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from analysis.run import RunError, read_metadata
-from analysis.summary_tables import IDENTITY, common_schema, open_fragments, read_all, read_fragments
+from analysis.summary_tables import IDENTITY, cached_rows, common_schema, open_fragments, read_all, read_fragments
 from simulators.run_directory import RunDirectory
+from simulators.summary_cache import CachedSummaries, read_cached
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -86,15 +87,20 @@ def open_run(
     directory = RunDirectory(Path(path))
     metadata = read_metadata(path)
     points = _read_points(directory, metadata, parameters)
-    fragments = open_fragments(directory)
-    schema = common_schema(fragments, without=[name for name in points.column_names if name != "point_id"])
+    if lazy:  # a partition per file
+        cached = CachedSummaries(None, None, tuple(directory.summary_files()))
+    else:
+        cached = read_cached(directory, None if columns is None else [*_KEYS, *columns])
+    fragments = open_fragments(cached.rest)
+    schemas = [*([] if cached.schema is None else [cached.schema]), *(part.physical_schema for part in fragments)]
+    schema = common_schema(schemas, without=[name for name in points.column_names if name != "point_id"])
     if columns is not None:
         schema = pa.schema([field for field in schema if field.name in {*_KEYS, *columns}])
-    attrs = _attributes(directory, metadata, [fragment.physical_schema for fragment in fragments[-1:]])
+    attrs = _attributes(directory, metadata, schemas[-1:])
     entries: list[Mapping[str, Any]] = metadata["simulators"]
     if lazy:
         return _open_lazily(points, entries, fragments, schema, attrs)
-    summaries = read_all(fragments, schema)
+    summaries = pa.concat_tables([cached_rows(cached, schema), read_all(fragments, schema)])
     rows = select_rows(points["point_id"], entries, summaries)
     frame = _to_frame(points, entries, summaries, np.arange(len(rows)), rows)
     frame.attrs = dict(attrs)

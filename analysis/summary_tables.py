@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs
 
-from simulators.records import CorruptSummaryError, read_summary
-from simulators.run_directory import RunDirectory
+from simulators.records import REPETITIVE, REQUIRED, UNREADABLE, CorruptSummaryError, read_summary
+from simulators.summary_cache import CachedSummaries
 
 IDENTITY = ("simulator", "backend", "threads")
-REQUIRED = ("point_id", "simulator", "status")
-# Few distinct values in many rows: read as dictionaries.
-REPETITIVE = ("simulator", "backend", "status", "error", "job", "host", "cpu", "gpu", "versions")
-_UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
 
 
 class CorruptSummaryWarning(UserWarning):
     """A summary file was left out because it cannot be read."""
 
 
-def open_fragments(directory: RunDirectory) -> list[ds.ParquetFileFragment]:
+def open_fragments(paths: Iterable[Path]) -> list[ds.ParquetFileFragment]:
     """Open the summary files whose footer can be read.
 
     Parameters
     ----------
-    directory : RunDirectory
-        The run.
+    paths : iterable of Path
+        The files.
 
     Returns
     -------
@@ -45,13 +41,13 @@ def open_fragments(directory: RunDirectory) -> list[ds.ParquetFileFragment]:
     parquet = ds.ParquetFileFormat(dictionary_columns=set(REPETITIVE))
     filesystem = pa.fs.LocalFileSystem()
     fragments = []
-    for path in directory.summary_files():
+    for path in paths:
         try:
             fragment = parquet.make_fragment(str(path), filesystem)
             fragment.ensure_complete_metadata()
         except FileNotFoundError:  # set aside since the folder was listed
             continue
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             _warn(f"{path}: left out: is not a readable parquet file: {error}")
             continue
         lacking = set(REQUIRED) - set(fragment.physical_schema.names)
@@ -62,19 +58,18 @@ def open_fragments(directory: RunDirectory) -> list[ds.ParquetFileFragment]:
     return fragments
 
 
-def common_schema(fragments: Sequence[ds.ParquetFileFragment], without: Sequence[str] = ()) -> pa.Schema:
+def common_schema(schemas: Iterable[pa.Schema], without: Sequence[str] = ()) -> pa.Schema:
     """Return the columns of all files; an integer in one and a float in another is a float.
 
     Parameters
     ----------
-    fragments : sequence of pyarrow.dataset.ParquetFileFragment
-        The files.
+    schemas : iterable of pyarrow.Schema
+        Of the files.
     without : sequence of str
         Columns to leave out.
     """
     distinct: list[pa.Schema] = []
-    for fragment in fragments:
-        schema = fragment.physical_schema.remove_metadata()
+    for schema in (one.remove_metadata() for one in schemas):
         # most files of a run share their schema: compare with the latest first
         if not any(schema.equals(known, check_metadata=True) for known in reversed(distinct)):
             distinct.append(schema)
@@ -125,14 +120,26 @@ def read_all(fragments: Sequence[ds.ParquetFileFragment], schema: pa.Schema) -> 
     try:
         dataset = ds.FileSystemDataset(fragments, schema, fragments[0].format, fragments[0].filesystem)
         return dataset.to_table()
-    except _UNREADABLE:  # find out which
+    except UNREADABLE:  # find out which
         return pa.concat_tables(read_fragments(fragments, schema))
+
+
+def cached_rows(cached: CachedSummaries, schema: pa.Schema) -> pa.Table:
+    """Return the rows of the cache with the columns of a schema; those that no summary in it has are null."""
+    if cached.rows is None:
+        return schema.empty_table()
+    rows = cached.rows
+    columns = [
+        rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def _read_fragment(fragment: ds.ParquetFileFragment, schema: pa.Schema) -> pa.Table:
     try:
         return fragment.to_table(schema=schema)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason: Exception = error
     try:
         read_summary(Path(fragment.path))

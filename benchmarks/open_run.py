@@ -2,9 +2,12 @@
 
 The run is made of random numbers, in the format that workers write: 500 × 500 points with 4 seeds, in files of
 10,000 rows. The claim: a map of one statistic takes at most a few times as long as drawing it from memory (at most
-1 s on a laptop). Every file costs about half a millisecond, whatever is in it: try --files 1000.
+1 s on a laptop).
 
-    python benchmarks/open_run.py [--rows 1000000] [--files 100]
+Small files cost more to open than to read: a run of many is opened, and its history read, with and without the cache
+of their rows.
+
+    python benchmarks/open_run.py [--rows 1000000] [--files 100] [--small 1000]
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -27,10 +31,13 @@ import pyarrow.parquet as pq
 
 import analysis
 from analysis.plots.style import new_figure
+from jobs.history import read_history
 from simulators.records import PHASES, summary_schema
 from simulators.run_directory import RunDirectory
+from simulators.summary_cache import SETTLED
 
 SEEDS = 4
+ROWS_PER_SMALL_FILE = 25
 STATISTICS = ("rate", "cv_isi", "lv", "fano_factor")
 
 
@@ -118,12 +125,40 @@ def median_time(work: Callable[[], None], repeats: int = 5) -> float:
     return statistics.median(times)
 
 
+def time_small_files(path: Path, n_files: int) -> None:
+    """Print how long a run of small files takes with and without the cache."""
+    run = RunDirectory(path)
+    write_run(run, n_files * ROWS_PER_SMALL_FILE, n_files)
+    n_files = len(run.summary_files())
+    print(f"{n_files} files of {ROWS_PER_SMALL_FILE} rows")
+    for name, work in (("opening", lambda: analysis.open_run(path)), ("history", lambda: read_history(run))):
+        seconds = []
+        for age in (0.0, 2 * SETTLED, 2 * SETTLED):  # too new to be kept; kept from now on; read from the cache
+            if age == 0.0:
+                run.summary_cache.unlink(missing_ok=True)
+            if age == 0.0 or not run.summary_cache.exists():
+                changed = time.time() - age
+                for file in run.summary_files():
+                    os.utime(file, (changed, changed))
+            start = time.perf_counter()
+            work()
+            seconds.append(time.perf_counter() - start)
+        without, first, cached = seconds
+        print(
+            f"{name}: {without:.2f} s without the cache, {first:.2f} s the first time, {cached:.3f} s with it: "
+            f"{without / cached:.0f} times as fast"
+        )
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--files", type=int, default=100)
+    parser.add_argument("--small", type=int, default=1000, help="small files")
     arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        time_small_files(Path(folder) / "small", arguments.small)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "benchmark"
         write_run(RunDirectory(path), arguments.rows, arguments.files)

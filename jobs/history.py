@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from jobs.plan import Observed
 from simulators.records import CorruptSummaryError, read_summary
 from simulators.run_directory import RunDirectory
+from simulators.summary_cache import read_cached
 
 _COLUMNS = ("point_id", "simulator", "backend", "threads", "status", "error", "job", "finished")
 _TIMES = ("t_build", "t_reset", "t_simulate", "t_record", "t_statistics", "t_write", "peak_memory")
@@ -77,14 +78,18 @@ class History:
 
 def read_history(run: RunDirectory) -> History:
     """Read the rows of a run; a summary that cannot be read is reported, not raised."""
-    tables, corrupt = [], []
-    for path in run.summary_files():
+    wanted = (*_COLUMNS, *_TIMES)
+    cached = read_cached(run, wanted)
+    tables, corrupt = [] if cached.rows is None else [_without_dictionaries(cached.rows)], []
+    for path in cached.rest:
         try:
             table = read_summary(path)
+        except FileNotFoundError:  # set aside since the folder was listed
+            continue
         except CorruptSummaryError as error:
             corrupt.append((path, error))
         else:
-            tables.append(table.select([name for name in (*_COLUMNS, *_TIMES) if name in table.column_names]))
+            tables.append(table.select([name for name in wanted if name in table.column_names]))
     empty = pa.schema(
         [pa.field(name, pa.string()) for name in _COLUMNS if name not in ("threads", "finished")]
         + [pa.field("threads", pa.int64()), pa.field("finished", pa.timestamp("us", tz="UTC"))]
@@ -92,3 +97,8 @@ def read_history(run: RunDirectory) -> History:
         + [pa.field("peak_memory", pa.int64())]
     ).empty_table()
     return History(pa.concat_tables([empty, *tables], promote_options="default"), tuple(corrupt))
+
+
+def _without_dictionaries(table: pa.Table) -> pa.Table:
+    types = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in table.schema]
+    return table.cast(pa.schema(zip(table.column_names, types, strict=True)))

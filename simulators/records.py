@@ -29,6 +29,13 @@ PHASES: Mapping[str, str] = {
 }
 
 
+# Columns without which a file is no summary, and those with few distinct values in many rows.
+REQUIRED = ("point_id", "simulator", "status")
+REPETITIVE = ("simulator", "backend", "status", "error", "job", "host", "cpu", "gpu", "versions")
+# What pyarrow raises at a file that it cannot read.
+UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
+
+
 class JobError(ValueError):
     """A job file that cannot be carried out."""
 
@@ -235,11 +242,11 @@ def read_summary(path: Path) -> pa.Table:
     """
     try:
         table = pq.read_table(path, partitioning=None)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+    except UNREADABLE as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise CorruptSummaryError(f"{path}: is not a readable parquet file: {error}") from error
-    missing = {"point_id", "simulator", "status"} - set(table.column_names)
+    missing = set(REQUIRED) - set(table.column_names)
     if missing:
         raise CorruptSummaryError(f"{path}: is not a summary: columns {sorted(missing)} are missing")
     return table

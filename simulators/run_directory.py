@@ -57,6 +57,11 @@ class RunDirectory:
         return self.root / "summaries"
 
     @property
+    def summary_cache(self) -> Path:
+        """Rows of summaries that have not changed, in one file; may be deleted at any time."""
+        return self.root / f".summaries{_PARQUET}"
+
+    @property
     def dag(self) -> Path:
         """Folder of the DAG files and the event log."""
         return self.root / "dag"
