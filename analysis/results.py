@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from analysis.run import RunError, read_metadata
-from analysis.summary_tables import IDENTITY, cached_rows, common_schema, open_fragments, read_all, read_fragments
+from analysis.summary_tables import IDENTITY, common_schema, open_fragments, read_all, read_fragments, with_schema
 from simulators.run_directory import RunDirectory
 from simulators.summary_cache import CachedSummaries, read_cached
 
@@ -100,7 +100,9 @@ def open_run(
     entries: list[Mapping[str, Any]] = metadata["simulators"]
     if lazy:
         return _open_lazily(points, entries, fragments, schema, attrs)
-    summaries = pa.concat_tables([cached_rows(cached, schema), read_all(fragments, schema)])
+    summaries = read_all(fragments, schema)
+    if cached.rows is not None:
+        summaries = pa.concat_tables([with_schema(cached.rows, schema), summaries])
     rows = select_rows(points["point_id"], entries, summaries)
     frame = _to_frame(points, entries, summaries, np.arange(len(rows)), rows)
     frame.attrs = dict(attrs)

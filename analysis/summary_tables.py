@@ -11,7 +11,6 @@ import pyarrow.dataset as ds
 import pyarrow.fs
 
 from simulators.records import REPETITIVE, REQUIRED, UNREADABLE, CorruptSummaryError, read_summary
-from simulators.summary_cache import CachedSummaries
 
 IDENTITY = ("simulator", "backend", "threads")
 
@@ -124,11 +123,8 @@ def read_all(fragments: Sequence[ds.ParquetFileFragment], schema: pa.Schema) -> 
         return pa.concat_tables(read_fragments(fragments, schema))
 
 
-def cached_rows(cached: CachedSummaries, schema: pa.Schema) -> pa.Table:
-    """Return the rows of the cache with the columns of a schema; those that no summary in it has are null."""
-    if cached.rows is None:
-        return schema.empty_table()
-    rows = cached.rows
+def with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows with the columns of a schema; those that they lack are null."""
     columns = [
         rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
         for field in schema
@@ -139,16 +135,16 @@ def cached_rows(cached: CachedSummaries, schema: pa.Schema) -> pa.Table:
 def _read_fragment(fragment: ds.ParquetFileFragment, schema: pa.Schema) -> pa.Table:
     try:
         return fragment.to_table(schema=schema)
-    except UNREADABLE as error:
-        reason: Exception = error
+    except UNREADABLE:
+        pass
     try:
-        read_summary(Path(fragment.path))
+        # It may have been replaced since its footer was read
+        return with_schema(read_summary(Path(fragment.path)), schema)
     except FileNotFoundError:
         return schema.empty_table()
     except CorruptSummaryError as error:
-        reason = error
-    _warn(f"{fragment.path}: left out: {str(reason).removeprefix(f'{fragment.path}: ')}")
-    return schema.empty_table()
+        _warn(f"{fragment.path}: left out: {str(error).removeprefix(f'{fragment.path}: ')}")
+        return schema.empty_table()
 
 
 def _warn(message: str) -> None:

@@ -241,7 +241,8 @@ def read_summary(path: Path) -> pa.Table:
         If it is not a summary; the message names the file.
     """
     try:
-        table = pq.read_table(path, partitioning=None)
+        with pq.ParquetFile(path) as file:  # opened once: a worker may put a new file in its place at any time
+            table = file.read()
     except UNREADABLE as error:
         if isinstance(error, FileNotFoundError):
             raise

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -278,3 +279,30 @@ def test_many_may_read_while_summaries_and_cache_are_rewritten(tmp_path: Path) -
     final = analysis.open_run(run.root)
     assert not list(run.root.glob(".*.tmp"))
     _same(final, _truth(run))
+
+
+def test_a_summary_that_is_replaced_while_it_is_read_is_whole(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "demo", points_per_job=30)
+    first, second = run.summary_files()
+    shorter = pq.read_table(second, partitioning=None).slice(0, 7)
+    longer = pq.read_table(second, partitioning=None)
+    stop = threading.Event()
+
+    def replace() -> None:
+        while not stop.is_set():
+            _rewrite(second, lambda _: shorter)
+            _rewrite(second, lambda _: longer)
+
+    thread = threading.Thread(target=replace)
+    thread.start()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for _ in range(60):
+                table = analysis.open_run(run.root)
+                assert (table["status"] == "ok").sum() in (37, 60)
+                assert not read_history(run).corrupt
+    finally:
+        stop.set()
+        thread.join()
+    assert first.exists()

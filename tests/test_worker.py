@@ -20,7 +20,17 @@ import pytest
 from conftest import default_settings, require_simulator
 
 from simulators.exit_codes import DONE, STOPPED, UNUSABLE
-from simulators.records import PHASES, Job, JobError, Point, Simulation, read_job, summary_schema, write_job
+from simulators.records import (
+    PHASES,
+    Job,
+    JobError,
+    Point,
+    Simulation,
+    read_job,
+    read_summary,
+    summary_schema,
+    write_job,
+)
 from simulators.run_directory import spike_file_name
 from simulators.spike_files import SAMPLE_SIZE
 from simulators.statistics import columns
@@ -64,7 +74,7 @@ class Workplace:
         return process.returncode, log
 
     def rows(self) -> list[dict[str, Any]]:
-        return pq.read_table(self.summary).to_pylist() if self.summary.exists() else []
+        return read_summary(self.summary).to_pylist() if self.summary.exists() else []
 
 
 @pytest.fixture
