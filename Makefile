@@ -1,21 +1,18 @@
 # make demo   a small, real calibration on NEST, from nothing to a map
-# make test   lint and tests; make test-pool: those that start a HTCondor pool with Docker
+# make test   lint and tests, on an HTCondor pool too where Docker answers
 # All make a virtual environment in .venv and install what they need.
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test test-pool lint fidelity benchmarks images pool pool-stop clean
+.PHONY: demo test lint fidelity benchmarks images pool pool-stop clean
 
 demo: .venv/.installed
 	$(BIN)/python -m gridsearch submit examples/demo.toml
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST)
-
-test-pool: .venv/.installed-dev
-	$(BIN)/python -m pytest -m pool
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check

@@ -29,7 +29,7 @@ def main() -> None:
         jobs = [PlannedJob(template, 1, 1800.0, 2e9) for _ in range(n_jobs)]
         named = [PlannedJob(_named(one.job, i), one.cores, one.seconds, one.memory) for i, one in enumerate(jobs)]
         start = time.perf_counter()
-        text = dag_text(make_dag(named, conditions, site, Path("/r/status")))
+        text = dag_text(make_dag(named, conditions, site))
         seconds = time.perf_counter() - start
         assert text.count("\nJOB ") == n_jobs, "a job is missing"
         with tempfile.TemporaryDirectory() as folder:

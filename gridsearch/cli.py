@@ -220,7 +220,7 @@ def _cancel(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    run = RunDirectory(options.folder)
+    run = RunDirectory(options.folder.resolve())  # its last part is the run's name
     code = _conclude(run)
     display.say(f"report:  {analysis.write_report(run.root)}")
     if options.after_jobs is None:

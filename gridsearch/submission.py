@@ -349,7 +349,7 @@ def run_plan(plan: Plan, report: Callable[[Progress], None]) -> list[JobFailure]
         name=plan.sweep.name,
         settings=plan.sweep.executors[plan.executor],
         placement={name: Placement(**table.model_dump()) for name, table in plan.sweep.placement.items()},
-        collect=(sys.executable, "-m", "gridsearch", "report", str(plan.run.root.resolve()), "--after-jobs"),
+        collect=(sys.executable, "-m", "gridsearch", "report", ".", "--after-jobs"),
         environment={"PYTHONPATH": str(_ROOT)},
     )
     return executor.run_jobs(plan.jobs, plan.run, report, conditions)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _RESERVED = {"parent", "child", "all_nodes"}  # words of the language, in any case
@@ -60,10 +59,6 @@ class Dag:
         Exit code of a node that ends the whole DAG at once, without retries.
     throttles : mapping of str to int
         How many nodes of a category may be in the queue at a time.
-    status_file : Path, optional
-        Where DAGMan writes the state of its nodes.
-    status_interval : int
-        s between two writes of it.
     """
 
     descriptions: Mapping[str, Mapping[str, str]]
@@ -72,8 +67,6 @@ class Dag:
     retries: int = 3
     fatal_code: int = 78
     throttles: Mapping[str, int] = field(default_factory=dict)
-    status_file: Path | None = None
-    status_interval: int = 120
 
 
 def dag_text(dag: Dag) -> str:
@@ -101,8 +94,6 @@ def dag_text(dag: Dag) -> str:
     lines += [f"MAXJOBS {category} {count}" for category, count in dag.throttles.items()]
     if dag.final is not None:
         lines += _node_lines("FINAL", dag.final)
-    if dag.status_file is not None:
-        lines.append(f"NODE_STATUS_FILE {dag.status_file} {dag.status_interval}")
     return "\n".join(lines) + "\n"
 
 
@@ -140,8 +131,6 @@ def _check(dag: Dag) -> None:
         _check_name("category", category)
         if count < 1:
             raise DagError(f"category {category!r}: at least one node must be allowed, not {count}")
-    if dag.status_file is not None and re.search(r"\s", str(dag.status_file)):
-        raise DagError(f"the path of the node status file has white space: {dag.status_file}")
 
 
 def _check_name(kind: str, name: str) -> None:

@@ -80,11 +80,11 @@ def node_log(folder: Path) -> Path:
     return folder / "sweep.dag.nodes.log"
 
 
+def dagman_output(folder: Path) -> Path:
+    """What DAGMan says of its doings, as it names the file."""
+    return folder / "sweep.dag.dagman.out"
+
+
 def dagman_log(folder: Path) -> Path:
     """The event log of the DAG's own job, as DAGMan names it."""
     return folder / "sweep.dag.dagman.log"
-
-
-def status_file(folder: Path) -> Path:
-    """Where DAGMan writes the state of its nodes."""
-    return folder / "sweep.status"

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 import jobs
@@ -88,8 +89,8 @@ class Conditions:
     placement : mapping of str to Placement
         By simulator.
     collect : sequence of str
-        Command that concludes the run, for executors whose jobs outlive the submit. The executor adds how the jobs
-        fared (0: well) and how many failed.
+        Command that concludes the run, in the run's folder, for executors whose jobs outlive the submit. The executor
+        adds how the jobs fared (0: well) and how many failed.
     environment : mapping of str to str
         For that command.
     """
@@ -210,6 +211,15 @@ class ExecutorModule(Protocol):
             If it cannot be taken back.
         """
         ...
+
+
+def last_words(stderr: Path) -> str:
+    """Return the last line that a job's worker wrote to standard error, and where the others are."""
+    try:
+        lines = stderr.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return f"see {stderr}"
+    return f"{lines[-1]} (see {stderr})" if lines else f"see {stderr}"
 
 
 def executor_names() -> list[str]:

@@ -26,9 +26,9 @@ from jobs.dag_record import (
     RecordedJob,
     dag_file,
     dagman_log,
+    dagman_output,
     node_log,
     read_record,
-    status_file,
     write_record,
 )
 from jobs.executor import (
@@ -39,6 +39,7 @@ from jobs.executor import (
     JobInHand,
     Progress,
     Submission,
+    last_words,
 )
 from jobs.holds import Hold, explain
 from jobs.job_events import Event, Kind, NodeState, fold_events
@@ -80,6 +81,7 @@ _KINDS: Mapping[str, Kind] = {
     "JOB_ABORTED": "remove",
 }
 _WRITERS = 16  # threads that write files
+_COMPLAINT = re.compile(r"\b(Warning|ERROR): .*")
 _NODE = re.compile(r"DAG Node: (\S+)")
 
 log = logging.getLogger(__name__)
@@ -115,6 +117,8 @@ def run_jobs(
     import htcondor2
 
     run = RunDirectory(run.root.resolve())
+    if run.root.is_relative_to("/tmp"):
+        raise ExecutorError(f"{run.root}: DAGMan runs nothing below /tmp; name another folder with --results")
     folder = run.dag_folder(max((int(path.name) for path in run.dag_folders()), default=0) + 1)
     folder.mkdir(parents=True)
     run.logs.mkdir(exist_ok=True)
@@ -124,7 +128,7 @@ def run_jobs(
     archive = write_worker_archive(run.dag)
     site = Site(str(run.root), archive.relative_to(run.root).as_posix(), conditions.settings)
     try:
-        dag = make_dag(planned, conditions, site, status_file(folder))
+        dag = make_dag(planned, conditions, site)
         text = dag_text(dag)
     except DagError as error:
         raise ExecutorError(str(error)) from error
@@ -154,7 +158,7 @@ def look_up(run: RunDirectory) -> Hand:
     for folder, record in _records(run):
         cluster, dag_hold = _living_dag(folder)
         states = fold_events(_events(node_log(folder)))
-        failures = []  # of the newest only: a later submit has taken up what an earlier one left
+        failed: dict[str, NodeState] = {}
         phases: dict[str, NodeState] = {}
         for name in record.jobs:
             state = states.get(name, NodeState("waiting", 0.0))
@@ -162,8 +166,14 @@ def look_up(run: RunDirectory) -> Hand:
                 if cluster is not None and record.may_return(state.attempts, state.exit_code):
                     state = replace(state, phase="waiting")
                 else:
-                    failures.append(JobFailure(name, _how(state, run.stderr(name))))
+                    failed[name] = state
             phases[name] = state
+        # Of the newest DAG only: a later submit has taken up what an earlier one left. A job that ends the DAG has the
+        # others removed, so it comes first.
+        causes_first = sorted(failed.items(), key=lambda item: item[1].exit_code is None)
+        failures = [JobFailure(name, _how(state, run.stderr(name))) for name, state in causes_first]
+        if cluster is None and not states and (complaint := _complaint(dagman_output(folder))):
+            failures = [JobFailure(name, f"did not run: {complaint}") for name in record.jobs]
         if cluster is None:
             continue
         descriptions.append(f"DAG {cluster} of HTCondor{'' if dag_hold is None else f', {explain(dag_hold)}'}")
@@ -210,6 +220,16 @@ def _living_dag(folder: Path) -> tuple[int | None, Hold | None]:
     if cluster is None or ended or _is_gone(cluster):
         return None, None
     return cluster, hold
+
+
+def _complaint(output: Path) -> str | None:
+    """Return why a DAG ended at once, in DAGMan's words, or None if it did not complain."""
+    try:
+        lines = output.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    said = [found.group() for line in lines if (found := _COMPLAINT.search(line))]
+    return f"{' '.join(said[-2:])} (see {output})" if said else None
 
 
 def _is_gone(cluster: int) -> bool:
@@ -275,10 +295,10 @@ def _count_rows(summary: Path) -> int:
 
 def _how(state: NodeState, stderr: Path) -> str:
     if state.exit_code is None:
-        return f"was removed or killed at attempt {state.attempts} (see {stderr})"
+        return f"was removed or killed at attempt {state.attempts}: {last_words(stderr)}"
     if state.exit_code == UNUSABLE:
-        return f"cannot be carried out, and took the DAG with it (see {stderr})"
-    return f"failed at attempt {state.attempts} with exit code {state.exit_code} (see {stderr})"
+        return f"cannot be carried out, and took the DAG with it: {last_words(stderr)}"
+    return f"failed at attempt {state.attempts} with exit code {state.exit_code}: {last_words(stderr)}"
 
 
 def _seconds_left(record: DagRecord, states: Mapping[str, NodeState]) -> float | None:

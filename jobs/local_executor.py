@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import simulators
-from jobs.executor import Conditions, Hand, JobFailure, Progress
+from jobs.executor import Conditions, Hand, JobFailure, Progress, last_words
 from jobs.plan import PlannedJob
 from simulators import machine
 from simulators.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
@@ -174,7 +174,7 @@ def _settle(attempt: _Attempt, run: RunDirectory) -> JobFailure | None:
     attempt.fruitless = 0 if n_rows > attempt.n_rows else attempt.fruitless + 1
     attempt.n_rows = n_rows
     if code == UNUSABLE or attempt.fruitless >= _MAX_ATTEMPTS:
-        return JobFailure(job.name, f"{_how(code)}: {_last_words(run.stderr(job.name))}")
+        return JobFailure(job.name, f"{_how(code)}: {last_words(run.stderr(job.name))}")
     log.warning("job %s %s; trying again", job.name, _how(code))
     attempt.not_before = time.monotonic() + (_PAUSE if code == TRANSIENT else 0.0)
     attempt.process = None
@@ -187,14 +187,6 @@ def _how(code: int) -> str:
     if code == STOPPED:
         return "was stopped"
     return f"ended with exit code {code}"
-
-
-def _last_words(stderr: Path) -> str:
-    try:
-        lines = stderr.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        return f"see {stderr}"
-    return f"{lines[-1]} (see {stderr})" if lines else f"see {stderr}"
 
 
 def _count_rows(run: RunDirectory, planned: PlannedJob) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from jobs.dag import Dag, Node
 from jobs.executor import Conditions, Placement
@@ -14,7 +13,7 @@ from simulators.exit_codes import UNUSABLE
 COLLECT = "collect"  # the last node; jobs have a hyphen in their names
 
 
-def make_dag(planned: Sequence[PlannedJob], conditions: Conditions, site: Site, status_file: Path) -> Dag:
+def make_dag(planned: Sequence[PlannedJob], conditions: Conditions, site: Site) -> Dag:
     """Make the DAG of a submit.
 
     Parameters
@@ -25,8 +24,6 @@ def make_dag(planned: Sequence[PlannedJob], conditions: Conditions, site: Site, 
         What the sweep says.
     site : Site
         What is the same for all jobs.
-    status_file : Path
-        Where DAGMan writes the state of its nodes.
     """
     simulators = list(dict.fromkeys(one.job.simulator for one in planned))
     placement = {name: conditions.placement.get(name, Placement()) for name in simulators}
@@ -53,5 +50,4 @@ def make_dag(planned: Sequence[PlannedJob], conditions: Conditions, site: Site, 
         retries=int(site.settings["retries"]),
         fatal_code=UNUSABLE,
         throttles=throttles,
-        status_file=status_file,
     )

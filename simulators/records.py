@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -230,6 +231,14 @@ def write_summary(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, path: Pa
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
     with replacing(path) as temporary:
         pq.write_table(table, temporary)
+
+
+@lru_cache(maxsize=8)
+def empty_summary(schema: pa.Schema) -> bytes:
+    """Return the content of a summary file without rows: the same for thousands of jobs of a sweep."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(schema.empty_table(), sink)
+    return bytes(sink.getvalue())
 
 
 def read_summary(path: Path) -> pa.Table:

@@ -13,7 +13,7 @@ from typing import Any
 from simulators import machine
 from simulators.atomic_file import replacing
 from simulators.parameters import element, split_key, with_overrides
-from simulators.records import PHASES, Job, Point, read_summary, summary_schema, write_summary
+from simulators.records import PHASES, Job, Point, empty_summary, read_summary, summary_schema, write_summary
 
 PACKAGES = ("numpy", "pyarrow", "nest-simulator", "pygenn")
 
@@ -21,7 +21,9 @@ PACKAGES = ("numpy", "pyarrow", "nest-simulator", "pygenn")
 def start_summary(job: Job, path: Path) -> None:
     """Write the summary of a job that has no rows yet, unless there is one."""
     if not path.exists():
-        write_summary([], summary_schema(job.statistics, job.populations, _swept_examples(job)), path)
+        content = empty_summary(summary_schema(job.statistics, job.populations, _swept_examples(job)))
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
 
 
 class Summary:

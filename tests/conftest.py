@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from htcondor_pool import Pool, start_pool
 
 from gridsearch.parameters import read_defaults
 from simulators.simulator import SimulatorUnavailableError, find_simulator
@@ -47,3 +48,9 @@ def nest() -> Any:
     import nest
 
     return nest
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """An HTCondor pool of one machine, started with the first test that asks for it."""
+    yield from start_pool(tmp_path_factory.mktemp("pool"))

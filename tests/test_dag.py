@@ -76,7 +76,6 @@ def test_dag_is_written_exactly() -> None:
         final=Node("collect", "last"),
         retries=2,
         throttles={"cpu": 40},
-        status_file=Path("/r/sweep.status"),
     )
     assert dag_text(dag) == (
         "SUBMIT-DESCRIPTION cpu {\n"
@@ -98,7 +97,6 @@ def test_dag_is_written_exactly() -> None:
         "ABORT-DAG-ON b-2 78 RETURN 1\n"
         "MAXJOBS cpu 40\n"
         "FINAL collect last\n"
-        "NODE_STATUS_FILE /r/sweep.status 120\n"
     )
 
 
@@ -114,7 +112,6 @@ def test_dag_is_written_exactly() -> None:
         ({"nodes": [Node("a", "cpu", {}, "cpu")]}, "has no throttle"),
         ({"descriptions": {"cpu": {"executable": "x\n}"}}}, "must be one line"),
         ({"throttles": {"cpu": 0}}, "at least one"),
-        ({"status_file": Path("/my run/status")}, "white space"),
     ],
 )
 def test_what_cannot_be_written_is_refused(change: dict[str, object], rule: str) -> None:
@@ -167,7 +164,7 @@ def test_sweep_has_one_description_per_simulator_and_one_node_per_job() -> None:
         collect=("/usr/bin/python3", "-m", "gridsearch", "report", "/r", "--after-jobs"),
         environment={"PYTHONPATH": "/code"},
     )
-    dag = make_dag(jobs, conditions, Site("/r", "dag/code.zip", conditions.settings), Path("/r/status"))
+    dag = make_dag(jobs, conditions, Site("/r", "dag/code.zip", conditions.settings))
     assert list(dag.descriptions) == ["nest", "genn", "collect"]
     assert [(node.name, node.description, node.category) for node in dag.nodes] == [
         ("nest-1", "nest", "nest"),
@@ -367,3 +364,31 @@ def _run(archive: Path, folder: Path, *arguments: str) -> subprocess.CompletedPr
 def _environment() -> dict[str, str]:
     """Without the checkout on the path: what runs is what is in the archive."""
     return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+
+def test_dag_that_dies_at_once_says_why(tmp_path: Path) -> None:
+    pytest.importorskip("htcondor2")
+    run = RunDirectory(tmp_path)
+    folder = run.dag_folder(1)
+    folder.mkdir(parents=True)
+    write_record(DagRecord(3, UNUSABLE, {"nest-1": RecordedJob("nest", 2, 60.0)}), folder)
+    host = "<127.0.0.1:9618?addrs=127.0.0.1-9618>"
+    usages = ("Run Remote", "Run Local", "Total Remote", "Total Local")
+    transfers = ("Run Bytes Sent", "Run Bytes Received", "Total Bytes Sent", "Total Bytes Received")
+    (folder / "sweep.dag.dagman.log").write_text(
+        f"000 (007.000.000) 2026-11-21 12:34:09 Job submitted from host: {host}\n...\n"
+        "005 (007.000.000) 2026-11-21 12:34:10 Job terminated.\n"
+        "\t(1) Normal termination (return value 1)\n"
+        + "".join(f"\t\tUsr 0 00:00:00, Sys 0 00:00:00  -  {what} Usage\n" for what in usages)
+        + "".join(f"\t0  -  {what} By Job\n" for what in transfers)
+        + "...\n"
+    )
+    (folder / "sweep.dag.dagman.out").write_text(
+        "11/21/26 12:34:10 Warning: default node log file is in /tmp\n"
+        "11/21/26 12:34:10 ERROR: Warning is fatal error because of DAGMAN_USE_STRICT setting\n"
+    )
+    hand = htcondor_executor.look_up(run)
+    assert hand.jobs == ()
+    (failure,) = hand.failures
+    assert failure.job == "nest-1"
+    assert "did not run: Warning: default node log file is in /tmp ERROR: Warning is fatal" in failure.reason

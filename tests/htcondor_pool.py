@@ -1,0 +1,169 @@
+"""The pool of ``containers/`` as tests use it: its user submits inside its container, in a folder of ours.
+
+How long something takes depends on the machine, so tests wait until they see it; `PATIENCE` only bounds the wait.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+CONTAINERS = Path(__file__).parent.parent / "containers"
+NAME = "gridsearch-pool"
+WORK = "/home/sweeper/work"
+PATIENCE = 400.0  # s
+
+# Rows of jobs that run: their summaries are in the scratch folders, which are not the submitter's to read
+_COUNT_ROWS = """
+import sys
+from pathlib import Path
+import pyarrow.parquet as pq
+n_rows = 0
+for name in sys.argv[2:]:
+    for path in Path(sys.argv[1]).glob(f"dir_*/**/{name}.parquet"):
+        try:
+            n_rows += pq.read_metadata(path).num_rows
+        except OSError:
+            pass
+print(n_rows)
+"""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The running pool; `work` is the folder of its user, from outside."""
+
+    work: Path
+
+    def run(self, *command: str, code: int | None = 0, user: str = "sweeper") -> str:
+        """Run a command inside and return what it says; `code` is its expected exit code, None if any will do."""
+        inside = ["docker", "exec", "--user", user, NAME, *command]
+        done = subprocess.run(inside, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        said = done.stdout + done.stderr
+        assert code is None or done.returncode == code, f"{command} ended with {done.returncode}:\n{said}"
+        return said
+
+    def submit(self, sweep: str, *options: str, code: int = 0) -> str:
+        return self.run("python", "-m", "gridsearch", "submit", f"{sweep}.toml", *options, code=code)
+
+    def status(self, sweep: str, code: int, results: str = "results") -> str:
+        return self.run("python", "-m", "gridsearch", "status", f"{results}/{sweep}", code=code)
+
+    def cancel(self, sweep: str) -> str:
+        return self.run("python", "-m", "gridsearch", "cancel", f"results/{sweep}")
+
+    def queue(self, sweep: str, *attributes: str) -> list[str]:
+        """Attributes of the sweep's jobs in the queue, the DAG's own left out; a line each."""
+        mine = f'JobBatchName == "{sweep}" && JobUniverse != 7'
+        return self.run("condor_q", "-constraint", mine, "-af", *(attributes or ("ClusterId",))).splitlines()
+
+    def wait(self, sweep: str) -> None:
+        """Wait until nothing of a sweep is in the queue."""
+        mine = ("condor_q", "-constraint", f'JobBatchName == "{sweep}"', "-af", "ClusterId")
+        self.until(lambda: not self.run(*mine).strip(), f"sweep {sweep} does not end", sweep)
+
+    def until(self, holds: Callable[[], bool], complaint: str, sweep: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            if time.monotonic() > deadline:
+                queue = self.run("condor_q", "-nobatch", "-allusers", code=None)
+                logs = [path.read_text(errors="replace")[-2000:] for path in self.root(sweep).glob("logs/*.err")]
+                pytest.fail("\n".join([complaint, queue, self.run("condor_q", "-hold", code=None), *logs]))
+            time.sleep(0.5)
+
+    def until_running(self, sweep: str) -> None:
+        self.until(lambda: "2" in self.queue(sweep, "JobStatus"), "no job runs", sweep)
+
+    def until_rows_in_flight(self, sweep: str) -> None:
+        """Wait until a job that goes on has finished a point."""
+        names = [path.stem for path in self.root(sweep).glob("jobs/*.json")]
+        folder = self.run("condor_config_val", "EXECUTE").strip()
+        count = ("python", "-c", _COUNT_ROWS, folder, *names)
+        self.until(lambda: int(self.run(*count, user="root")) > 0, "no point is finished", sweep)
+
+    def root(self, sweep: str, results: str = "results") -> Path:
+        return self.work / results / sweep
+
+    def rows(self, sweep: str, results: str = "results") -> pd.DataFrame:
+        files = sorted((self.root(sweep, results) / "summaries").glob("*.parquet"))
+        tables = [pq.read_table(file, partitioning=None).to_pandas() for file in files]
+        return pd.concat([table for table in tables if len(table)], ignore_index=True)
+
+    def job_points(self, sweep: str) -> int:
+        """Points in all job files of a run."""
+        return sum(len(json.loads(path.read_text())["points"]) for path in self.root(sweep).glob("jobs/*.json"))
+
+    def events(self, sweep: str, number: int = 1) -> str:
+        path = self.root(sweep) / "dag" / f"{number:03d}" / "sweep.dag.nodes.log"
+        return path.read_text() if path.exists() else ""
+
+    def collected(self, sweep: str, results: str = "results") -> str:
+        """What the last node of the DAG said."""
+        return (self.root(sweep, results) / "logs" / "collect.out").read_text()
+
+    def write(
+        self,
+        name: str,
+        n_points: int = 2,
+        *,
+        simulators: Sequence[str] = ("nest",),
+        duration: float = 300.0,
+        minutes: float = 0.01,
+        rest: str = "",
+        **jobs: str,
+    ) -> str:
+        """Write a sweep of a network of 500 neurons and return its name; `jobs` are lines of ``[jobs.<key>]``.
+
+        A job holds a point, unless `minutes` says otherwise. The stand-in for a simulator runs in NEST's image.
+        """
+        if "poisson" in simulators:
+            jobs["poisson"] = f'image = "gridsearch-nest:latest"\n{jobs.get("poisson", "")}'
+        values = [round(1.0 + 1.5 * i / n_points, 3) for i in range(n_points)]
+        (self.work / f"{name}.toml").write_text(
+            f'name = "{name}"\nmodel = "clustered"\nsimulators = {json.dumps(simulators)}\n'
+            "[parameters]\nN_E = 400\nN_I = 100\nQ = 4\n"
+            f"[axes]\nI_th_E = {{ values = {values} }}\n"
+            f"[simulation]\nwarmup = 100.0\nduration = {duration}\n"
+            f'{rest}\n[jobs]\nexecutor = "htcondor"\nminutes_per_job = {minutes}\n'
+            + "".join(f"[jobs.{key}]\n{lines}\n" for key, lines in jobs.items())
+        )
+        return name
+
+
+def assert_complete(rows: pd.DataFrame, n_points: int) -> None:
+    """Every point has one good row."""
+    assert rows["status"].tolist() == ["ok"] * n_points
+    assert not rows.duplicated(["point_id", "simulator"]).any(), "a point ran twice"
+
+
+def start_pool(work: Path) -> Iterator[Pool]:
+    """Build the images where needed, start the pool and stop it in the end; for a fixture."""
+    if shutil.which("docker") is None or subprocess.run(["docker", "version"], capture_output=True).returncode:
+        _unless_ci("no Docker Engine answers (containers/docker_engine.sh start)")
+    if subprocess.run(["docker", "container", "inspect", NAME], capture_output=True).returncode == 0:
+        pytest.fail(f"a container {NAME} is there already; stop it with: make pool-stop")
+    environment = {**os.environ, "GRIDSEARCH_POOL_WORK": str(work), "GRIDSEARCH_POOL_GPUS": "1"}
+    try:
+        for target in ("images", "pool"):
+            command = ["make", "-C", str(CONTAINERS), target]
+            made = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)
+            assert made.returncode == 0, f"make {target}:\n{(made.stdout + made.stderr)[-4000:]}"
+        yield Pool(work)
+    finally:
+        subprocess.run(["make", "-C", str(CONTAINERS), "pool-stop"], env=environment, capture_output=True, check=True)
+
+
+def _unless_ci(reason: str) -> None:
+    if os.environ.get("CI", "").lower() in {"1", "true"}:
+        pytest.fail(f"continuous integration must test on a pool: {reason}")
+    pytest.skip(reason)
