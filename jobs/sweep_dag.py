@@ -1,4 +1,8 @@
-"""From planned jobs to their DAG. Pure."""
+"""From planned jobs to their DAG. Pure.
+
+A DAG may have any number of jobs: DAGMan keeps at most ``DAGMAN_MAX_JOBS_IDLE`` idle ones (1,000) in the queue and
+submits the next as these start, as late materialization would; ``max_running`` lowers that for a simulator.
+"""
 
 from __future__ import annotations
 

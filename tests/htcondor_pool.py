@@ -21,7 +21,7 @@ import pytest
 CONTAINERS = Path(__file__).parent.parent / "containers"
 NAME = "gridsearch-pool"
 WORK = "/home/sweeper/work"
-PATIENCE = 400.0  # s
+PATIENCE = 600.0  # s
 
 # Rows of jobs that run: their summaries are in the scratch folders, which are not the submitter's to read
 _COUNT_ROWS = """
