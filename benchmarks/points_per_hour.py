@@ -125,7 +125,8 @@ def main() -> None:
     print(
         f"{arguments.neurons} neurons, {expected_synapses(network):.3g} synapses, "
         f"{(1000.0 + arguments.duration) * 1e-3:g} s of biology per point, {arguments.cores} cores of "
-        f"{machine.processor()}, load before {os.getloadavg()[0]:.1f}",
+        f"{machine.processor()}, load before {os.getloadavg()[0]:.1f}, OMP_WAIT_POLICY = "
+        f"{os.environ.get('OMP_WAIT_POLICY', 'not set')}",
         flush=True,
     )
     with tempfile.TemporaryDirectory() as folder:

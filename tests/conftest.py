@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from htcondor_pool import Pool, start_pool
 
 from gridsearch.parameters import read_defaults
-from simulators.simulator import SimulatorUnavailableError, find_simulator
+from simulators.records import Simulation
+from simulators.simulator import Simulator, SimulatorUnavailableError, find_simulator
 
-# Threads that wait for each other by spinning take the cores from one another where tests share them.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+OpenSimulator = Callable[[Simulation], Simulator]
 
 
 def require_simulator(name: str, settings: Mapping[str, Any]) -> None:
@@ -44,7 +45,9 @@ def small(defaults: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def nest() -> Any:
     """PyNEST, once a simulator has set it up."""
-    require_simulator("nest", default_settings("nest"))
+    settings = default_settings("nest")
+    require_simulator("nest", settings)
+    find_simulator("nest").open_simulator(Simulation(0.1, 0.0, 100.0), settings)
     import nest
 
     return nest
@@ -54,3 +57,26 @@ def nest() -> Any:
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """An HTCondor pool of one machine, started with the first test that asks for it."""
     yield from start_pool(tmp_path_factory.mktemp("pool"))
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of GeNN models that all tests share."""
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(("nest", {"threads": 1}), marks=pytest.mark.nest, id="nest"),
+        pytest.param(("nest", {"threads": 2}), marks=pytest.mark.nest, id="nest, 2 threads"),
+        pytest.param(("genn", {"backend": "single_threaded_cpu"}), marks=pytest.mark.genn, id="genn"),
+    ]
+)
+def engine(request: pytest.FixtureRequest, cache: Path) -> OpenSimulator:
+    """Open each of the simulators that simulate."""
+    name, changes = request.param
+    settings = default_settings(name) | changes
+    if name == "genn":
+        settings["cache"] = str(cache)
+    require_simulator(name, settings)
+    return lambda simulation: find_simulator(name).open_simulator(simulation, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from simulators.network import Network
 from simulators.simulator import PointFailure, Recording, Simulator
 
 Spikes = dict[str, tuple[tuple[int, int], ...]]
+Pairs = dict[str, list[tuple[int, int]]]
 
 
 def no_check() -> None:
@@ -37,4 +39,14 @@ def run_fresh(simulator: Simulator, networks: Sequence[Network], seed: int) -> l
     for network in networks:
         simulator.build(network, seed)
         found.append(run_one(simulator, network))
+    return found
+
+
+def genn_connections(simulator: Any) -> Pairs:
+    """(source, target) of every synapse that GeNN has built, by projection."""
+    found = {}
+    for name, group in simulator._built.synapses.items():
+        group.pull_connectivity_from_device()
+        sources, targets = group.get_sparse_pre_inds(), group.get_sparse_post_inds()
+        found[name] = list(zip(sources.tolist(), targets.tolist(), strict=True))
     return found

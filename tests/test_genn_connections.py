@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import networks
 import numpy as np
 import pytest
 from conftest import default_settings, require_simulator
-from recordings import run_one
+from recordings import Pairs, genn_connections, run_one
 
 from simulators.distributions import Uniform
 from simulators.genn_network import GennNetwork
@@ -21,14 +20,9 @@ from simulators.genn_simulator import GennSimulator, open_simulator
 from simulators.models.clustered import make_network
 from simulators.network import (
     Bernoulli,
-    ConnectionList,
-    FixedIndegree,
-    FixedTotalNumber,
     Network,
-    OneToOne,
     Population,
     Projection,
-    expected_synapses,
 )
 from simulators.records import Simulation
 
@@ -38,17 +32,10 @@ SIMULATION = Simulation(dt=0.1, warmup=0.0, duration=100.0)
 SEED = 5
 CPU = {**default_settings("genn"), "backend": "single_threaded_cpu"}
 
-Pairs = dict[str, list[tuple[int, int]]]
-
 
 @pytest.fixture(autouse=True)
 def _needs_genn() -> None:
     require_simulator("genn", CPU)
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("compiled")
 
 
 @pytest.fixture
@@ -67,33 +54,9 @@ def connect(simulator: GennSimulator) -> Callable[..., Pairs]:
 
     def read(network: Network, seed: int = SEED) -> Pairs:
         simulator.build(network, seed)
-        found = {}
-        for name, group in built(simulator).synapses.items():
-            group.pull_connectivity_from_device()
-            sources, targets = group.get_sparse_pre_inds(), group.get_sparse_post_inds()
-            found[name] = list(zip(sources.tolist(), targets.tolist(), strict=True))
-        return found
+        return genn_connections(simulator)
 
     return read
-
-
-def test_bernoulli_within_and_between_clusters_without_autapses(small: dict[str, Any], connect: Any) -> None:
-    network = make_network(small)
-    found = connect(network)
-    for projection in network.projections:
-        pairs = found[projection.name]
-        assert len(set(pairs)) == len(pairs), "no multapses"
-        per_source, per_target = network[projection.source].cluster_size, network[projection.target].cluster_size
-        same = {source // per_source == target // per_target for source, target in pairs}
-        assert same == {projection.pairs == "within"}
-        n_source, n_target = network[projection.source].size, network[projection.target].size
-        possible = n_source * n_target / 4 * (1 if projection.pairs == "within" else 3)
-        if projection.source == projection.target:
-            assert all(source != target for source, target in pairs)
-            possible -= n_target if projection.pairs == "within" else 0
-        assert isinstance(projection.rule, Bernoulli)
-        p = projection.rule.probability
-        assert abs(len(pairs) - p * possible) < 4.5 * np.sqrt(p * (1 - p) * possible)
 
 
 @pytest.mark.parametrize("probability", [0.003, 0.1, 0.5, 0.97])
@@ -127,66 +90,6 @@ def test_pairs_are_connected_independently_and_alike(probability: float, connect
     assert abs((signal[:, :-1] * signal[:, 1:]).mean()) < limit * 1.1
 
 
-@pytest.mark.parametrize("probability", [0.0, 1.0])
-def test_none_and_all(probability: float, connect: Any) -> None:
-    neuron = networks.microcircuit().populations[0].parameters
-    populations = (Population("A", 12, "lif_psc_exp", neuron, {}, 3), Population("B", 6, "lif_psc_exp", neuron, {}, 3))
-    rule = Bernoulli(probability)
-    found = connect(
-        Network(
-            populations,
-            (
-                Projection("all", "A", "A", rule, 1.0, 0.1, "excitatory"),
-                Projection("within", "B", "A", rule, 1.0, 0.1, "excitatory", "within"),
-                Projection("between", "A", "B", rule, 1.0, 0.1, "inhibitory", "between"),
-            ),
-        )
-    )
-    pairs = {
-        "all": {(s, t) for s in range(12) for t in range(12) if s != t},
-        "within": {(s, t) for s in range(6) for t in range(12) if s // 2 == t // 4},
-        "between": {(s, t) for s in range(12) for t in range(6) if s // 4 != t // 2},
-    }
-    for name, expected in pairs.items():
-        assert len(found[name]) == len(set(found[name]))
-        assert set(found[name]) == (expected if probability else set())
-
-
-@pytest.mark.parametrize("n_clusters", [1, 4])
-def test_fixed_indegree_is_exact(small: dict[str, Any], connect: Any, n_clusters: int) -> None:
-    network = make_network({**small, "fixed_indegree": True, "Q": n_clusters, "jep": 1.0})
-    found = connect(network)
-    for projection in network.projections:
-        assert isinstance(projection.rule, FixedIndegree)
-        indegree = Counter(target for _, target in found[projection.name])
-        assert indegree == dict.fromkeys(range(network[projection.target].size), projection.rule.indegree)
-        assert {source for source, _ in found[projection.name]} == set(range(network[projection.source].size))
-        if projection.source == projection.target:
-            assert all(source != target for source, target in found[projection.name])
-        if projection.pairs != "all":
-            sizes = network[projection.source].cluster_size, network[projection.target].cluster_size
-            same = {source // sizes[0] == target // sizes[1] for source, target in found[projection.name]}
-            assert same == {projection.pairs == "within"}
-
-
-def test_fixed_total_number_and_lists_are_exact(small: dict[str, Any], connect: Any) -> None:
-    neuron = make_network(small)["E"].parameters
-    sources, targets = np.array([0, 3, 3, 9]), np.array([1, 1, 1, 7])
-    network = Network(
-        (Population("A", 10, "lif_psc_exp", neuron), Population("B", 8, "lif_psc_exp", neuron)),
-        (
-            Projection("total", "A", "B", FixedTotalNumber(300), 1.0, 0.1, "excitatory"),
-            Projection("one", "A", "A", OneToOne(), 1.0, 0.1, "excitatory"),
-            Projection("list", "A", "B", ConnectionList(sources, targets), 1.0, 0.1, "excitatory"),
-        ),
-    )
-    found = connect(network)
-    assert len(found["total"]) == 300
-    assert len(set(found["total"])) < 81  # 80 pairs: there are multapses
-    assert sorted(found["one"]) == [(k, k) for k in range(10)]
-    assert sorted(found["list"]) == sorted(zip(sources.tolist(), targets.tolist(), strict=True))
-
-
 def test_drawn_weights_and_delays_have_their_moments(simulator: GennSimulator) -> None:
     simulator.build(networks.microcircuit(), SEED)
     for name, mean_weight, mean_delay in (("23E_4E", 175.6, 1.5), ("23E_23I", -351.2, 0.75)):
@@ -199,16 +102,6 @@ def test_drawn_weights_and_delays_have_their_moments(simulator: GennSimulator) -
         assert delays.min() >= 0.1
         assert delays.mean() == pytest.approx(mean_delay, rel=0.1)  # cut at 0.1 ms: a little more
         assert abs(np.corrcoef(weights, delays)[0, 1]) < 5.0 / np.sqrt(weights.size)
-
-
-def test_synapses_are_counted(small: dict[str, Any], simulator: GennSimulator) -> None:
-    for network in (make_network(small), networks.microcircuit(), networks.explicit_lists()):
-        build = simulator.build(network, SEED)
-        assert set(build.phases) == {"t_compile", "t_build"}
-        if all(not isinstance(p.rule, Bernoulli) for p in network.projections):
-            assert build.n_synapses == expected_synapses(network)
-        else:
-            assert abs(build.n_synapses - 0.308 * 500**2) < 0.05 * 0.308 * 500**2
 
 
 def test_connectivity_depends_on_the_seed_alone_and_no_seed_compiles(

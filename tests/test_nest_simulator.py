@@ -1,10 +1,11 @@
-"""NEST: a point's spikes depend on the point alone, and the network is the one described."""
+"""NEST: the network is the one described, and spikes come when they should."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import networks
@@ -13,21 +14,17 @@ import pytest
 from conftest import require_simulator
 from recordings import no_check, run_fresh, run_one, spikes_of
 
-from simulators.distributions import Normal, Uniform
 from simulators.models.clustered import make_network
 from simulators.nest_simulator import open_simulator
 from simulators.network import (
-    Bernoulli,
     Network,
     OneToOne,
-    PoissonDrive,
     Population,
     Projection,
     StepCurrent,
-    structure_of,
 )
 from simulators.records import Simulation
-from simulators.simulator import PointFailure, PointStopped, Recording
+from simulators.simulator import Recording
 
 pytestmark = pytest.mark.nest
 
@@ -38,125 +35,6 @@ SEED = 5
 @pytest.fixture(autouse=True)
 def _needs_nest() -> None:
     require_simulator("nest", {"threads": 1})
-
-
-def assert_order_does_not_matter(points: Sequence[Network], threads: int, simulation: Simulation = SIMULATION) -> None:
-    """Compare points on one build, in several orders, with each on a build of its own."""
-    assert len({structure_of(point) for point in points}) == 1
-    simulator = open_simulator(simulation, {"threads": threads})
-    fresh = run_fresh(simulator, points, SEED)
-    assert len({str(spikes) for spikes in fresh}) == len(points), "points that do not differ prove nothing"
-    assert sum(len(trains) for spikes in fresh for trains in spikes.values()) > 100
-    indices = list(range(len(points)))
-    orders = [indices[::-1], random.Random(1).sample(indices * 2, len(indices) * 2)]
-    for order in orders:
-        simulator.build(points[order[-1]], SEED)
-        for index in order:
-            assert run_one(simulator, points[index]) == fresh[index], f"point {index} in the order {order}"
-    simulator.close()
-
-
-NEURON_AXES: list[dict[str, Any]] = [
-    {},
-    {"tau_m_E": 12.0},
-    {"I_th_E": 1.2},
-    {"t_ref": 2.0},
-    {"tau_syn_cv": 0.05},
-    {"I_th_E": 0.1, "I_th_I": 0.1},
-    {"V_th": 15.0, "V_reset": 3.0, "delta_I_E": 0.2},
-    {"tau_syn_E": 6.0, "C_m": 1.5},
-]
-WEIGHT_AXES: list[dict[str, Any]] = [{}, {"jep": 1.0}, {"ge": 1.6}, {"gie": 0.7}, {"gi": 0.5, "jep": 3.5}]
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("axes", [NEURON_AXES, WEIGHT_AXES], ids=["neurons", "weights"])
-def test_clustered_points_are_the_same_in_any_order(
-    small: dict[str, Any], axes: list[dict[str, Any]], threads: int
-) -> None:
-    assert_order_does_not_matter([make_network({**small, **changes}) for changes in axes], threads)
-
-
-def test_axes_together_are_the_same_in_any_order(small: dict[str, Any]) -> None:
-    fixed = {**small, "fixed_indegree": True, "delay": 0.7, "init_at_current": True}
-    assert_order_does_not_matter([make_network({**fixed, **changes}) for changes in NEURON_AXES + WEIGHT_AXES[1:]], 1)
-
-
-def stimulated(small: dict[str, Any], amplitude: float, onset: float, offset: float) -> Network:
-    stimulus = {"stim_clusters": [1], "stim_onsets": [onset], "stim_offsets": [offset]}
-    return make_network({**small, **stimulus, "stim_amplitude": amplitude})
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_step_currents_are_the_same_in_any_order(small: dict[str, Any], threads: int) -> None:
-    # Currents that are on at the end of a recording, and from its start, must not leak into the next point.
-    points = [
-        stimulated(small, 2.0, 20.0, 200.0),
-        stimulated(small, 0.0, 50.0, 60.0),
-        stimulated(small, 1.0, 0.0, 50.0),
-        stimulated(small, 3.0, 150.0, 1000.0),
-        stimulated({**small, "jep": 1.0}, 3.0, 199.9, 200.0),
-    ]
-    assert_order_does_not_matter(points, threads)
-
-
-def driven(rate: float, weight: float, delay: Any, synapse: float = 40.0, t_ref: float = 2.0) -> Network:
-    """Neurons under Poisson drive, with recurrent delays of several steps."""
-    neuron = {
-        "C_m": 250.0, "tau_m": 10.0, "E_L": -65.0, "V_reset": -65.0, "V_th": -50.0, "t_ref": t_ref,
-        "tau_syn_ex": 0.5, "tau_syn_in": 1.0, "I_e": 0.0,
-    }  # fmt: skip
-    populations = (
-        Population("E", 80, "lif_psc_exp", neuron, {"V_m": Uniform(-65.0, -50.0)}),
-        Population("I", 20, "lif_psc_exp", neuron, {"V_m": Uniform(-65.0, -50.0)}),
-    )
-    projections = tuple(
-        Projection(target + source, source, target, Bernoulli(0.2), synapse if source == "E" else -4.0 * synapse,
-                   delay, "excitatory" if source == "E" else "inhibitory")
-        for target in "EI" for source in "EI"
-    )  # fmt: skip
-    return Network(populations, projections, tuple(PoissonDrive(f"to_{x}", x, rate, weight, 1.5) for x in "EI"))
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize(
-    "delay", [1.5, Normal(1.5, 0.75, 0.3, 5.0), Uniform(2.0, 4.0)], ids=["one", "normal", "uniform"]
-)
-def test_poisson_drive_and_delays_are_the_same_in_any_order(threads: int, delay: Any) -> None:
-    points = [
-        driven(8000.0, 87.8, delay),
-        driven(12000.0, 87.8, delay),
-        driven(8000.0, 120.0, delay, synapse=10.0),
-        driven(0.0, 87.8, delay, t_ref=3.0),
-        driven(20000.0, 100.0, delay, t_ref=10.0),
-    ]
-    assert_order_does_not_matter(points, threads)
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_microcircuit_runs_and_is_the_same_in_any_order(threads: int) -> None:
-    assert_order_does_not_matter([networks.microcircuit(rate) for rate in (12_000.0, 14_000.0, 9_000.0)], threads)
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_vogels_abbott_runs_and_is_the_same_in_any_order(threads: int) -> None:
-    points = [
-        networks.vogels_abbott(),
-        networks.vogels_abbott(weight_E=160.0),
-        networks.vogels_abbott(weight_I=400.0),
-        networks.vogels_abbott(kick=900.0),
-    ]
-    assert_order_does_not_matter(points, threads)
-
-
-def test_explicit_lists_run_and_are_the_same_in_any_order() -> None:
-    quiet = networks.explicit_lists()
-    glomeruli, *cells = quiet.populations
-    points = [
-        replace(quiet, populations=(replace(glomeruli, parameters={**glomeruli.parameters, "rate": rate}), *cells))
-        for rate in (150.0, 400.0, 250.0)
-    ]
-    assert_order_does_not_matter(points, 1)
 
 
 def test_a_kick_ends(small: dict[str, Any]) -> None:
@@ -190,43 +68,6 @@ def test_a_source_spikes_from_start_to_stop_and_arrives_after_its_delay(neuron: 
     assert len(steps) > 100
     assert 420 <= min(steps) <= 425  # 40 ms and the delay, in steps
     assert 615 <= max(steps) <= 635  # a conductance lasts a little
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_nothing_is_left_of_a_point_that_diverged(small: dict[str, Any], threads: int) -> None:
-    simulator = open_simulator(replace(SIMULATION, max_rate=60.0), {"threads": threads})
-    points = [make_network({**small, "I_th_E": current}) for current in (1.0, 1.5)]
-    wild = make_network({**small, "I_th_E": 20.0, "gie": 0.1})
-    fresh = run_fresh(simulator, points, SEED)
-    simulator.build(points[0], SEED)
-    for index in (0, 1, 1, 0):
-        (failure,) = simulator.run([wild], no_check)
-        assert isinstance(failure, PointFailure)
-        assert failure.status == "diverged"
-        assert "max_rate = 60 Hz" in failure.reason
-        assert run_one(simulator, points[index]) == fresh[index]
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("describe", [make_network, lambda changed: stimulated(changed, 3.0, 10.0, 390.0)])
-def test_nothing_is_left_of_a_point_that_was_stopped_in_mid_run(
-    small: dict[str, Any], threads: int, describe: Callable[[dict[str, Any]], Network]
-) -> None:
-    simulator = open_simulator(Simulation(0.1, 50.0, 400.0), {"threads": threads})
-    points = [describe({**small, "I_th_E": current}) for current in (1.2, 2.0)]
-    fresh = run_fresh(simulator, points, SEED)
-    simulator.build(points[0], SEED)
-    times = []
-
-    def stop_at_second_look() -> None:
-        times.append(None)
-        if len(times) % 2 == 0:
-            raise PointStopped
-
-    for index in (0, 1, 1, 0):
-        with pytest.raises(PointStopped):
-            simulator.run([points[1]], stop_at_second_look)
-        assert run_one(simulator, points[index]) == fresh[index]
 
 
 def test_threads_belong_to_the_identity_of_a_result(small: dict[str, Any]) -> None:
@@ -335,3 +176,22 @@ def test_phases_of_a_recording_add_up_to_the_call(small: dict[str, Any]) -> None
     wall = time.perf_counter() - begin
     assert isinstance(recording, Recording)
     assert sum(recording.phases.values()) == pytest.approx(wall, abs=0.01)
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "PASSIVE"), ("active", "ACTIVE")])
+def test_threads_wait_without_spinning_unless_the_user_wants_them_to(
+    given: str | None, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # libgomp prints what it was loaded with
+    monkeypatch.setenv("OMP_DISPLAY_ENV", "true")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    code = (
+        "from simulators.nest_simulator import open_simulator\n"
+        "from simulators.records import Simulation\n"
+        "open_simulator(Simulation(0.1, 0.0, 1.0), {'threads': 2})"
+    )
+    root = Path(__file__).resolve().parent.parent
+    said = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stderr
+    assert f"OMP_WAIT_POLICY = '{used}'" in said

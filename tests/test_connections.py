@@ -1,0 +1,163 @@
+"""The synapses are those of the description, on every simulator that simulates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import networks
+import numpy as np
+import pytest
+from conftest import OpenSimulator, default_settings, require_simulator
+from recordings import Pairs, genn_connections
+
+from simulators.models.clustered import make_network
+from simulators.nest_network import DRAWN, create_network
+from simulators.network import (
+    Bernoulli,
+    ConnectionList,
+    FixedIndegree,
+    FixedTotalNumber,
+    Network,
+    OneToOne,
+    Population,
+    Projection,
+    expected_synapses,
+)
+from simulators.records import Simulation
+from simulators.simulator import find_simulator
+
+SEED = 5
+
+Connect = Callable[[Network], Pairs]
+
+
+def connect_in_nest(nest: Any, network: Network) -> Pairs:
+    """Connect in a kernel that keeps the table of sources."""
+    nest.ResetKernel()
+    nest.resolution = 0.1
+    nest.local_num_threads = 2
+    nest.rng_seed = 12
+    made = create_network(nest, network)
+    found = {}
+    for projection in network.projections:
+        source, target = made.nodes[projection.source], made.nodes[projection.target]
+        table = nest.GetConnections(source, target, synapse_model=made.models.get(projection.name, DRAWN))
+        sources = np.array(list(table.sources())) - source[0].global_id if len(table) else np.array([])
+        targets = np.array(list(table.targets())) - target[0].global_id if len(table) else np.array([])
+        found[projection.name] = list(zip(sources.tolist(), targets.tolist(), strict=True))
+    return found
+
+
+def connect_in_genn(cache: Path, network: Network) -> Pairs:
+    settings = default_settings("genn") | {"backend": "single_threaded_cpu", "cache": str(cache)}
+    require_simulator("genn", settings)
+    simulator = find_simulator("genn").open_simulator(Simulation(0.1, 0.0, 100.0), settings)
+    simulator.build(network, SEED)
+    return genn_connections(simulator)
+
+
+@pytest.fixture(params=[pytest.param("nest", marks=pytest.mark.nest), pytest.param("genn", marks=pytest.mark.genn)])
+def connect(request: pytest.FixtureRequest, cache: Path) -> Connect:
+    """(source, target) of every synapse, by projection."""
+    if request.param == "nest":
+        nest = request.getfixturevalue("nest")
+        return lambda network: connect_in_nest(nest, network)
+    return lambda network: connect_in_genn(cache, network)
+
+
+def test_bernoulli_within_and_between_clusters_without_autapses(small: dict[str, Any], connect: Connect) -> None:
+    network = make_network(small)
+    found = connect(network)
+    for projection in network.projections:
+        pairs = found[projection.name]
+        assert len(set(pairs)) == len(pairs), "no multapses"
+        per_source, per_target = network[projection.source].cluster_size, network[projection.target].cluster_size
+        same = {source // per_source == target // per_target for source, target in pairs}
+        assert same == {projection.pairs == "within"}
+        n_source, n_target = network[projection.source].size, network[projection.target].size
+        possible = n_source * n_target / 4 * (1 if projection.pairs == "within" else 3)
+        if projection.source == projection.target:
+            assert all(source != target for source, target in pairs)
+            possible -= n_target if projection.pairs == "within" else 0
+        assert isinstance(projection.rule, Bernoulli)
+        p = projection.rule.probability
+        assert abs(len(pairs) - p * possible) < 4.5 * np.sqrt(p * (1 - p) * possible)
+
+
+def test_every_target_and_source_takes_part(small: dict[str, Any], connect: Connect) -> None:
+    pairs = connect(make_network(small))["EI_between"]
+    assert {source for source, _ in pairs} == set(range(100))
+    assert {target for _, target in pairs} == set(range(400))
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_none_and_all(probability: float, connect: Connect) -> None:
+    neuron = networks.microcircuit().populations[0].parameters
+    populations = (Population("A", 12, "lif_psc_exp", neuron, {}, 3), Population("B", 6, "lif_psc_exp", neuron, {}, 3))
+    rule = Bernoulli(probability)
+    found = connect(
+        Network(
+            populations,
+            (
+                Projection("all", "A", "A", rule, 1.0, 0.1, "excitatory"),
+                Projection("within", "B", "A", rule, 1.0, 0.1, "excitatory", "within"),
+                Projection("between", "A", "B", rule, 1.0, 0.1, "inhibitory", "between"),
+            ),
+        )
+    )
+    pairs = {
+        "all": {(s, t) for s in range(12) for t in range(12) if s != t},
+        "within": {(s, t) for s in range(6) for t in range(12) if s // 2 == t // 4},
+        "between": {(s, t) for s in range(12) for t in range(6) if s // 4 != t // 2},
+    }
+    for name, expected in pairs.items():
+        assert len(found[name]) == len(set(found[name]))
+        assert set(found[name]) == (expected if probability else set())
+
+
+@pytest.mark.parametrize("n_clusters", [1, 4])
+def test_fixed_indegree_is_exact(small: dict[str, Any], connect: Connect, n_clusters: int) -> None:
+    network = make_network({**small, "fixed_indegree": True, "Q": n_clusters, "jep": 1.0})
+    found = connect(network)
+    for projection in network.projections:
+        assert isinstance(projection.rule, FixedIndegree)
+        indegree = Counter(target for _, target in found[projection.name])
+        assert indegree == dict.fromkeys(range(network[projection.target].size), projection.rule.indegree)
+        assert {source for source, _ in found[projection.name]} == set(range(network[projection.source].size))
+        if projection.source == projection.target:
+            assert all(source != target for source, target in found[projection.name])
+        if projection.pairs != "all":
+            sizes = network[projection.source].cluster_size, network[projection.target].cluster_size
+            same = {source // sizes[0] == target // sizes[1] for source, target in found[projection.name]}
+            assert same == {projection.pairs == "within"}
+
+
+def test_fixed_total_number_and_lists_are_exact(small: dict[str, Any], connect: Connect) -> None:
+    neuron = make_network(small)["E"].parameters
+    sources, targets = np.array([0, 3, 3, 9]), np.array([1, 1, 1, 7])
+    network = Network(
+        (Population("A", 10, "lif_psc_exp", neuron), Population("B", 8, "lif_psc_exp", neuron)),
+        (
+            Projection("total", "A", "B", FixedTotalNumber(300), 1.0, 0.1, "excitatory"),
+            Projection("one", "A", "A", OneToOne(), 1.0, 0.1, "excitatory"),
+            Projection("list", "A", "B", ConnectionList(sources, targets), 1.0, 0.1, "excitatory"),
+        ),
+    )
+    found = connect(network)
+    assert len(found["total"]) == 300
+    assert len(set(found["total"])) < 81  # 80 pairs: there are multapses
+    assert sorted(found["one"]) == [(k, k) for k in range(10)]
+    assert sorted(found["list"]) == sorted(zip(sources.tolist(), targets.tolist(), strict=True))
+
+
+def test_synapses_are_counted(small: dict[str, Any], engine: OpenSimulator) -> None:
+    simulator = engine(Simulation(0.1, 50.0, 200.0))
+    for network in (make_network(small), networks.microcircuit(), networks.explicit_lists()):
+        build = simulator.build(network, SEED)
+        if all(not isinstance(projection.rule, Bernoulli) for projection in network.projections):
+            assert build.n_synapses == expected_synapses(network)
+        else:
+            assert abs(build.n_synapses - 0.308 * 500**2) < 0.05 * 0.308 * 500**2
