@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         draw_statistic,
         draw_times,
         draw_timing,
+        figures_are_current,
     )
     from analysis.report import write_report
     from analysis.report_tables import parameters_table
@@ -74,6 +75,7 @@ __all__ = [
     "draw_times",
     "draw_timing",
     "feasibility_grid",
+    "figures_are_current",
     "fit_cost",
     "fit_time",
     "kl_divergence",
@@ -134,6 +136,7 @@ _LATER = {
         "draw_statistic",
         "draw_times",
         "draw_timing",
+        "figures_are_current",
     ),
     "analysis.report": ("write_report",),
     "analysis.report_tables": ("parameters_table",),

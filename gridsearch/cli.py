@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+import pandas as pd
+
 import analysis
 from gridsearch import display
 from gridsearch.input_files import InputError, Problem
@@ -163,24 +165,23 @@ def _submit(options: argparse.Namespace) -> int:
         return _conclude(plan.run)
 
 
-def _conclude(run: RunDirectory) -> int:
-    """Draw the figures, say where everything is, and return the exit code the rows deserve."""
+def _conclude(run: RunDirectory, anew: bool = False) -> int:
+    """Draw the figures if there is news, say where everything is, and return the exit code the rows deserve."""
     table = analysis.open_run(run.root)
-    figures = analysis.draw_figures(run.root)
+    if anew or not analysis.figures_are_current(run.root):
+        analysis.draw_figures(run.root)
     n_good = int((table["status"] == "ok").sum())
     display.say(f"{n_good} of {len(table)} results are good")
-    for reason in _reasons(run):
+    for reason in _reasons(table):
         display.say(reason)
     display.say(f"results: {run.root}")
-    for figure in figures:
-        if figure.suffix == ".png":
-            display.say(f"figure:  {figure}")
+    for figure in sorted(run.figures.glob("*.png")):
+        display.say(f"figure:  {figure}")
     return DONE if n_good == len(table) else SOME_FAILED
 
 
-def _reasons(run: RunDirectory) -> list[str]:
+def _reasons(table: pd.DataFrame) -> list[str]:
     """Return the most frequent reasons of points without a good result."""
-    table = analysis.open_run(run.root)
     bad = table[~table["status"].isin(["ok", "missing"])]
     seen = Counter(zip(bad["simulator"], bad["status"], bad["error"], strict=True))
     return [f"{count} × {simulator} {status}: {error}" for (simulator, status, error), count in seen.most_common(5)]
@@ -198,7 +199,7 @@ def _status(options: argparse.Namespace) -> int:
         hands = look_up(run)
         if options.watch and display.console.is_terminal:
             display.console.clear()
-        display.show_status(run.root.name, counts, _reasons(run), working, hands)
+        display.show_status(run.root.name, counts, _reasons(table), working, hands)
         in_hand = any(hand.description for hand in hands)
         if not options.watch or (working is None and not in_hand):
             return DONE if (table["status"] == "ok").all() else SOME_FAILED
@@ -221,7 +222,7 @@ def _cancel(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     run = RunDirectory(options.folder.resolve())  # its last part is the run's name
-    code = _conclude(run)
+    code = _conclude(run, anew=True)
     display.say(f"report:  {analysis.write_report(run.root)}")
     if options.after_jobs is None:
         return code

@@ -22,10 +22,21 @@ METADATA_KEY = b"gridsearch"
 
 
 def write_points(sweep: Sweep, grid: Grid, run: RunDirectory) -> None:
-    """Write the points of a sweep, whole or not at all."""
+    """Write the points of a sweep, whole or not at all; those that stand there already are left alone."""
     table = _table(sweep, grid)
+    if _stands_there(table, run):
+        return
     with replacing(run.points) as temporary:
         pq.write_table(table, temporary)
+
+
+def _stands_there(table: pa.Table, run: RunDirectory) -> bool:
+    try:
+        found = pq.read_table(run.points, partitioning=None)
+    except (pa.ArrowException, OSError):
+        return False
+    described = (found.schema.metadata or {}).get(METADATA_KEY) == table.schema.metadata[METADATA_KEY]
+    return described and bool(found.equals(table))
 
 
 def read_point_ids(run: RunDirectory) -> set[str]:

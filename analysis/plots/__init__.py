@@ -11,6 +11,7 @@ from analysis.plots.figures import (
     draw_scan,
     draw_statistic,
     draw_timing,
+    figures_are_current,
     iterate_figures,
 )
 from analysis.plots.maps import draw_feasibility, draw_map
@@ -34,5 +35,6 @@ __all__ = [
     "draw_statistic",
     "draw_times",
     "draw_timing",
+    "figures_are_current",
     "iterate_figures",
 ]

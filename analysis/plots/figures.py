@@ -26,6 +26,7 @@ from simulators.run_directory import RunDirectory
 
 FORMATS = ("png", "pdf")
 _MOST_SLICES = 4
+_LAST = "timing"  # of the figures, in the order in which they are drawn
 _COUNTS = ("realtime_factor", "duration", "n_neurons", "n_synapses", "n_spikes")
 # A date would make equal figures unequal.
 _METADATA: Mapping[str, dict[str, Any]] = {"pdf": {"CreationDate": None}}
@@ -70,7 +71,25 @@ def draw_figures(path: str | Path) -> list[Path]:
                         temporary, format=suffix, metadata={"CreationDate": None} if suffix == "pdf" else None
                     )
                 written.append(target)
+                figure.set_layout_engine("none")  # laid out already, which takes as long as to draw it
     return written
+
+
+def figures_are_current(path: str | Path) -> bool:
+    """Whether the figures of a run were all drawn after its last row was written.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of the run.
+    """
+    run = RunDirectory(Path(path))
+    last = run.figures / f"{_LAST}.{FORMATS[-1]}"
+    try:
+        drawn = last.stat().st_mtime_ns
+        return all(file.stat().st_mtime_ns < drawn for file in (run.points, *run.summary_files()))
+    except OSError:
+        return False
 
 
 def iterate_figures(table: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
@@ -93,11 +112,11 @@ def iterate_figures(table: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
             yield f"map_{statistic}", draw_statistic(table, statistic)
         if run.targets:
             yield "feasible_region", draw_feasible_region(table)
-    yield "timing", draw_timing(table)
     if scanned(table, TIME):
         yield "time_scan", draw_scan(table, TIME)
     if scanned(table, SIZE):
         yield "size_scan", draw_scan(table, SIZE)
+    yield _LAST, draw_timing(table)
 
 
 def draw_statistic(table: pd.DataFrame, statistic: str, title: bool = True) -> Figure:
