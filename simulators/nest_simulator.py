@@ -90,9 +90,6 @@ def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> NestS
         If NEST cannot be imported.
     """
     os.environ.setdefault("PYNEST_QUIET", "1")
-    # Threads that wait by spinning take the cores from each other as soon as anything else runs: points then took ten
-    # times as long. libgomp reads it when it is loaded, with nest.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # nest imports matplotlib, which wants a folder to write to; a worker in a container may have none at home.
     if not os.access(Path.home(), os.W_OK):
         os.environ.setdefault("MPLCONFIGDIR", tempfile.gettempdir())

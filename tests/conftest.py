@@ -14,6 +14,9 @@ from gridsearch.parameters import read_defaults
 from simulators.records import Simulation
 from simulators.simulator import Simulator, SimulatorUnavailableError, find_simulator
 
+# Threads that wait for each other by spinning take the cores from one another where tests share them.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 OpenSimulator = Callable[[Simulation], Simulator]
 
 
@@ -45,9 +48,7 @@ def small(defaults: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def nest() -> Any:
     """PyNEST, once a simulator has set it up."""
-    settings = default_settings("nest")
-    require_simulator("nest", settings)
-    find_simulator("nest").open_simulator(Simulation(0.1, 0.0, 100.0), settings)
+    require_simulator("nest", default_settings("nest"))
     import nest
 
     return nest

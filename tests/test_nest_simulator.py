@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import networks
@@ -176,22 +173,3 @@ def test_phases_of_a_recording_add_up_to_the_call(small: dict[str, Any]) -> None
     wall = time.perf_counter() - begin
     assert isinstance(recording, Recording)
     assert sum(recording.phases.values()) == pytest.approx(wall, abs=0.01)
-
-
-@pytest.mark.parametrize(("given", "used"), [(None, "PASSIVE"), ("active", "ACTIVE")])
-def test_threads_wait_without_spinning_unless_the_user_wants_them_to(
-    given: str | None, used: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # libgomp prints what it was loaded with
-    monkeypatch.setenv("OMP_DISPLAY_ENV", "true")
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    if given is not None:
-        monkeypatch.setenv("OMP_WAIT_POLICY", given)
-    code = (
-        "from simulators.nest_simulator import open_simulator\n"
-        "from simulators.records import Simulation\n"
-        "open_simulator(Simulation(0.1, 0.0, 1.0), {'threads': 2})"
-    )
-    root = Path(__file__).resolve().parent.parent
-    said = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stderr
-    assert f"OMP_WAIT_POLICY = '{used}'" in said
