@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from required import skip_or_fail
 
 CONTAINERS = Path(__file__).parent.parent / "containers"
 NAME = "gridsearch-pool"
@@ -149,7 +150,7 @@ def assert_complete(rows: pd.DataFrame, n_points: int) -> None:
 def start_pool(work: Path) -> Iterator[Pool]:
     """Build the images where needed, start the pool and stop it in the end; for a fixture."""
     if shutil.which("docker") is None or subprocess.run(["docker", "version"], capture_output=True).returncode:
-        _unless_ci("no Docker Engine answers (containers/docker_engine.sh start)")
+        skip_or_fail("no Docker Engine answers (containers/docker_engine.sh start)")
     if subprocess.run(["docker", "container", "inspect", NAME], capture_output=True).returncode == 0:
         pytest.fail(f"a container {NAME} is there already; stop it with: make pool-stop")
     environment = {**os.environ, "GRIDSEARCH_POOL_WORK": str(work), "GRIDSEARCH_POOL_GPUS": "1"}
@@ -161,9 +162,3 @@ def start_pool(work: Path) -> Iterator[Pool]:
         yield Pool(work)
     finally:
         subprocess.run(["make", "-C", str(CONTAINERS), "pool-stop"], env=environment, capture_output=True, check=True)
-
-
-def _unless_ci(reason: str) -> None:
-    if os.environ.get("CI", "").lower() in {"1", "true"}:
-        pytest.fail(f"continuous integration must test on a pool: {reason}")
-    pytest.skip(reason)
