@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analysis.calibration import CONTOURS
 from analysis.grids import Dimension, Grid, State, population_of
-from analysis.plots.style import STATES, label_of, map_of, state_map
+from analysis.plots.style import STATES, in_style, label_of, map_of, state_map
 from analysis.run import Target, run_of
 
 Handle = Patch | Line2D
@@ -175,7 +175,8 @@ def state_handles(grid: Grid) -> list[Handle]:
 def place_legend(ax: Axes, handles: Sequence[Handle]) -> None:
     """Put a legend below an axes, clear of its label."""
     if handles:
-        ax.figure.legend(handles=list(handles), loc="outside lower center", ncols=min(len(handles), 2))
+        with in_style():
+            ax.figure.legend(handles=list(handles), loc="outside lower center", ncols=min(len(handles), 2))
 
 
 def _hatch(

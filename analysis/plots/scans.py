@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.plots.style import COLOURS, PHASE_COLOURS, axes_or_new, in_style
+from analysis.plots.style import BELOW, COLOURS, PHASE_COLOURS, axes_or_new, in_style
 from analysis.run import RunError
 from analysis.scaling import SYNAPSES_PER_PAIR, CostModel, Frontier, costs_by_simulator, fit_time
 from analysis.timing import ABSCISSAE, TIME, Abscissa, Scan, scan
@@ -63,7 +63,7 @@ def draw_times(table: pd.DataFrame, x: Abscissa = "n_neurons", ax: Axes | None =
         ax.set_title(_title("wall time", chosen))
         _plain_ticks(ax, chosen.rows.groupby(chosen.step)[x].median().to_numpy())
         if ax.get_legend_handles_labels()[0]:
-            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
+            ax.legend(**BELOW)
     return ax
 
 
@@ -104,7 +104,7 @@ def draw_phases_along(table: pd.DataFrame, x: Abscissa = "n_neurons", ax: Axes |
         ax.set(xlabel=ABSCISSAE[x], ylabel="wall time per point (s)")
         ax.set_title(_title(", ".join(names), chosen))
         if ax.patches:
-            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4)
+            ax.legend(**BELOW, ncols=4)
     return ax
 
 
@@ -153,10 +153,10 @@ def draw_cost(
             ax.plot(frontier.n_neurons, 1.0, "D", ms=7, color=colour, mec="white", label=frontier_text(frontier))
         if not any(line.get_label() == "real time" for line in ax.lines):
             ax.axhline(1.0, color="0.4", lw=1, ls=":", label="real time")
-        ax.set(xscale="log", yscale="log", xlabel="neurons", ylabel="variable wall time / biological time")
+        ax.set(xscale="log", yscale="log", xlabel="neurons", ylabel="variable wall / biological time")
         drawn = [line.get_xdata() for line in ax.lines if line.get_marker() == "o"]  # of all series so far
         _plain_ticks(ax, np.unique(np.concatenate([np.asarray(x, dtype=float) for x in drawn])))
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
+        ax.legend(**BELOW)
     return ax
 
 

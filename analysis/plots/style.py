@@ -65,6 +65,9 @@ _RC: dict[Any, Any] = {
     "pdf.fonttype": 42,
 }
 
+# A legend below the axes, clear of ticks and label at any height: the distance is in letters, not in parts of the axes
+BELOW: Mapping[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "borderaxespad": 4.8}
+
 
 @dataclass(frozen=True)
 class StateLook:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.plots.style import COLOURS, PHASE_COLOURS, axes_or_new, in_style
+from analysis.plots.style import BELOW, COLOURS, PHASE_COLOURS, axes_or_new, in_style
 from analysis.timing import mean_phases, realtime_factors
 
 
@@ -47,8 +47,7 @@ def draw_phases(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.set_title("where the time goes" if len(means) else "where the time goes: nothing has run yet")
         if shown:
             shares = "share of the total" + (f" ({', '.join(map(str, means.index))})" if len(means) > 1 else "")
-            # below the axes, in reading order
-            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, title=f"phase, {shares}")
+            ax.legend(**BELOW, ncols=2, title=f"phase, {shares}")
     return ax
 
 
