@@ -30,6 +30,7 @@ SETTLED = 10.0  # s since the last change: a later one then shows in the time of
 _DAMAGED = (pa.ArrowException, OSError)
 _KEY = b"summaries"
 _READERS = 4
+_BATCH = 500  # summaries that are read before their rows are joined
 _writing = threading.Lock()  # threads of a process share its temporary file
 
 Stamp = tuple[int, int]  # size in B, time of change in ns
@@ -130,25 +131,41 @@ def _renew(
     columns: Sequence[str] | None,
 ) -> CachedSummaries:
     """Read the summaries that are not in the cache, write it with them, and return the rows of all that are now."""
-    with ThreadPoolExecutor(_READERS) as pool:
-        read = dict(zip(worth, pool.map(_read, (run.summaries / name for name in worth)), strict=True))
-    # one that was replaced while it was read is not what its stamp says
-    now = _stamps(run)
-    fresh = {name: rows for name, rows in read.items() if rows is not None and now.get(name) == files[name]}
-    index = [*cache.entries(known), *((name, rows.num_rows, *files[name]) for name, rows in fresh.items())]
+    index = cache.entries(known)
     old = cache.read(known, None)
-    tables = [*([] if old is None else [old]), *fresh.values()]
-    in_it = known | fresh.keys()
-    rest = tuple(run.summaries / name for name in files if name not in in_it)
-    if not tables:
-        return CachedSummaries(None, None, rest)
+    tables = [] if old is None else [old]
+    fresh: set[str] = set()
     try:
-        rows = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+        for start in range(0, len(worth), _BATCH):
+            read = _read_unchanged(run, {name: files[name] for name in worth[start : start + _BATCH]})
+            index += [(name, rows.num_rows, *files[name]) for name, rows in read.items()]
+            fresh |= read.keys()
+            tables += [_joined(list(read.values()))] if read else []
+        rows = _joined(tables) if tables else None
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # columns of one name that have nothing in common
         return CachedSummaries(None, None, tuple(run.summaries / name for name in files))
+    rest = tuple(run.summaries / name for name in files if name not in known | fresh)
+    if rows is None:
+        return CachedSummaries(None, None, rest)
     _write(rows.replace_schema_metadata({_KEY: json.dumps(index).encode()}), run.summary_cache)
     chosen = rows if columns is None else rows.select([name for name in columns if name in rows.column_names])
     return CachedSummaries(chosen, rows.schema, rest)
+
+
+def _read_unchanged(run: RunDirectory, files: Mapping[str, Stamp]) -> dict[str, pa.Table]:
+    """Read summaries, but for those that are none, or were replaced meanwhile: they are not what their stamp says."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        tables = list(pool.map(_read, (run.summaries / name for name in files)))
+    return {
+        name: rows
+        for (name, stamp), rows in zip(files.items(), tables, strict=True)
+        if rows is not None and _stamp(run.summaries / name) == stamp
+    }
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
+    # in one piece: a small table takes far more memory than its rows
+    return pa.concat_tables(tables, promote_options="permissive").unify_dictionaries().combine_chunks()
 
 
 def _write(rows: pa.Table, path: Path) -> None:
@@ -169,14 +186,16 @@ def _read(path: Path) -> pa.Table | None:
 
 
 def _stamps(run: RunDirectory) -> dict[str, Stamp]:
-    stamps = {}
-    for path in run.summary_files():
-        try:
-            found = path.stat()
-        except OSError:  # set aside since the folder was listed
-            continue
-        stamps[path.name] = (found.st_size, found.st_mtime_ns)
-    return stamps
+    stamps = {path.name: _stamp(path) for path in run.summary_files()}
+    return {name: stamp for name, stamp in stamps.items() if stamp is not None}
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        found = path.stat()
+    except OSError:  # set aside since the folder was listed
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _is_worth(stamp: Stamp) -> bool:
