@@ -118,7 +118,7 @@ def test_job_that_cannot_be_carried_out_ends_the_sweep(pool: Pool) -> None:
     pool.submit(sweep)
     pool.wait(sweep)
     said = pool.status(sweep, code=1)
-    assert re.search(r"genn-\w+ cannot be carried out, .*PyGeNN", said), said
+    assert re.search(r"genn-\w+ cannot be carried out, .* ERROR .*GeNN", said), said
     assert pool.events(sweep).count("DAG Node: genn") <= 4, "no second attempts"
 
 
