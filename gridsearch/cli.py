@@ -21,16 +21,15 @@ import pandas as pd
 import analysis
 from gridsearch import display
 from gridsearch.input_files import InputError, Problem
+from gridsearch.run_lock import Busy, holder, holding
 from gridsearch.starter import starter_sweep
 from gridsearch.submission import (
-    Busy,
     Plan,
     check_conflict,
     check_simulators,
-    holder,
-    holding,
     look_up,
     make_plan,
+    preview_plan,
     run_plan,
     write_plan,
 )
@@ -94,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--retry-failed", action="store_true", help="also run points again that failed")
         command.add_argument("--executor", help="in place of the sweep's")
         command.add_argument("--replace", action="store_true", help="let this sweep take over a folder of its name")
+        if name == "plan":
+            command.add_argument("--dag", action="store_true", help="print only the DAG that HTCondor would get")
         command.set_defaults(run=run)
 
     for name, run, text in (
@@ -130,14 +131,17 @@ def _init(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _make_plan(options: argparse.Namespace) -> Plan:
-    plan = make_plan(options.sweep, options.results, options.retry_failed, options.executor)
+def _make_plan(options: argparse.Namespace, pool: str | None = None) -> Plan:
+    plan = make_plan(options.sweep, options.results, options.retry_failed, pool or options.executor, pool is not None)
     check_conflict(plan, options.replace)
     return plan
 
 
 def _plan(options: argparse.Namespace) -> int:
-    display.show_plan(_make_plan(options))
+    if options.dag:
+        sys.stdout.write(preview_plan(_make_plan(options, pool="htcondor")))
+    else:
+        display.show_plan(_make_plan(options))
     return DONE
 
 

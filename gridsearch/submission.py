@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -125,11 +122,9 @@ class Plan:
         return [job for share in self.simulators.values() for job in share.jobs]
 
 
-class Busy(Exception):
-    """Another submit is at work in the same folder."""
-
-
-def make_plan(path: Path, results: Path, retry_failed: bool = False, executor: str | None = None) -> Plan:
+def make_plan(
+    path: Path, results: Path, retry_failed: bool = False, executor: str | None = None, elsewhere: bool = False
+) -> Plan:
     """Read a sweep and plan what is left to do. Nothing is written.
 
     Parameters
@@ -142,6 +137,8 @@ def make_plan(path: Path, results: Path, retry_failed: bool = False, executor: s
         Whether points that failed, diverged or timed out are wanted again.
     executor : str, optional
         In place of the sweep's.
+    elsewhere : bool
+        Whether that executor need not be usable here.
 
     Raises
     ------
@@ -153,7 +150,10 @@ def make_plan(path: Path, results: Path, retry_failed: bool = False, executor: s
     run = RunDirectory(results / sweep.name)
     hands = look_up(run)
     history = read_history(run)
-    chosen, why = choose_executor(executor or sweep.jobs.executor, path)
+    if executor is not None and elsewhere:
+        chosen, why = executor, "as asked for"
+    else:
+        chosen, why = choose_executor(executor or sweep.jobs.executor, path)
     taken = {file.stem for file in (*run.summary_files(), *run.corrupt_files())}
     shares = {}
     advice = ""
@@ -267,49 +267,6 @@ def check_simulators(plan: Plan) -> None:
         raise InputError(problems)
 
 
-@contextmanager
-def holding(run: RunDirectory) -> Iterator[None]:
-    """Hold the run's folder, so that a second submit cannot come between.
-
-    Raises
-    ------
-    Busy
-        If another process holds it.
-    OSError
-        If the folder cannot be written.
-    """
-    run.root.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(run.lock, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Busy(f"{run.root}: another submit is at work (process {holder(run) or 'unknown'})") from error
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
-                raise
-            # a file system without locks: go on without
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
-        yield
-        os.ftruncate(descriptor, 0)
-    finally:
-        os.close(descriptor)
-
-
-def holder(run: RunDirectory) -> int | None:
-    """Return the process that is at work in a run's folder, or None if there is none."""
-    try:
-        with run.lock.open("r", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(lock.read() or 0) or None
-    except (OSError, ValueError):
-        return None
-    return None
-
-
 def write_plan(plan: Plan, replace_sweep: bool) -> None:
     """Write down a plan in the run's folder: the sweep, the points, the provenance and the jobs."""
     run = plan.run
@@ -345,14 +302,28 @@ def run_plan(plan: Plan, report: Callable[[Progress], None]) -> list[JobFailure]
         If the executor does not take them.
     """
     executor: ExecutorModule = find_executor(plan.executor)
-    conditions = Conditions(
+    return executor.run_jobs(plan.jobs, plan.run, report, _conditions(plan))
+
+
+def preview_plan(plan: Plan) -> str:
+    """Return what `run_plan` would hand to the executor, as text. Nothing is written.
+
+    Raises
+    ------
+    ExecutorError
+        If it cannot be expressed.
+    """
+    return find_executor(plan.executor).preview(plan.jobs, plan.run, _conditions(plan))
+
+
+def _conditions(plan: Plan) -> Conditions:
+    return Conditions(
         name=plan.sweep.name,
         settings=plan.sweep.executors[plan.executor],
         placement={name: Placement(**table.model_dump()) for name, table in plan.sweep.placement.items()},
         collect=(sys.executable, "-m", "gridsearch", "report", ".", "--after-jobs"),
         environment={"PYTHONPATH": str(_ROOT)},
     )
-    return executor.run_jobs(plan.jobs, plan.run, report, conditions)
 
 
 def _workloads(

@@ -198,6 +198,16 @@ class ExecutorModule(Protocol):
         """
         ...
 
+    def preview(self, planned: Sequence[PlannedJob], run: RunDirectory, conditions: Conditions) -> str:
+        """Return what `run_jobs` would run or hand over, as text, and write nothing.
+
+        Raises
+        ------
+        ExecutorError
+            If it cannot be expressed.
+        """
+        ...
+
     def look_up(self, run: RunDirectory) -> Hand:
         """Say what was handed over for a run and has not ended; nothing where `run_jobs` waits for the end."""
         ...

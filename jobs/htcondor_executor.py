@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.dag import DagError, dag_text
+from jobs.dag import Dag, DagError, dag_text
 from jobs.dag_record import (
     DagRecord,
     RecordedJob,
@@ -46,7 +46,7 @@ from jobs.job_events import Event, Kind, NodeState, fold_events
 from jobs.plan import PlannedJob
 from jobs.submit_description import Site
 from jobs.sweep_dag import make_dag
-from jobs.worker_archive import write_worker_archive
+from jobs.worker_archive import worker_archive, write_worker_archive
 from simulators.atomic_file import replacing
 from simulators.exit_codes import UNUSABLE
 from simulators.run_directory import RunDirectory
@@ -126,12 +126,7 @@ def run_jobs(
     with ThreadPoolExecutor(_WRITERS) as pool:
         list(pool.map(lambda one: start_summary(one.job, run.summary(one.job.name)), planned))
     archive = write_worker_archive(run.dag)
-    site = Site(str(run.root), archive.relative_to(run.root).as_posix(), conditions.settings)
-    try:
-        dag = make_dag(planned, conditions, site)
-        text = dag_text(dag)
-    except DagError as error:
-        raise ExecutorError(str(error)) from error
+    dag, text = _dag_of(planned, run, archive, conditions)
     with replacing(dag_file(folder)) as temporary:
         temporary.write_text(text, encoding="utf-8")
     # Before the submit: should we die right after it, the event log of the DAG's job says what became of it
@@ -147,6 +142,21 @@ def run_jobs(
         raise ExecutorError(f"HTCondor does not take the DAG {dag_file(folder)}: {error}") from error
     report(Progress(0, 0, len(planned)))
     return Submission(f"HTCondor has {len(planned)} jobs as DAG {cluster}, batch name {conditions.name}", ("condor_q",))
+
+
+def preview(planned: Sequence[PlannedJob], run: RunDirectory, conditions: Conditions) -> str:
+    """Return the text of the DAG (see `jobs.executor.ExecutorModule.preview`)."""
+    run = RunDirectory(run.root.resolve())
+    return _dag_of(planned, run, worker_archive(run.dag), conditions)[1]
+
+
+def _dag_of(planned: Sequence[PlannedJob], run: RunDirectory, archive: Path, conditions: Conditions) -> tuple[Dag, str]:
+    site = Site(str(run.root), archive.relative_to(run.root).as_posix(), conditions.settings)
+    try:
+        dag = make_dag(planned, conditions, site)
+        return dag, dag_text(dag)
+    except DagError as error:
+        raise ExecutorError(str(error)) from error
 
 
 def look_up(run: RunDirectory) -> Hand:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -56,6 +57,11 @@ class _Attempt:
     fruitless: int = 0
     not_before: float = 0.0
     process: subprocess.Popen[bytes] | None = None
+
+
+def preview(planned: Sequence[PlannedJob], run: RunDirectory, conditions: Conditions) -> str:
+    """Return the commands of the workers, a line each (see `jobs.executor.ExecutorModule.preview`)."""
+    return "".join(f"{shlex.join(_command(one, run))}\n" for one in planned)
 
 
 def look_up(run: RunDirectory) -> Hand:
@@ -131,18 +137,22 @@ def _start_what_fits(
             running.append(attempt)
 
 
+def _command(planned: PlannedJob, run: RunDirectory) -> list[str]:
+    name = planned.job.name
+    return [
+        *(sys.executable, "-m", "simulators.worker", str(run.job(name)), "--stop-at-eof"),
+        *("--summary", str(run.summary(name)), "--spikes", str(run.spikes(name))),
+    ]
+
+
 def _start(planned: PlannedJob, run: RunDirectory) -> subprocess.Popen[bytes]:
     job = planned.job
     run.logs.mkdir(parents=True, exist_ok=True)
-    command = [
-        *(sys.executable, "-m", "simulators.worker", str(run.job(job.name)), "--stop-at-eof"),
-        *("--summary", str(run.summary(job.name)), "--spikes", str(run.spikes(job.name))),
-    ]
     with run.stdout(job.name).open("ab") as stdout, run.stderr(job.name).open("ab") as stderr:
         # A session of its own, so that Ctrl-C reaches the workers through us; a pipe that nobody writes to, so that
         # a worker notices when we die.
         return subprocess.Popen(
-            command,
+            _command(planned, run),
             stdin=subprocess.PIPE,
             stdout=stdout,
             stderr=stderr,

@@ -30,10 +30,16 @@ sys.exit(code)
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold: the same code makes the same file
 
 
-def write_worker_archive(folder: Path) -> Path:
-    """Write the archive of the package `simulators`, unless it is there.
+def worker_archive(folder: Path) -> Path:
+    """Return the path of the archive in a folder.
 
     Its name carries `simulators.machine.code_hash`, which is also in every row and in the provenance.
+    """
+    return folder / f"simulators-{machine.code_hash()}.zip"
+
+
+def write_worker_archive(folder: Path) -> Path:
+    """Write the archive of the package `simulators`, unless it is there.
 
     Parameters
     ----------
@@ -50,7 +56,7 @@ def write_worker_archive(folder: Path) -> Path:
     OSError
         If it cannot be written.
     """
-    archive = folder / f"simulators-{machine.code_hash()}.zip"
+    archive = worker_archive(folder)
     if archive.exists():
         return archive
     root = Path(simulators.__path__[0])

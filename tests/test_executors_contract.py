@@ -90,6 +90,14 @@ def test_what_every_executor_says_of_itself(name: str) -> None:
     assert all(setting.doc for setting in find(name).SETTINGS.values())
 
 
+@pytest.mark.parametrize("name", executor_names())
+def test_a_preview_names_every_job_and_writes_nothing(name: str, planned: list[PlannedJob], run: RunDirectory) -> None:
+    settings = {key: setting.default for key, setting in find(name).SETTINGS.items()}
+    said = find(name).preview(planned, run, Conditions("small", settings))
+    assert all(one.job.name in said for one in planned)
+    assert not run.root.exists()
+
+
 def test_slots_are_positive_or_unknown(executor: ExecutorModule) -> None:
     slots = executor.n_slots()
     assert slots is None or slots >= 1

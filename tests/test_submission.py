@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from sweeps import write_sweep
 
+from gridsearch.cli import main
 from gridsearch.input_files import InputError
-from gridsearch.submission import Busy, Plan, check_conflict, choose_executor, holder, holding, make_plan, write_plan
+from gridsearch.run_lock import Busy, holder, holding
+from gridsearch.submission import Plan, check_conflict, choose_executor, make_plan, write_plan
 from jobs.executor import executor_names
 from simulators.records import read_job, summary_schema, write_summary
 from simulators.run_directory import RunDirectory
@@ -96,7 +98,8 @@ def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
     assert holder(run) is None
     with holding(run):
         look = (
-            "import sys; from pathlib import Path; from gridsearch.submission import *\n"
+            "import sys; from pathlib import Path; from gridsearch.run_lock import *\n"
+            "from simulators.run_directory import RunDirectory\n"
             "run = RunDirectory(Path(sys.argv[1])); print(holder(run))\n"
             "try:\n with holding(run): print('held twice')\n"
             "except Busy as error: print(error)\n"
@@ -113,3 +116,17 @@ def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
     assert holder(run) is None
     with holding(run):
         pass
+
+
+def test_plan_prints_the_dag_without_a_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = 'executor = "local"\nminutes_per_job = 0.0001'
+    path = write_sweep(tmp_path, axes="I_th_E = { start = 1, step = 0.1, num = 6 }", jobs=short)
+    assert main(["plan", str(path), "--results", str(tmp_path / "results"), "--dag"]) == 0
+    said = capsys.readouterr().out
+    jobs = make_plan(path, tmp_path / "results", executor="htcondor", elsewhere=True).jobs
+    assert len(jobs) > 1
+    nodes = [line.split()[1:3] for line in said.splitlines() if line.startswith("JOB ")]
+    assert nodes == [[one.job.name, "poisson"] for one in jobs]
+    assert "SUBMIT-DESCRIPTION poisson" in said
+    assert "FINAL collect" in said
+    assert [file.name for file in tmp_path.iterdir()] == ["sweep.toml"]
