@@ -49,8 +49,8 @@ from analysis.run import Run, run_of
 from analysis.sensitivity import sensitivities
 from analysis.summary_tables import CorruptSummaryWarning
 from analysis.timing import ABSCISSAE, SIZE, TIME, scanned
-from simulators.atomic_file import replacing
-from simulators.run_directory import RunDirectory
+from simulators.records.atomic_file import replacing
+from simulators.records.run_directory import RunDirectory
 
 _COMPARISON = ["statistic", "n_points", "difference", "distance", "distance_within", "p", "verdict"]
 _COMPARISON_TITLES = ["statistic", "points", "mean difference", "distance", "between seeds", "p", "what follows"]

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from analysis.run import RunError, read_metadata
 from analysis.summary_tables import IDENTITY, common_schema, open_fragments, read_all, read_fragments, with_schema
-from simulators.run_directory import RunDirectory
-from simulators.summary_cache import CachedSummaries, read_cached
+from simulators.records.run_directory import RunDirectory
+from simulators.records.summary_cache import CachedSummaries, read_cached
 
 if TYPE_CHECKING:
     import dask.dataframe as dd

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulators.run_directory import RunDirectory
+from simulators.records.run_directory import RunDirectory
 
 METADATA_KEY = b"gridsearch"
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from analysis.results import open_run
 from analysis.run import RunError, run_of
-from simulators.run_directory import RunDirectory
-from simulators.spike_files import recorded_neurons
+from simulators.records.run_directory import RunDirectory
+from simulators.records.spike_files import recorded_neurons
 
 if TYPE_CHECKING:
     import dask.dataframe as dd

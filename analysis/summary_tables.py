@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs
 
-from simulators.records import REPETITIVE, REQUIRED, UNREADABLE, CorruptSummaryError, read_summary
+from simulators.records.summary import REPETITIVE, REQUIRED, UNREADABLE, CorruptSummaryError, read_summary
 
 IDENTITY = ("simulator", "backend", "threads")
 

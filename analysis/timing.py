@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from analysis.run import run_of
-from simulators.records import PHASES
+from simulators.records.summary import PHASES
 
 Abscissa = Literal["biological_time", "n_neurons", "n_synapses"]
 ABSCISSAE: Mapping[Abscissa, str] = {

@@ -6,13 +6,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from jobs.dag import dag_text
 from jobs.executor import Conditions
 from jobs.htcondor_executor import SETTINGS
+from jobs.htcondor_executor.dag import dag_text
+from jobs.htcondor_executor.submit_description import Site
+from jobs.htcondor_executor.sweep_dag import make_dag
 from jobs.plan import PlannedJob
-from jobs.submit_description import Site
-from jobs.sweep_dag import make_dag
-from simulators.records import Job, Point, Simulation, write_job
+from simulators.records.job import Job, Point, Simulation, write_job
 
 _POINTS = tuple(Point(f"{i:020x}", 1, 1, {"I_th_E": 1.0, "I_th_I": 0.7}) for i in range(100))
 

@@ -17,11 +17,11 @@ import time
 from typing import Any
 
 from gridsearch.parameters import read_defaults
-from simulators import genn_code
+from simulators.backends.genn_simulator import code
+from simulators.backends.simulator import Recording, Simulator, find_simulator
+from simulators.description.network import Network
 from simulators.models.clustered import make_network
-from simulators.network import Network
-from simulators.records import Simulation
-from simulators.simulator import Recording, Simulator, find_simulator
+from simulators.records.job import Simulation
 
 SEED = 1
 CURRENTS = {"silent": 0.3, "quiet": 1.3, "lively": 2.1}  # background current to E over the rheobase
@@ -67,13 +67,13 @@ def main() -> None:
             at = ", ".join(f"{population} {rate:.2f} Hz" for population, rate in rates.items())
             print(f"{name}: {seconds[name] / arguments.duration * 1e3:.3f} s per biological second ({at})")
         simulator.close()
-    rest, genn_code.REST = genn_code.REST, 0.0
+    rest, code.REST = code.REST, 0.0
     with tempfile.TemporaryDirectory() as cache:  # the name of a compiled model does not know of the change
         simulator = open_cpu(simulation, cache)
         simulator.build(networks["silent"], SEED)
         without, _ = measure(simulator, networks["silent"])
         simulator.close()
-    genn_code.REST = rest
+    code.REST = rest
     print(f"silent, without the tiny current: {without / arguments.duration * 1e3:.3f} s per biological second")
     print(f"a silent point costs {seconds['silent'] / seconds['lively']:.2f} of a lively one")
     print(f"denormal numbers would make it {without / seconds['silent']:.1f} × slower")

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from gridsearch.parameters import read_defaults
+from simulators.backends.simulator import Recording, SimulatorUnavailableError, find_simulator
+from simulators.description.network import Network, expected_synapses
 from simulators.models.clustered import make_network
-from simulators.network import Network, expected_synapses
-from simulators.records import Simulation
-from simulators.simulator import Recording, SimulatorUnavailableError, find_simulator
+from simulators.records.job import Simulation
 
 SEED = 1
 

@@ -32,9 +32,9 @@ import pyarrow.parquet as pq
 import analysis
 from analysis.plots.style import new_figure
 from jobs.history import read_history
-from simulators.records import PHASES, summary_schema
-from simulators.run_directory import RunDirectory
-from simulators.summary_cache import SETTLED
+from simulators.records.run_directory import RunDirectory
+from simulators.records.summary import PHASES, summary_schema
+from simulators.records.summary_cache import SETTLED
 
 SEEDS = 4
 ROWS_PER_SMALL_FILE = 25

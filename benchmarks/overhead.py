@@ -24,11 +24,11 @@ from statistics import median
 
 import pyarrow.parquet as pq
 
-from jobs.dag_record import dagman_log, node_log
 from jobs.executor import find_executor
-from simulators.machine import n_cores
-from simulators.records import PHASES
-from simulators.run_directory import RunDirectory
+from jobs.htcondor_executor.record import dagman_log, node_log
+from simulators.records.machine import n_cores
+from simulators.records.run_directory import RunDirectory
+from simulators.records.summary import PHASES
 
 _SWEEP = """\
 name = "overhead"

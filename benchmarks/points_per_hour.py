@@ -27,12 +27,13 @@ import pandas as pd
 from gridsearch.parameters import read_defaults
 from jobs.local_executor import run_jobs
 from jobs.plan import PlannedJob
-from simulators import machine
+from simulators.backends.simulator import find_simulator
+from simulators.description.network import expected_synapses
 from simulators.models.clustered import make_network
-from simulators.network import expected_synapses
-from simulators.records import PHASES, Job, Point, Simulation, write_job
-from simulators.run_directory import RunDirectory
-from simulators.simulator import find_simulator
+from simulators.records import machine
+from simulators.records.job import Job, Point, Simulation, write_job
+from simulators.records.run_directory import RunDirectory
+from simulators.records.summary import PHASES
 
 # Of the published grid: a quiet point, one in its middle, a lively one
 POINTS = ({"I_th_E": 1.35, "I_th_I": 0.95}, {"I_th_E": 1.95, "I_th_I": 1.2}, {"I_th_E": 2.55, "I_th_I": 1.2})

@@ -21,9 +21,9 @@ import neo
 import numpy as np
 import quantities as pq
 
-from simulators.correlation_statistics import subsample
-from simulators.spike_trains import SpikeTrains
 from simulators.statistics import SETTINGS, STATISTICS, summarise
+from simulators.statistics.correlations import subsample
+from simulators.statistics.spike_trains import SpikeTrains
 
 SIZES = {"E": 20_000, "I": 5_000}
 N_CLUSTERS = 20

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from gridsearch.parameters import read_defaults
+from simulators.backends.simulator import Recording, Simulator, find_simulator
+from simulators.description.network import Network, expected_synapses, structure_of
 from simulators.models.clustered import make_network
-from simulators.network import Network, expected_synapses, structure_of
-from simulators.records import Simulation
-from simulators.simulator import Recording, Simulator, find_simulator
-from simulators.spike_trains import SpikeTrains
+from simulators.records.job import Simulation
+from simulators.statistics.spike_trains import SpikeTrains
 
 SEED = 1
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from jobs.plan import Workload, core_hours
-from simulators.genn_layout import UnsupportedNetworkError, layout_of
-from simulators.simulator import find_simulator
+from simulators.backends.genn_simulator.layout import UnsupportedNetworkError, layout_of
+from simulators.backends.simulator import find_simulator
 
 _WORTH_SAYING = 0.1  # core hours; below it nobody need change a sweep
 _GAIN = 2.0  # estimates are rough

@@ -21,7 +21,7 @@ import pandas as pd
 import analysis
 from gridsearch import display
 from gridsearch.input_files import InputError, Problem
-from gridsearch.run_lock import Busy, holder, holding
+from gridsearch.run_lock import Busy, lock_owner, locked
 from gridsearch.starter import starter_sweep
 from gridsearch.submission import (
     Plan,
@@ -35,7 +35,7 @@ from gridsearch.submission import (
 )
 from jobs.executor import ExecutorError, JobFailure, Submission, executor_names, find_executor
 from simulators.models import model_names
-from simulators.run_directory import RunDirectory
+from simulators.records.run_directory import RunDirectory
 
 DONE, SOME_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -148,7 +148,7 @@ def _plan(options: argparse.Namespace) -> int:
 def _submit(options: argparse.Namespace) -> int:
     plan = _make_plan(options)
     check_simulators(plan)
-    with holding(plan.run):
+    with locked(plan.run):
         plan = _make_plan(options)  # another submit may have ended meanwhile
         display.show_plan(plan)
         write_plan(plan, options.replace)
@@ -156,8 +156,8 @@ def _submit(options: argparse.Namespace) -> int:
         if plan.jobs:
             with display.progress_bar(sum(share.n_left for share in plan.simulators.values())) as report:
                 outcome = run_plan(plan, report)
-        elif any(share.n_in_hand for share in plan.simulators.values()):
-            outcome = Submission("nothing to submit: everything is done or in hand", ())
+        elif any(share.n_in_flight for share in plan.simulators.values()):
+            outcome = Submission("nothing to submit: everything is done or in flight", ())
         else:
             n_failed = sum(share.n_failed for share in plan.simulators.values())
             hint = f"; --retry-failed runs the {n_failed} failed ones again" if n_failed else ""
@@ -199,21 +199,21 @@ def _status(options: argparse.Namespace) -> int:
             str(simulator): Counter(rows["status"].astype(str))
             for simulator, rows in table.groupby("simulator", observed=True)
         }
-        working = holder(run)
-        hands = look_up(run)
+        working = lock_owner(run)
+        flights = look_up(run)
         if options.watch and display.console.is_terminal:
             display.console.clear()
-        display.show_status(run.root.name, counts, _reasons(table), working, hands)
-        in_hand = any(hand.description for hand in hands)
-        if not options.watch or (working is None and not in_hand):
+        display.show_status(run.root.name, counts, _reasons(table), working, flights)
+        in_flight = any(flight.description for flight in flights)
+        if not options.watch or (working is None and not in_flight):
             return DONE if (table["status"] == "ok").all() else SOME_FAILED
-        time.sleep(_WATCH_POOL if in_hand else _WATCH)
+        time.sleep(_WATCH_POOL if in_flight else _WATCH)
 
 
 def _cancel(options: argparse.Namespace) -> int:
     run = RunDirectory(options.folder)
     analysis.read_run(run.root)
-    process = holder(run)
+    process = lock_owner(run)
     done = [find_executor(name).cancel(run) for name in executor_names()]
     if process is not None:
         os.kill(process, signal.SIGTERM)

@@ -15,9 +15,9 @@ from rich.table import Table
 from gridsearch.axes import zip_groups
 from gridsearch.input_files import InputError
 from gridsearch.submission import Plan
-from jobs.executor import Hand, JobFailure, Submission
+from jobs.executor import InFlight, JobFailure, Submission
 from jobs.executor import Progress as JobProgress
-from simulators.run_directory import RunDirectory
+from simulators.records.run_directory import RunDirectory
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -51,7 +51,7 @@ def show_plan(plan: Plan) -> None:
     on_gpus = any(share.gpu_hours for share in plan.simulators.values())
     hours = ("core h", "GPU h") if on_gpus else ("core h",)
     table = _table(
-        "simulator", "points", "done", "failed", "in hand", "to do", "jobs", *hours, "longest", "memory", "disk"
+        "simulator", "points", "done", "failed", "in flight", "to do", "jobs", *hours, "longest", "memory", "disk"
     )
     for name, share in plan.simulators.items():
         longest = max((planned.seconds for planned in share.jobs), default=0.0)
@@ -60,7 +60,7 @@ def show_plan(plan: Plan) -> None:
             str(share.n_points),
             str(share.n_done),
             str(share.n_failed),
-            str(share.n_in_hand),
+            str(share.n_in_flight),
             str(share.n_left),
             str(len(share.jobs)),
             f"{share.hours:.2f}",
@@ -95,12 +95,12 @@ def show_status(
     counts: Mapping[str, Mapping[str, int]],
     reasons: Sequence[str],
     worker: int | None,
-    hands: Sequence[Hand],
+    flights: Sequence[InFlight],
 ) -> None:
     """Show how many points of each simulator are where."""
     statuses = ("ok", "failed", "timeout", "diverged", "missing")
     phases = ("running", "idle", "held")
-    jobs = [job for hand in hands for job in hand.jobs]
+    jobs = [job for flight in flights for job in flight.jobs]
     say(name)
     table = _table("simulator", *statuses, *(phases if jobs else ()))
     for simulator, count in counts.items():
@@ -114,25 +114,25 @@ def show_status(
     console.print(table)
     for reason in reasons:
         say(reason)
-    for hand in hands:
-        if hand.description:
-            eta = "" if hand.seconds_left is None else f", done in about {duration(hand.seconds_left)}"
-            say(f"{hand.description}: {_n_jobs(hand)}{eta}")
-        held = Counter(job.reason for job in hand.jobs if job.phase == "held")
+    for flight in flights:
+        if flight.description:
+            eta = "" if flight.seconds_left is None else f", done in about {duration(flight.seconds_left)}"
+            say(f"{flight.description}: {_n_jobs(flight)}{eta}")
+        held = Counter(job.reason for job in flight.jobs if job.phase == "held")
         for reason, n_held in held.most_common(5):
             say(f"{n_held} × {reason}")
-        for failure in hand.failures[:5]:
+        for failure in flight.failures[:5]:
             say(f"job {failure.job} {failure.reason}")
-        if len(hand.failures) > 5:
-            say(f"and {len(hand.failures) - 5} more jobs")
+        if len(flight.failures) > 5:
+            say(f"and {len(flight.failures) - 5} more jobs")
     if worker or not jobs:
         say(f"a submit is at work (process {worker})" if worker else "no submit is at work on this machine")
 
 
-def _n_jobs(hand: Hand) -> str:
-    count = Counter(str(job.phase) for job in hand.jobs)
+def _n_jobs(flight: InFlight) -> str:
+    count = Counter(str(job.phase) for job in flight.jobs)
     phases = ("running", "idle", "waiting", "held")
-    if not hand.jobs:
+    if not flight.jobs:
         return "collecting the results"
     return "jobs: " + ", ".join(f"{count[phase]} {phase}" for phase in phases if count[phase])
 

@@ -12,10 +12,10 @@ from gridsearch.input_files import InputError, Problem
 from gridsearch.network_checks import MAX_PROBLEMS, measured_populations, target_problems
 from gridsearch.parameters import DURATION
 from gridsearch.sweep import Sweep
+from simulators.description.network import Network, ParameterError, structure_of
+from simulators.description.parameters import split_key, with_overrides
 from simulators.models import find_model
-from simulators.network import Network, ParameterError, structure_of
-from simulators.parameters import split_key, with_overrides
-from simulators.records import Point
+from simulators.records.job import Point
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any
 from gridsearch.axes import Axis, combinations, network_part
 from gridsearch.input_files import Problem, choices
 from gridsearch.parameters import Defaults
+from simulators.description.network import Network, ParameterError
+from simulators.description.parameters import split_key, with_overrides
 from simulators.models import find_model
-from simulators.network import Network, ParameterError
-from simulators.parameters import split_key, with_overrides
 from simulators.statistics import columns
 
 # Problems of single points that are told apart by their text; more would bury the first ones.

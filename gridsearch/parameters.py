@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.input_files import InputError, Problem, choices, read_toml
-from simulators.parameters import element, split_key
+from simulators.description.parameters import element, split_key
 
 DEFAULTS = Path(__file__).resolve().parent.parent / "defaults"
 

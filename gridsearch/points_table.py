@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from gridsearch.grid import Grid
 from gridsearch.parameters import DURATION
 from gridsearch.sweep import Sweep
-from simulators.atomic_file import replacing
-from simulators.parameters import split_key, with_overrides
-from simulators.run_directory import RunDirectory
-from simulators.simulator import find_simulator
+from simulators.backends.simulator import find_simulator
+from simulators.description.parameters import split_key, with_overrides
+from simulators.records.atomic_file import replacing
+from simulators.records.run_directory import RunDirectory
 
 METADATA_KEY = b"gridsearch"
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from simulators import machine
-from simulators.atomic_file import replacing
-from simulators.run_directory import RunDirectory
+from simulators.records import machine
+from simulators.records.atomic_file import replacing
+from simulators.records.run_directory import RunDirectory
 
 _PACKAGES = ("gridsearch", "numpy", "pandas", "pyarrow", "matplotlib", "nest-simulator", "pygenn", "htcondor")
 _ROOT = Path(__file__).resolve().parent.parent

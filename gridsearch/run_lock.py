@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from simulators.run_directory import RunDirectory
+from simulators.records.run_directory import RunDirectory
 
 
 class Busy(Exception):
@@ -16,7 +16,7 @@ class Busy(Exception):
 
 
 @contextmanager
-def holding(run: RunDirectory) -> Iterator[None]:
+def locked(run: RunDirectory) -> Iterator[None]:
     """Hold the run's folder, so that a second submit cannot come between.
 
     Raises
@@ -32,7 +32,7 @@ def holding(run: RunDirectory) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Busy(f"{run.root}: another submit is at work (process {holder(run) or 'unknown'})") from error
+            raise Busy(f"{run.root}: another submit is at work (process {lock_owner(run) or 'unknown'})") from error
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
                 raise
@@ -45,7 +45,7 @@ def holding(run: RunDirectory) -> Iterator[None]:
         os.close(descriptor)
 
 
-def holder(run: RunDirectory) -> int | None:
+def lock_owner(run: RunDirectory) -> int | None:
     """Return the process that is at work in a run's folder, or None if there is none."""
     try:
         with run.lock.open("r", encoding="utf-8") as lock:

@@ -20,7 +20,7 @@ from gridsearch.sweep import Sweep, read_sweep
 from jobs.executor import (
     Conditions,
     ExecutorModule,
-    Hand,
+    InFlight,
     JobFailure,
     Placement,
     Progress,
@@ -30,10 +30,10 @@ from jobs.executor import (
 )
 from jobs.history import History, read_history
 from jobs.plan import Observed, PlannedJob, Workload, disk_space, plan_jobs
-from simulators.atomic_file import replacing
-from simulators.records import Job, read_job, write_job
-from simulators.run_directory import RunDirectory
-from simulators.simulator import SimulatorUnavailableError, find_simulator
+from simulators.backends.simulator import SimulatorUnavailableError, find_simulator
+from simulators.records.atomic_file import replacing
+from simulators.records.job import Job, read_job, write_job
+from simulators.records.run_directory import RunDirectory
 
 _WRITERS = 16  # threads that write job files
 _ROOT = Path(__file__).resolve().parent.parent
@@ -47,8 +47,8 @@ class SimulatorPlan:
     ----------
     n_points, n_done, n_failed : int
         Points wanted, with a good result, and with a row that says why there is none.
-    n_in_hand : int
-        Points without a row that an executor has in hand from an earlier submit.
+    n_in_flight : int
+        Points without a row that an executor has in flight from an earlier submit.
     jobs : tuple of PlannedJob
         What is left to do.
     disk : float
@@ -58,7 +58,7 @@ class SimulatorPlan:
     n_points: int
     n_done: int
     n_failed: int
-    n_in_hand: int
+    n_in_flight: int
     jobs: tuple[PlannedJob, ...]
     disk: float
 
@@ -148,7 +148,7 @@ def make_plan(
     sweep = read_sweep(path)
     grid = expand(sweep)
     run = RunDirectory(results / sweep.name)
-    hands = look_up(run)
+    flights = look_up(run)
     history = read_history(run)
     if executor is not None and elsewhere:
         chosen, why = executor, "as asked for"
@@ -162,8 +162,8 @@ def make_plan(
         outcomes = history.outcome(name, identity)
         good = {point_id for point_id, status in outcomes.items() if status == "ok"}
         settled = good if retry_failed else outcomes.keys()
-        in_hand = _points_in_hand(hands, run, name, identity) - outcomes.keys()
-        left = [i for i, point in enumerate(grid.points) if point.point_id not in settled | in_hand]
+        in_flight = _points_in_flight(flights, run, name, identity) - outcomes.keys()
+        left = [i for i, point in enumerate(grid.points) if point.point_id not in settled | in_flight]
         gpus = None if chosen == "local" else sweep.placement[name].gpus
         template = _template(sweep, grid, name, settings)
         loads = _workloads(sweep, grid, left, template, history.observed(name, identity), gpus)
@@ -171,24 +171,26 @@ def make_plan(
         n_settled = sum(point.point_id in outcomes for point in grid.points)
         n_slots = find_executor(chosen).n_slots()
         planned = [job for load in loads for job in plan_jobs(load, sweep.jobs.minutes_per_job, n_slots, taken)]
-        n_in_hand = sum(point.point_id in in_hand for point in grid.points)
+        n_in_flight = sum(point.point_id in in_flight for point in grid.points)
         shares[name] = SimulatorPlan(
-            len(grid.points), n_done, n_settled - n_done, n_in_hand, tuple(planned), sum(map(disk_space, loads))
+            len(grid.points), n_done, n_settled - n_done, n_in_flight, tuple(planned), sum(map(disk_space, loads))
         )
         if "genn" not in sweep.simulators:
             advice = advice or quicker_simulator(loads, shares[name].hours)
     return Plan(sweep, grid, run, history, chosen, why, shares, advice)
 
 
-def look_up(run: RunDirectory) -> list[Hand]:
-    """Return what executors have in hand for a run from earlier submits."""
-    hands = [find_executor(name).look_up(run) for name in executor_names()]
-    return [hand for hand in hands if hand.description or hand.failures]
+def look_up(run: RunDirectory) -> list[InFlight]:
+    """Return what executors have in flight for a run from earlier submits."""
+    flights = [find_executor(name).look_up(run) for name in executor_names()]
+    return [flight for flight in flights if flight.description or flight.failures]
 
 
-def _points_in_hand(hands: list[Hand], run: RunDirectory, simulator: str, identity: Mapping[str, Any]) -> set[str]:
+def _points_in_flight(
+    flights: list[InFlight], run: RunDirectory, simulator: str, identity: Mapping[str, Any]
+) -> set[str]:
     points: set[str] = set()
-    for job in (job for hand in hands for job in hand.jobs if job.simulator == simulator):
+    for job in (job for flight in flights for job in flight.jobs if job.simulator == simulator):
         content = read_job(run.job(job.job))
         if find_simulator(simulator).identity(content.settings) == identity:
             points.update(point.point_id for point in content.points)
@@ -270,7 +272,7 @@ def check_simulators(plan: Plan) -> None:
 def write_plan(plan: Plan, replace_sweep: bool) -> None:
     """Write down a plan in the run's folder: the sweep, the points, the provenance and the jobs."""
     run = plan.run
-    being_written = {run.summary(job.job) for hand in look_up(run) for job in hand.jobs}
+    being_written = {run.summary(job.job) for flight in look_up(run) for job in flight.jobs}
     for path, _ in plan.history.corrupt:
         if path not in being_written:
             run.set_aside(path)

@@ -16,10 +16,10 @@ from gridsearch.input_files import InputError, Problem, choices, read_toml
 from gridsearch.network_checks import ParameterSpace, network_problems, target_problems
 from gridsearch.parameters import DURATION, Defaults, named, read_defaults
 from jobs.executor import executor_names, find_executor
+from simulators.backends.simulator import Setting, find_simulator, simulator_names
+from simulators.description.parameters import split_key
 from simulators.models import model_names
-from simulators.parameters import split_key
-from simulators.records import Simulation, SpikeRecording
-from simulators.simulator import Setting, find_simulator, simulator_names
+from simulators.records.job import Simulation, SpikeRecording
 from simulators.statistics import SETTINGS as STATISTICS_SETTINGS
 from simulators.statistics import STATISTICS, check_settings
 

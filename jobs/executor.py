@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol, cast
 
 import jobs
 from jobs.plan import PlannedJob
-from simulators.run_directory import RunDirectory
-from simulators.simulator import Setting
+from simulators.backends.simulator import Setting
+from simulators.records.run_directory import RunDirectory
 
 _SUFFIX = "_executor"
 
@@ -119,7 +119,7 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class JobInHand:
+class JobInFlight:
     """A job that was handed over and has not ended.
 
     Parameters
@@ -142,14 +142,14 @@ class JobInHand:
 
 
 @dataclass(frozen=True)
-class Hand:
-    """What an executor has in hand for a run.
+class InFlight:
+    """What an executor has in flight for a run.
 
     Parameters
     ----------
     description : str
         Who has it; empty if nobody has.
-    jobs : tuple of JobInHand
+    jobs : tuple of JobInFlight
         Those that have not ended.
     seconds_left : float, optional
         s, estimated until all have ended.
@@ -158,7 +158,7 @@ class Hand:
     """
 
     description: str = ""
-    jobs: tuple[JobInHand, ...] = ()
+    jobs: tuple[JobInFlight, ...] = ()
     seconds_left: float | None = None
     failures: tuple[JobFailure, ...] = ()
 
@@ -208,7 +208,7 @@ class ExecutorModule(Protocol):
         """
         ...
 
-    def look_up(self, run: RunDirectory) -> Hand:
+    def look_up(self, run: RunDirectory) -> InFlight:
         """Say what was handed over for a run and has not ended; nothing where `run_jobs` waits for the end."""
         ...
 

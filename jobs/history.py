@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.plan import Observed
-from simulators.records import CorruptSummaryError, read_summary
-from simulators.run_directory import RunDirectory
-from simulators.summary_cache import read_cached
+from simulators.records.run_directory import RunDirectory
+from simulators.records.summary import CorruptSummaryError, read_summary
+from simulators.records.summary_cache import read_cached
 
 _COLUMNS = ("point_id", "simulator", "backend", "threads", "status", "error", "job", "finished")
 _TIMES = ("t_build", "t_reset", "t_simulate", "t_record", "t_statistics", "t_write", "peak_memory")

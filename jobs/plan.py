@@ -8,10 +8,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from simulators.network import Network
-from simulators.records import Job, Point
-from simulators.simulator import Cost, find_simulator
-from simulators.spike_files import SAMPLE_SIZE
+from simulators.backends.simulator import Cost, find_simulator
+from simulators.description.network import Network
+from simulators.records.job import Job, Point
+from simulators.records.spike_files import SAMPLE_SIZE
 
 _BYTES_PER_ROW = 1200.0
 _BYTES_PER_SPIKE = 6.0

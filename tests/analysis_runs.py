@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulators.atomic_file import replacing
-from simulators.records import PHASES, summary_schema, write_summary
-from simulators.run_directory import RunDirectory
+from simulators.records.atomic_file import replacing
+from simulators.records.run_directory import RunDirectory
+from simulators.records.summary import PHASES, summary_schema, write_summary
 
 STATISTICS = ("rate", "cv_isi")
 POPULATIONS = ("E", "I")

@@ -12,8 +12,8 @@ from htcondor_pool import Pool, start_pool
 from required import skip_or_fail
 
 from gridsearch.parameters import read_defaults
-from simulators.records import Simulation
-from simulators.simulator import Simulator, SimulatorUnavailableError, find_simulator
+from simulators.backends.simulator import Simulator, SimulatorUnavailableError, find_simulator
+from simulators.records.job import Simulation
 
 # Threads that wait for each other by spinning take the cores from one another where tests share them.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

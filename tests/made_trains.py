@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulators.spike_trains import SpikeTrains
+from simulators.statistics.spike_trains import SpikeTrains
 
 
 def make_trains(seed=0, size=120, n_steps=30_000, dt=0.1, rate=20.0, n_clusters=4, t_ref=2.0):

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from simulators.distributions import Normal, Uniform
-from simulators.network import (
+from simulators.description.distributions import Normal, Uniform
+from simulators.description.network import (
     Bernoulli,
     ConnectionList,
     FixedTotalNumber,

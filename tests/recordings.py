@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from simulators.network import Network
-from simulators.simulator import PointFailure, Recording, Simulator
+from simulators.backends.simulator import PointFailure, Recording, Simulator
+from simulators.description.network import Network
 
 Spikes = dict[str, tuple[tuple[int, int], ...]]
 Pairs = dict[str, list[tuple[int, int]]]

@@ -13,7 +13,7 @@ from test_plan import workload
 from gridsearch.advice import quicker_simulator
 from gridsearch.submission import make_plan
 from jobs.plan import Workload, core_hours
-from simulators.records import Simulation
+from simulators.records.job import Simulation
 
 PUBLISHED = {"parameters": "", "simulation": "", "axes": "I_th_E = { start = 1.0, step = 0.05, num = 40 }"}
 

@@ -13,7 +13,7 @@ import pytest
 from analysis_runs import BACKGROUND, axis, behave, write_run
 
 import analysis
-from simulators.run_directory import RunDirectory
+from simulators.records.run_directory import RunDirectory
 
 TARGETS = {"rate_E": {"min": 2.0, "max": 5.0}, "cv_isi_E": {"value": 1.0, "tolerance": 0.2, "weight": 0.5}}
 BOTH = ({"simulator": "nest", "threads": 1}, {"simulator": "genn", "backend": None})

@@ -10,8 +10,8 @@ from analysis_runs import BACKGROUND, START, axis, behave, summary_row, write_ru
 
 import analysis
 from analysis.run import as_run
-from simulators.records import read_summary, summary_schema, write_summary
-from simulators.run_directory import RunDirectory
+from simulators.records.run_directory import RunDirectory
+from simulators.records.summary import read_summary, summary_schema, write_summary
 
 TWO = ({"simulator": "nest", "threads": 1}, {"simulator": "genn", "backend": None})
 

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 import analysis
 from analysis.plots.style import new_figure
 from analysis.spikes import PointSpikes
-from simulators.run_directory import RunDirectory
-from simulators.spike_files import write_spikes
-from simulators.spike_trains import SpikeTrains
+from simulators.records.run_directory import RunDirectory
+from simulators.records.spike_files import write_spikes
+from simulators.statistics.spike_trains import SpikeTrains
 
 SIZES = {"E": 40, "I": 10}
 

@@ -19,9 +19,9 @@ import pytest
 from sweeps import SMALL, write_sweep
 
 from gridsearch.submission import make_plan
-from simulators.exit_codes import UNUSABLE
-from simulators.records import write_job
-from simulators.run_directory import RunDirectory
+from simulators.records.job import write_job
+from simulators.records.run_directory import RunDirectory
+from simulators.worker.exit_codes import UNUSABLE
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = "\n[jobs.poisson]\nseconds_per_point = 0.15\n"

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from simulators.cluster_statistics import cluster_rates, find_active, find_components, find_dwells, find_winners
-from simulators.sorted_trains import SortedTrains
-from simulators.spike_trains import SpikeTrains
 from simulators.statistics import summarise
+from simulators.statistics.clusters import cluster_rates, find_active, find_components, find_dwells, find_winners
+from simulators.statistics.sorted_trains import SortedTrains
+from simulators.statistics.spike_trains import SpikeTrains
 
 N_CLUSTERS = 4
 CLUSTER_SIZE = 100

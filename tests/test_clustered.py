@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.distributions import FiringPhase, Uniform, draw_values
-from simulators.models import find_model, model_names
-from simulators.models.clustered import make_network, psp_peak, psp_peaks, weights
-from simulators.network import (
+from simulators.description.distributions import FiringPhase, Uniform, draw_values
+from simulators.description.network import (
     Bernoulli,
     FixedIndegree,
     Network,
@@ -21,6 +19,8 @@ from simulators.network import (
     StepCurrent,
     expected_synapses,
 )
+from simulators.models import find_model, model_names
+from simulators.models.clustered import make_network, psp_peak, psp_peaks, weights
 
 PSP = ((2.14647, 1.54853), (1.79073, 1.33748))  # mV/pA, [target, source]
 WEIGHTS = ((0.147324, -0.392087), (0.111686, -0.598140))  # pA, at N = 25,000

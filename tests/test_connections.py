@@ -13,9 +13,9 @@ import pytest
 from conftest import OpenSimulator, default_settings, require_simulator
 from recordings import Pairs, genn_connections
 
-from simulators.models.clustered import make_network
-from simulators.nest_network import DRAWN, create_network
-from simulators.network import (
+from simulators.backends.nest_simulator.network import DRAWN, create_network
+from simulators.backends.simulator import find_simulator
+from simulators.description.network import (
     Bernoulli,
     ConnectionList,
     FixedIndegree,
@@ -26,8 +26,8 @@ from simulators.network import (
     Projection,
     expected_synapses,
 )
-from simulators.records import Simulation
-from simulators.simulator import find_simulator
+from simulators.models.clustered import make_network
+from simulators.records.job import Simulation
 
 SEED = 5
 

@@ -21,22 +21,22 @@ from gridsearch.grid import expand
 from gridsearch.submission import make_plan, write_plan
 from gridsearch.sweep import read_sweep
 from jobs import htcondor_executor
-from jobs.dag import Dag, DagError, Node, dag_text
-from jobs.dag_record import DagRecord, RecordedJob, read_record, write_record
 from jobs.executor import Conditions, Placement
-from jobs.holds import Hold, explain
 from jobs.htcondor_executor import SETTINGS
-from jobs.job_events import Event, fold_events
+from jobs.htcondor_executor.archive import write_worker_archive
+from jobs.htcondor_executor.dag import Dag, DagError, Node, dag_text
+from jobs.htcondor_executor.event_log import Event, fold_events
+from jobs.htcondor_executor.holds import Hold, explain
+from jobs.htcondor_executor.record import DagRecord, RecordedJob, read_record, write_record
+from jobs.htcondor_executor.submit_description import Site, quoted_arguments, worker_commands
+from jobs.htcondor_executor.sweep_dag import make_dag
 from jobs.plan import PlannedJob
-from jobs.submit_description import Site, quoted_arguments, worker_commands
-from jobs.sweep_dag import make_dag
-from jobs.worker_archive import write_worker_archive
-from simulators import machine
-from simulators.exit_codes import TRANSIENT, UNUSABLE
-from simulators.records import Job, Point, Simulation, write_job
-from simulators.run_directory import RunDirectory
-from simulators.simulator import find_simulator
-from simulators.summary import start_summary
+from simulators.backends.simulator import find_simulator
+from simulators.records import machine
+from simulators.records.job import Job, Point, Simulation, write_job
+from simulators.records.run_directory import RunDirectory
+from simulators.records.summary import start_summary
+from simulators.worker.exit_codes import TRANSIENT, UNUSABLE
 
 SWEEP = Path(__file__).parent.parent / "examples" / "demo.toml"
 DEFAULTS = {name: setting.default for name, setting in SETTINGS.items()}
@@ -234,8 +234,8 @@ def test_dag_that_was_never_submitted_is_not_in_hand(tmp_path: Path) -> None:
     pytest.importorskip("htcondor2")
     run = RunDirectory(tmp_path)
     write_record(DagRecord(3, 78, {"nest-1": RecordedJob("nest", 4, 12.5)}), run.dag_folder(1))
-    hand = htcondor_executor.look_up(run)
-    assert (hand.description, hand.jobs, hand.failures) == ("", (), ())
+    flight = htcondor_executor.look_up(run)
+    assert (flight.description, flight.jobs, flight.failures) == ("", (), ())
 
 
 def test_events_are_folded_to_states() -> None:
@@ -387,8 +387,8 @@ def test_dag_that_dies_at_once_says_why(tmp_path: Path) -> None:
         "11/21/26 12:34:10 Warning: default node log file is in /tmp\n"
         "11/21/26 12:34:10 ERROR: Warning is fatal error because of DAGMAN_USE_STRICT setting\n"
     )
-    hand = htcondor_executor.look_up(run)
-    assert hand.jobs == ()
-    (failure,) = hand.failures
+    flight = htcondor_executor.look_up(run)
+    assert flight.jobs == ()
+    (failure,) = flight.failures
     assert failure.job == "nest-1"
     assert "did not run: Warning: default node log file is in /tmp ERROR: Warning is fatal" in failure.reason

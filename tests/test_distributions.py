@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.distributions import FiringPhase, Normal, Uniform, draw_values
+from simulators.description.distributions import FiringPhase, Normal, Uniform, draw_values
 
 
 def test_uniform_fills_its_interval_evenly() -> None:

@@ -14,11 +14,20 @@ import pytest
 from sweeps import write_sweep
 
 from gridsearch.submission import make_plan
-from jobs.executor import Conditions, ExecutorModule, Hand, JobFailure, Placement, Progress, Submission, executor_names
+from jobs.executor import (
+    Conditions,
+    ExecutorModule,
+    InFlight,
+    JobFailure,
+    Placement,
+    Progress,
+    Submission,
+    executor_names,
+)
 from jobs.executor import find_executor as find
 from jobs.plan import PlannedJob
-from simulators.records import write_job
-from simulators.run_directory import RunDirectory
+from simulators.records.job import write_job
+from simulators.records.run_directory import RunDirectory
 
 N_POINTS = 6
 USABLE = [name for name in executor_names() if find(name).why_unavailable() is None]
@@ -68,8 +77,8 @@ def hand_over(
 
 def wait_for_the_end(executor: ExecutorModule, run: RunDirectory) -> None:
     until = time.monotonic() + 600.0
-    while (hand := executor.look_up(run)).description:
-        assert time.monotonic() < until, hand
+    while (flight := executor.look_up(run)).description:
+        assert time.monotonic() < until, flight
         time.sleep(1.0)
 
 
@@ -79,8 +88,8 @@ def rows(run: RunDirectory) -> Counter[str]:
 
 def test_executors_are_found_by_name() -> None:
     assert "local" in USABLE, "processes can be started anywhere"
-    with pytest.raises(LookupError, match="no executor 'slurm': there are"):
-        find("slurm")
+    with pytest.raises(LookupError, match="no executor 'smoke_signals': there are"):
+        find("smoke_signals")
 
 
 @pytest.mark.parametrize("name", executor_names())
@@ -157,7 +166,7 @@ def test_a_job_that_cannot_be_carried_out_is_named(
 
 
 def test_nothing_in_hand_where_nothing_was_handed_over(executor: ExecutorModule, run: RunDirectory) -> None:
-    assert executor.look_up(run) == Hand()
+    assert executor.look_up(run) == InFlight()
     assert executor.cancel(run) is None
 
 

@@ -14,17 +14,17 @@ import pytest
 from conftest import default_settings, require_simulator
 from recordings import Pairs, genn_connections, run_one
 
-from simulators.distributions import Uniform
-from simulators.genn_network import GennNetwork
-from simulators.genn_simulator import GennSimulator, open_simulator
-from simulators.models.clustered import make_network
-from simulators.network import (
+from simulators.backends.genn_simulator import GennSimulator, open_simulator
+from simulators.backends.genn_simulator.network import GennNetwork
+from simulators.description.distributions import Uniform
+from simulators.description.network import (
     Bernoulli,
     Network,
     Population,
     Projection,
 )
-from simulators.records import Simulation
+from simulators.models.clustered import make_network
+from simulators.records.job import Simulation
 
 pytestmark = pytest.mark.genn
 
@@ -151,9 +151,9 @@ def test_drawn_conductances_inhibit(simulator: GennSimulator) -> None:
 
 COMPILE = """
 import sys, time
-from simulators.genn_simulator import SETTINGS, open_simulator
-from simulators.network import Bernoulli, Network, Population, Projection
-from simulators.records import Simulation
+from simulators.backends.genn_simulator import SETTINGS, open_simulator
+from simulators.description.network import Bernoulli, Network, Population, Projection
+from simulators.records.job import Simulation
 
 settings = {key: setting.default for key, setting in SETTINGS.items()}
 settings |= {"backend": "single_threaded_cpu", "cache": sys.argv[1]}

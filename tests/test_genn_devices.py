@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from conftest import default_settings
 
-from simulators.genn_costs import batch_that_fits, device_memory
-from simulators.genn_devices import visible_gpu
-from simulators.genn_simulator import estimate
+from simulators.backends.genn_simulator import estimate
+from simulators.backends.genn_simulator.costs import batch_that_fits, device_memory
+from simulators.backends.genn_simulator.devices import visible_gpu
+from simulators.backends.simulator import Cost
+from simulators.description.network import Network
 from simulators.models.clustered import make_network
-from simulators.network import Network
-from simulators.records import Simulation
-from simulators.simulator import Cost
+from simulators.records.job import Simulation
 
 LISTED = "0, GPU-6a96bd13-70bc, 81000, NVIDIA A100, 80GB\n1, GPU-77aa21f0-11cd, [N/A], Tesla V100\n"
 

@@ -11,11 +11,11 @@ import pytest
 from conftest import default_settings, require_simulator
 from recordings import no_check, run_fresh, run_one, spikes_of
 
-from simulators.distributions import Uniform
-from simulators.genn_layout import UnsupportedNetworkError
-from simulators.genn_simulator import GennSimulator, check_available, identity, open_simulator
-from simulators.models.clustered import make_network
-from simulators.network import (
+from simulators.backends.genn_simulator import GennSimulator, check_available, identity, open_simulator
+from simulators.backends.genn_simulator.layout import UnsupportedNetworkError
+from simulators.backends.simulator import PointFailure, SimulatorUnavailableError, find_simulator
+from simulators.description.distributions import Uniform
+from simulators.description.network import (
     Bernoulli,
     ConnectionList,
     Network,
@@ -25,8 +25,8 @@ from simulators.network import (
     Projection,
     StepCurrent,
 )
-from simulators.records import Simulation
-from simulators.simulator import PointFailure, SimulatorUnavailableError, find_simulator
+from simulators.models.clustered import make_network
+from simulators.records.job import Simulation
 
 pytestmark = pytest.mark.genn
 
@@ -143,7 +143,7 @@ def test_nothing_is_left_of_a_point_that_overflowed(
 def test_a_silent_network_keeps_away_from_denormal_numbers(
     small: dict[str, Any], opened: Callable[..., GennSimulator]
 ) -> None:
-    from simulators.genn_network import inputs_of
+    from simulators.backends.genn_simulator.network import inputs_of
 
     simulator = opened(Simulation(0.1, 0.0, 2000.0))
     silent = make_network({**small, "I_th_E": 0.0, "I_th_I": 0.0})
@@ -236,7 +236,7 @@ def test_what_cannot_be_run_is_one_clear_error(
 
 
 def test_procedural_connectivity_refuses_what_is_not_drawn_by_rows() -> None:
-    from simulators.genn_layout import layout_of
+    from simulators.backends.genn_simulator.layout import layout_of
 
     with pytest.raises(UnsupportedNetworkError, match="row by row"):
         layout_of(tiny(), 0.1, 1, procedural=True)

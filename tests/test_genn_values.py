@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from simulators.genn_cache import cache_folder, cache_key, compiled, compiler_command
-from simulators.genn_layout import buffered_steps, layout_of
-from simulators.genn_values import (
+from simulators.backends.genn_simulator.cache import cache_folder, cache_key, compiled, compiler_command
+from simulators.backends.genn_simulator.layout import buffered_steps, layout_of
+from simulators.backends.genn_simulator.values import (
     binomial_row_limit,
     change_steps,
     current_gain,
@@ -30,9 +30,9 @@ from simulators.genn_values import (
     step_currents,
     unpack_spikes,
 )
+from simulators.backends.simulator import SimulatorUnavailableError
+from simulators.description.network import StepCurrent
 from simulators.models.clustered import make_network
-from simulators.network import StepCurrent
-from simulators.simulator import SimulatorUnavailableError
 
 NEURON = {
     "C_m": 250.0, "tau_m": 10.0, "E_L": -65.0, "V_reset": -70.0, "V_th": -50.0, "t_ref": 2.0,

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jobs.history import read_history
-from simulators.records import summary_schema, write_summary
-from simulators.run_directory import RunDirectory
+from simulators.records.run_directory import RunDirectory
+from simulators.records.summary import summary_schema, write_summary
 
 SCHEMA = summary_schema(["rate"], ["E"], {"x": 1.0})
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -16,6 +16,24 @@ FLOORS = {
     "analysis": {"simulators"},
     "gridsearch": {"simulators", "jobs", "analysis"},
 }
+# Within a floor: the rooms, and those each stands on
+ROOMS = {
+    "simulators": {
+        "worker": {"backends", "models", "records", "statistics", "description"},
+        "backends": {"records", "statistics", "description", "neurons"},
+        "records": {"statistics", "description"},
+        "models": {"description"},
+        "description": {"neurons"},
+        "statistics": set(),
+        "neurons": set(),
+    },
+    "jobs": {
+        **{path.stem: {"executor", "plan"} for path in (ROOT / "jobs").glob("*_executor*")},
+        "history": {"plan"},
+        "executor": {"plan"},
+        "plan": set(),
+    },
+}
 MODULES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))
 SOURCES = [*MODULES, *(path for folder in ("benchmarks", "containers") for path in (ROOT / folder).rglob("*.py"))]
 TEXTS = (
@@ -69,6 +87,37 @@ def test_the_reader_of_imports_sees_them_all(tmp_path: Path) -> None:
 def test_imports_only_go_down(path: Path) -> None:
     floor = path.relative_to(ROOT).parts[0]
     assert worlds(path) & FLOORS.keys() <= FLOORS[floor] | {floor}
+
+
+def rooms_of(path: Path) -> set[str]:
+    """Rooms of its own floor that a module imports from, its own among them."""
+    floor = path.relative_to(ROOT).parts[0]
+    names = {name.split(".")[1] for name in imported(path) if name.startswith(f"{floor}.")}
+    return names & ROOMS[floor].keys()
+
+
+@pytest.mark.parametrize("floor", ROOMS)
+def test_every_module_has_a_room(floor: str) -> None:
+    found = {path.name.removesuffix(".py") for path in (ROOT / floor).iterdir() if path.suffix in {".py", ""}}
+    assert found - {"__init__", "__pycache__"} == ROOMS[floor].keys()
+
+
+@pytest.mark.parametrize("path", [p for floor in ROOMS for p in MODULES if p.is_relative_to(ROOT / floor)], ids=str)
+def test_rooms_stand_on_rooms_below(path: Path) -> None:
+    floor, room = path.relative_to(ROOT).parts[:2]
+    if room != "__init__.py":
+        room = room.removesuffix(".py")
+        assert rooms_of(path) <= ROOMS[floor][room] | {room}
+
+
+def test_rooms_stand_in_no_circle() -> None:
+    for floor in ROOMS.values():
+        standing = dict(floor)
+        while standing:
+            free = [room for room, below in standing.items() if not below & standing.keys()]
+            assert free, f"a circle among {sorted(standing)}"
+            for room in free:
+                del standing[room]
 
 
 @pytest.mark.parametrize("packages", [("nest",), ("pygenn",), ("htcondor2", "classad2"), ("tomllib",)], ids=str)

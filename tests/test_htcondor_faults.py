@@ -68,7 +68,7 @@ def test_held_job_says_why_and_a_right_submit_goes_on(pool: Pool) -> None:
     pool.until(lambda: pool.queue(sweep, "JobStatus") == ["5", "5"], "the jobs are not held", sweep)
     said = pool.status(sweep, code=1)
     assert re.search(r"2 × held with code 35, subcode 0: on \S+: .*no-such-image:1.* Remedy: the image", said), said
-    assert "nothing to submit" in pool.submit(sweep), "held points are in hand, not missing"
+    assert "nothing to submit" in pool.submit(sweep), "held points are in flight, not missing"
     assert "removed DAG" in pool.cancel(sweep)
     pool.wait(sweep)
     pool.write("held")

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from conftest import require_simulator
 
-from simulators.distributions import Uniform
-from simulators.nest_network import create_network, neuron_parameters, signed_weight
-from simulators.network import (
+from simulators.backends.nest_simulator.network import create_network, neuron_parameters, signed_weight
+from simulators.description.distributions import Uniform
+from simulators.description.network import (
     Bernoulli,
     Network,
     Population,
     Projection,
 )
-from simulators.records import Simulation
+from simulators.records.job import Simulation
 
 pytestmark = pytest.mark.nest
 

@@ -11,17 +11,17 @@ import pytest
 from conftest import require_simulator
 from recordings import no_check, run_fresh, run_one, spikes_of
 
-from simulators.models.clustered import make_network
-from simulators.nest_simulator import open_simulator
-from simulators.network import (
+from simulators.backends.nest_simulator import open_simulator
+from simulators.backends.simulator import Recording
+from simulators.description.network import (
     Network,
     OneToOne,
     Population,
     Projection,
     StepCurrent,
 )
-from simulators.records import Simulation
-from simulators.simulator import Recording
+from simulators.models.clustered import make_network
+from simulators.records.job import Simulation
 
 pytestmark = pytest.mark.nest
 

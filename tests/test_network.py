@@ -9,9 +9,8 @@ import networks
 import numpy as np
 import pytest
 
-from simulators.distributions import Normal
-from simulators.models.clustered import make_network
-from simulators.network import (
+from simulators.description.distributions import Normal
+from simulators.description.network import (
     Bernoulli,
     ConnectionList,
     FixedIndegree,
@@ -26,7 +25,8 @@ from simulators.network import (
     expected_synapses,
     structure_of,
 )
-from simulators.neuron_models import NEURON_MODELS
+from simulators.models.clustered import make_network
+from simulators.neurons import NEURON_MODELS
 
 
 def pair(**changes: Any) -> Network:

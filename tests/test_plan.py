@@ -15,8 +15,8 @@ from sweeps import make_grid
 
 from gridsearch.grid import Grid
 from jobs.plan import Observed, PlannedJob, Workload, core_hours, disk_space, estimate_costs, plan_jobs
-from simulators.records import Job, Point, Simulation
-from simulators.simulator import find_simulator
+from simulators.backends.simulator import find_simulator
+from simulators.records.job import Job, Point, Simulation
 
 AXES = "I_th_E = { start = 1, step = 0.1, num = 10 }\nQ = { values = [4, 2] }"
 

@@ -12,11 +12,11 @@ import pytest
 from conftest import OpenSimulator
 from recordings import no_check, run_fresh, run_one
 
-from simulators.distributions import Normal, Uniform
+from simulators.backends.simulator import PointFailure, PointStopped
+from simulators.description.distributions import Normal, Uniform
+from simulators.description.network import Bernoulli, Network, PoissonDrive, Population, Projection, structure_of
 from simulators.models.clustered import make_network
-from simulators.network import Bernoulli, Network, PoissonDrive, Population, Projection, structure_of
-from simulators.records import Simulation
-from simulators.simulator import PointFailure, PointStopped
+from simulators.records.job import Simulation
 
 SIMULATION = Simulation(dt=0.1, warmup=50.0, duration=200.0)
 LONGER = replace(SIMULATION, duration=400.0)

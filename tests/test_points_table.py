@@ -11,7 +11,7 @@ from sweeps import SMALL, ids, make_sweep
 import analysis
 from gridsearch.grid import expand
 from gridsearch.points_table import METADATA_KEY, read_point_ids, write_points
-from simulators.run_directory import RunDirectory
+from simulators.records.run_directory import RunDirectory
 
 
 def test_every_point_with_every_parameter(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from conftest import default_settings, require_simulator
 from recordings import no_check
 from scipy import stats
 
+from simulators.backends.simulator import Recording, find_simulator
+from simulators.description.network import Network
 from simulators.models.clustered import make_network
-from simulators.network import Network
-from simulators.records import Simulation
-from simulators.simulator import Recording, find_simulator
+from simulators.records.job import Simulation
 from simulators.statistics import summarise
 
 pytestmark = [pytest.mark.nest, pytest.mark.genn]

@@ -13,12 +13,19 @@ import pytest
 from conftest import default_settings, require_simulator
 from recordings import no_check, run_one, spikes_of
 
+from simulators.backends.simulator import (
+    PointFailure,
+    PointStopped,
+    Recording,
+    Simulator,
+    find_simulator,
+    simulator_names,
+)
+from simulators.description.network import Network, expected_synapses
 from simulators.models.clustered import make_network
-from simulators.network import Network, expected_synapses
-from simulators.records import Simulation
-from simulators.simulator import PointFailure, PointStopped, Recording, Simulator, find_simulator, simulator_names
-from simulators.spike_trains import SpikeTrains
+from simulators.records.job import Simulation
 from simulators.statistics import summarise
+from simulators.statistics.spike_trains import SpikeTrains
 
 SIMULATION = Simulation(dt=0.1, warmup=100.0, duration=400.0)
 SEED = 11

@@ -15,9 +15,9 @@ import pytest
 import quantities as pq
 from made_trains import make_trains
 
-from simulators.correlation_statistics import subsample
-from simulators.spike_trains import SpikeTrains
 from simulators.statistics import summarise
+from simulators.statistics.correlations import subsample
+from simulators.statistics.spike_trains import SpikeTrains
 
 REL = 1e-9
 

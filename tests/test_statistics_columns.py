@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from made_trains import empty, make_trains
 
-from simulators.correlation_statistics import subsample
-from simulators.sorted_trains import SortedTrains
-from simulators.spike_trains import SpikeTrains
 from simulators.statistics import SETTINGS, STATISTICS, check_settings, columns, summarise
+from simulators.statistics.correlations import subsample
+from simulators.statistics.sorted_trains import SortedTrains
+from simulators.statistics.spike_trains import SpikeTrains
 
 
 @pytest.fixture(scope="module", params=[0, 1])

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from made_trains import empty, make_trains
 
-from simulators.spike_trains import SpikeTrains
 from simulators.statistics import STATISTICS, summarise
+from simulators.statistics.spike_trains import SpikeTrains
 
 REL = 1e-9
 

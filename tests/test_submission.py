@@ -13,11 +13,12 @@ from sweeps import write_sweep
 
 from gridsearch.cli import main
 from gridsearch.input_files import InputError
-from gridsearch.run_lock import Busy, holder, holding
+from gridsearch.run_lock import Busy, lock_owner, locked
 from gridsearch.submission import Plan, check_conflict, choose_executor, make_plan, write_plan
 from jobs.executor import executor_names
-from simulators.records import read_job, summary_schema, write_summary
-from simulators.run_directory import RunDirectory
+from simulators.records.job import read_job
+from simulators.records.run_directory import RunDirectory
+from simulators.records.summary import summary_schema, write_summary
 
 
 def plan(folder: Path, retry_failed: bool = False, **sections: object) -> Plan:
@@ -95,13 +96,13 @@ def test_executors_are_chosen_with_a_reason(tmp_path: Path) -> None:
 
 def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
-    assert holder(run) is None
-    with holding(run):
+    assert lock_owner(run) is None
+    with locked(run):
         look = (
             "import sys; from pathlib import Path; from gridsearch.run_lock import *\n"
-            "from simulators.run_directory import RunDirectory\n"
-            "run = RunDirectory(Path(sys.argv[1])); print(holder(run))\n"
-            "try:\n with holding(run): print('held twice')\n"
+            "from simulators.records.run_directory import RunDirectory\n"
+            "run = RunDirectory(Path(sys.argv[1])); print(lock_owner(run))\n"
+            "try:\n with locked(run): print('held twice')\n"
             "except Busy as error: print(error)\n"
         )
         command = [sys.executable, "-c", look, str(run.root)]
@@ -111,10 +112,10 @@ def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
             str(os.getpid()),
             f"{run.root}: another submit is at work (process {os.getpid()})",
         ]
-        with pytest.raises(Busy), holding(run):
+        with pytest.raises(Busy), locked(run):
             pass
-    assert holder(run) is None
-    with holding(run):
+    assert lock_owner(run) is None
+    with locked(run):
         pass
 
 

@@ -20,9 +20,9 @@ from analysis_runs import behave, write_run
 
 import analysis
 from jobs.history import read_history
-from simulators.atomic_file import replacing
-from simulators.run_directory import RunDirectory
-from simulators.summary_cache import FEWEST, SETTLED, read_cached
+from simulators.records.atomic_file import replacing
+from simulators.records.run_directory import RunDirectory
+from simulators.records.summary_cache import FEWEST, SETTLED, read_cached
 
 SIMULATORS = ({"simulator": "nest", "threads": 1}, {"simulator": "genn", "backend": None})
 

@@ -220,7 +220,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
             simulation="warmup = 0.05",
             record='statistics = ["rate", "cv"]\nsettings = { fano_window = -1 }',
             targets="cv = { max = 1, mni = 0 }",
-            jobs='executor = "slurm"',
+            jobs='executor = "smoke_signals"',
             more="[jobs.gnn]\nbatch = 3\n[extra]\n",
         )
     )

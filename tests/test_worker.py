@@ -19,21 +19,12 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import default_settings, require_simulator
 
-from simulators.exit_codes import DONE, STOPPED, UNUSABLE
-from simulators.records import (
-    PHASES,
-    Job,
-    JobError,
-    Point,
-    Simulation,
-    read_job,
-    read_summary,
-    summary_schema,
-    write_job,
-)
-from simulators.run_directory import spike_file_name
-from simulators.spike_files import SAMPLE_SIZE
+from simulators.records.job import Job, JobError, Point, Simulation, read_job, write_job
+from simulators.records.run_directory import spike_file_name
+from simulators.records.spike_files import SAMPLE_SIZE
+from simulators.records.summary import PHASES, read_summary, summary_schema
 from simulators.statistics import columns
+from simulators.worker.exit_codes import DONE, STOPPED, UNUSABLE
 
 ROOT = Path(__file__).resolve().parent.parent
 STATISTICS = ("rate", "cv_isi", "fano_factor")

@@ -20,9 +20,9 @@ from analysis.plots.timing import draw_phases, draw_realtime_factors
 from analysis.results import open_run
 from analysis.run import Run, read_run, run_of
 from analysis.timing import SIZE, TIME, Abscissa, scanned
-from simulators.atomic_file import replacing
-from simulators.records import PHASES
-from simulators.run_directory import RunDirectory
+from simulators.records.atomic_file import replacing
+from simulators.records.run_directory import RunDirectory
+from simulators.records.summary import PHASES
 
 FORMATS = ("png", "pdf")
 _MOST_SLICES = 4

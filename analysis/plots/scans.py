@@ -14,7 +14,7 @@ from analysis.plots.style import BELOW, COLOURS, PHASE_COLOURS, axes_or_new, in_
 from analysis.run import RunError
 from analysis.scaling import SYNAPSES_PER_PAIR, CostModel, Frontier, costs_by_simulator, fit_time
 from analysis.timing import ABSCISSAE, TIME, Abscissa, Scan, scan
-from simulators.records import PHASES
+from simulators.records.summary import PHASES
 
 
 def draw_times(table: pd.DataFrame, x: Abscissa = "n_neurons", ax: Axes | None = None) -> Axes:

@@ -1,4 +1,4 @@
-"""Network models, one module each: ``make_network(parameters)`` returns a `simulators.network.Network`."""
+"""Network models, one module each: ``make_network(parameters)`` returns a `simulators.description.network.Network`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from simulators.network import Network
+from simulators.description.network import Network
 
 Model = Callable[[Mapping[str, Any]], Network]
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from simulators.distributions import FiringPhase, Uniform
-from simulators.network import (
+from simulators.description.distributions import FiringPhase, Uniform
+from simulators.description.network import (
     Bernoulli,
     FixedIndegree,
     Network,

@@ -1,0 +1,1 @@
+"""Simulators: the protocol they share, and one file or folder for each."""

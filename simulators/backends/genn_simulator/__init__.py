@@ -1,0 +1,113 @@
+"""GeNN: what the planner asks of it, and how the worker opens it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from simulators.backends.genn_simulator import cache
+from simulators.backends.genn_simulator.costs import LARGEST_BATCH, cpu_cost, gpu_cost
+from simulators.backends.genn_simulator.devices import visible_gpu
+from simulators.backends.genn_simulator.model import GennSimulator
+from simulators.backends.simulator import (
+    Cost,
+    Setting,
+    SimulatorUnavailableError,
+    import_problem,
+)
+from simulators.description.network import Network
+from simulators.records.job import Simulation
+
+_CPU = "single_threaded_cpu"
+_GPUS = ("cuda", "hip")
+
+SETTINGS: Mapping[str, Setting] = {
+    "backend": Setting(
+        "auto",
+        "what runs the network; auto takes a graphics processor where there is one",
+        choices=("auto", "cuda", "hip", _CPU),
+    ),
+    "batch": Setting(
+        0,
+        f"points of one structure that run together on a graphics processor; 0: {LARGEST_BATCH}, or as many as its "
+        "memory holds; on a CPU always one",
+        0,
+    ),
+    "procedural": Setting(False, "draw the connectivity anew at every spike instead of storing it; CUDA and HIP only"),
+    "cache": Setting("", "folder of compiled models; empty for gridsearch/genn in the user's cache"),
+}
+
+
+def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings a GeNN result depends on: the backend, which is any where it is chosen on the machine."""
+    return {"backend": None if settings["backend"] == "auto" else settings["backend"]}
+
+
+def check_available(settings: Mapping[str, Any]) -> None:
+    """Raise `SimulatorUnavailableError` unless PyGeNN with the backend asked for and a compiler are there."""
+    problem = import_problem("pygenn")
+    if problem is not None:
+        raise _unavailable(problem)
+    _choose_backend(settings)
+
+
+def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
+    """Estimate time and memory of a network at 5 spikes per neuron and second (see `costs`)."""
+    on_gpu = settings["backend"] in _GPUS
+    if settings["backend"] == "auto":
+        on_gpu = gpus > 0 if gpus is not None else visible_gpu() is not None
+    if not on_gpu:
+        return cpu_cost(network, simulation)
+    return gpu_cost(network, simulation, settings["batch"] or LARGEST_BATCH, settings["procedural"])
+
+
+def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> GennSimulator:
+    """Start GeNN.
+
+    Raises
+    ------
+    SimulatorUnavailableError
+        If PyGeNN, the backend or a compiler is missing.
+    """
+    backend = _choose_backend(settings)
+    import pygenn
+
+    return GennSimulator(pygenn, simulation, settings, backend)
+
+
+def _choose_backend(settings: Mapping[str, Any]) -> str:
+    """Backend to use on this machine.
+
+    Raises
+    ------
+    SimulatorUnavailableError
+        If there is none of what is asked for, or nothing to compile with.
+    """
+    if cache.compiler() is None:
+        raise SimulatorUnavailableError(
+            f"GeNN compiles every network, and {os.environ.get('CXX', 'g++')} or make is missing here; install a C++ "
+            "compiler and make (Debian: apt-get install g++ make), or name the compiler in CXX"
+        )
+    try:
+        from pygenn.genn_model import backend_modules
+    except ImportError as error:
+        raise _unavailable(error) from error
+    wanted = settings["backend"]
+    if wanted == "auto":
+        return next((name for name in _GPUS if name in backend_modules and visible_gpu()), _CPU)
+    if wanted not in backend_modules:
+        raise SimulatorUnavailableError(
+            f"this PyGeNN was built without the backend {wanted!r}, only with {', '.join(backend_modules)}; build it "
+            "where CUDA_PATH (or HIP_PATH) names the toolkit"
+        )
+    if wanted in _GPUS and visible_gpu() is None:
+        raise SimulatorUnavailableError(f"backend {wanted!r} needs a graphics processor, and none is visible here")
+    return str(wanted)
+
+
+def _unavailable(problem: object) -> SimulatorUnavailableError:
+    return SimulatorUnavailableError(
+        f"PyGeNN cannot be imported here ({problem}); install libffi's headers, pkg-config and a C++ compiler, then: "
+        "pip install https://github.com/genn-team/genn/archive/refs/tags/5.4.0.zip"
+    )

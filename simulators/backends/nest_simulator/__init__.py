@@ -1,0 +1,79 @@
+"""NEST: what the planner asks of it, and how the worker opens it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from simulators.backends.nest_simulator.kernel import NestSimulator
+from simulators.backends.simulator import (
+    Cost,
+    Setting,
+    SimulatorUnavailableError,
+    import_problem,
+)
+from simulators.description.network import Network, expected_synapses
+from simulators.records.job import Simulation
+
+SETTINGS: Mapping[str, Setting] = {
+    "threads": Setting(1, "threads of a NEST process; part of a result's identity, as NEST's draws depend on it", 1),
+}
+
+
+def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings a NEST result depends on: the number of threads."""
+    return {"threads": settings["threads"]}
+
+
+def check_available(settings: Mapping[str, Any]) -> None:
+    """Raise `SimulatorUnavailableError` unless NEST can be imported."""
+    del settings
+    problem = import_problem("nest")
+    if problem is not None:
+        raise _unavailable(problem)
+
+
+def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
+    """Estimate time and memory of a network at 5 spikes per neuron and second.
+
+    The constants were measured with NEST 3.10 on two cores of a virtual Xeon.
+    """
+    del gpus
+    threads = settings["threads"]
+    synapses, neurons = expected_synapses(network), network.n_neurons
+    biology = (simulation.warmup + simulation.duration) / 1e3
+    spikes = 5.0 * neurons * biology
+    return Cost(
+        build=1.0 + synapses * 4.8e-7 / threads,
+        point=0.05 + (neurons * biology * 1e3 / simulation.dt * 16e-9 + 5.0 * synapses * biology * 14e-9) / threads,
+        memory=1.6e8 + 36.0 * synapses + 2500.0 * neurons + 40.0 * spikes,
+    )
+
+
+def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> NestSimulator:
+    """Start NEST.
+
+    Raises
+    ------
+    SimulatorUnavailableError
+        If NEST cannot be imported.
+    """
+    os.environ.setdefault("PYNEST_QUIET", "1")
+    # nest imports matplotlib, which wants a folder to write to; a worker in a container may have none at home.
+    if not os.access(Path.home(), os.W_OK):
+        os.environ.setdefault("MPLCONFIGDIR", tempfile.gettempdir())
+    try:
+        import nest
+    except ImportError as error:
+        raise _unavailable(error) from error
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    return NestSimulator(nest, simulation, settings["threads"])
+
+
+def _unavailable(problem: object) -> SimulatorUnavailableError:
+    return SimulatorUnavailableError(
+        f"NEST cannot be imported here ({problem}); get it with: pip install nest-simulator"
+    )

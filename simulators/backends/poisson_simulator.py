@@ -1,0 +1,114 @@
+"""A stand-in that draws Poisson spikes: for tests of the machinery and benchmarks of scale, never for science.
+
+It builds nothing and propagates nothing; rates rise with the current over the rheobase, so that maps have a shape.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from simulators.backends.simulator import Build, Check, Cost, PointFailure, Recording, Setting
+from simulators.description.distributions import draw_values
+from simulators.description.network import Network, Population, expected_synapses
+from simulators.records.job import Simulation
+from simulators.records.phases import PhaseClock
+from simulators.statistics.spike_trains import SpikeTrains
+
+SETTINGS: Mapping[str, Setting] = {
+    "seconds_per_point": Setting(0.0, "wall time a point takes at least, s", 0.0),
+    "max_rate_hz": Setting(20.0, "rate of a strongly driven population, Hz", 0.0),
+    "batch": Setting(1, "points that run together", 1),
+}
+
+
+def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings a result depends on: none that the summary names."""
+    del settings
+    return {}
+
+
+def check_available(settings: Mapping[str, Any]) -> None:
+    """Nothing has to be installed."""
+    del settings
+
+
+def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
+    """Estimate the time to draw the spikes and compute their statistics."""
+    del gpus
+    spikes = settings["max_rate_hz"] / 2 * network.n_neurons * simulation.duration * 1e-3
+    return Cost(
+        build=0.0,
+        point=settings["seconds_per_point"] + 2e-3 + 2e-7 * spikes,
+        memory=1.2e8 + 60.0 * spikes,
+        batch=settings["batch"],
+    )
+
+
+def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> PoissonSimulator:
+    """Start the stand-in."""
+    return PoissonSimulator(simulation, settings)
+
+
+class PoissonSimulator:
+    """Draws spikes from the description (see `simulators.backends.simulator.Simulator`)."""
+
+    backend = "cpu"
+    gpu = ""
+
+    def __init__(self, simulation: Simulation, settings: Mapping[str, Any]) -> None:
+        self._simulation = simulation
+        self._settings = settings
+        self._seed = 0
+
+    def batch_size(self, network: Network) -> int:
+        """Return the setting."""
+        del network
+        batch: int = self._settings["batch"]
+        return batch
+
+    def build(self, network: Network, seed: int) -> Build:
+        """Remember the seed."""
+        self._seed = seed
+        return Build({"t_build": 0.0}, round(expected_synapses(network)))
+
+    def run(self, networks: Sequence[Network], check: Check) -> list[Recording | PointFailure]:
+        """Draw the spikes of some points."""
+        return [self._draw(network, check) for network in networks]
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+    def _draw(self, network: Network, check: Check) -> Recording | PointFailure:
+        clock = PhaseClock()
+        until = time.perf_counter() + self._settings["seconds_per_point"]
+        check()
+        while (left := until - time.perf_counter()) > 0.0:
+            time.sleep(min(left, 0.05))
+            check()
+        spikes = {p.name: self._spike_trains(p) for p in network.populations if p.neuron != "poisson_source"}
+        clock.end("t_simulate")
+        for name, trains in spikes.items():
+            rate = trains.n_spikes / trains.size / (trains.duration * 1e-3)
+            if rate > self._simulation.max_rate:
+                return PointFailure("diverged", f"population {name} fires at {rate:.4g} Hz, above max_rate")
+        return Recording(spikes, clock.times)
+
+    def _spike_trains(self, population: Population) -> SpikeTrains:
+        current = np.mean(draw_values(population.parameters["I_e"], population.size, self._seed, population.name))
+        drive = float(current) * 20.0  # mV per pA of a membrane of 20 ms and 1 pF
+        rate = self._settings["max_rate_hz"] / (1.0 + np.exp(-(drive - 25.0) / 5.0))
+        n_steps = self._simulation.n_steps
+        rng = np.random.default_rng([self._seed, population.size, int(drive * 1e6) & 0x7FFFFFFF])
+        count = rng.poisson(rate * population.size * self._simulation.duration * 1e-3)
+        return SpikeTrains(
+            steps=rng.integers(1, n_steps + 1, count),
+            senders=rng.integers(0, population.size, count),
+            size=population.size,
+            n_steps=n_steps,
+            dt=self._simulation.dt,
+            n_clusters=population.n_clusters,
+        )

@@ -1,0 +1,259 @@
+"""What a simulator is to the worker and to the planner.
+
+A simulator is one module, ``simulators/backends/<name>_simulator``, found by its name; it holds what `SimulatorModule`
+lists. The module must import without its simulator being installed: the planner asks it for costs on machines
+where nothing is ever simulated.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators import backends
+from simulators.description.network import Network, Population
+from simulators.records.job import Simulation
+from simulators.statistics.spike_trains import SpikeTrains
+
+_SUFFIX = "_simulator"
+
+
+class SimulatorUnavailableError(RuntimeError):
+    """The simulator, or something it needs, is missing or broken here; the message says how to get it."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of ``[jobs.<simulator>]`` or ``[jobs.<executor>]``.
+
+    Parameters
+    ----------
+    default : int, float, str, bool or mapping
+        The type of the default is the type of the setting.
+    doc : str
+        What it does.
+    minimum : float, optional
+        Smallest value.
+    choices : tuple, optional
+        The valid values, where there are few.
+    """
+
+    default: int | float | str | bool | Mapping[str, Any]
+    doc: str
+    minimum: float | None = None
+    choices: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimated cost of simulating one structure.
+
+    Parameters
+    ----------
+    build : float
+        s, once per structure and worker.
+    point : float
+        s, per point; its share where points run together.
+    memory : float
+        B, peak of the worker.
+    batch : int
+        Points that run together; fewer take longer each.
+    gpu : bool
+        Whether the time is that of a graphics processor, not of cores.
+    """
+
+    build: float
+    point: float
+    memory: float
+    batch: int = 1
+    gpu: bool = False
+
+
+@dataclass(frozen=True)
+class Build:
+    """What building a structure took.
+
+    Parameters
+    ----------
+    phases : mapping of str to float
+        s; ``t_build`` and, where there is one, ``t_compile``.
+    n_synapses : int
+        Synapses made.
+    """
+
+    phases: Mapping[str, float]
+    n_synapses: int
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The spikes of one point.
+
+    Parameters
+    ----------
+    spikes : mapping of str to SpikeTrains
+        By population, spike sources left out.
+    phases : mapping of str to float
+        s; ``t_reset``, ``t_simulate`` and ``t_record``. Points that ran together share their time equally.
+    """
+
+    spikes: Mapping[str, SpikeTrains]
+    phases: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class PointFailure:
+    """Why a point has no recording."""
+
+    status: Literal["failed", "timeout", "diverged"]
+    reason: str
+
+
+class PointStopped(Exception):
+    """Raised by the worker's `Check` to give up the points that are running."""
+
+
+Check = Callable[[], None]
+
+
+class Simulator(Protocol):
+    """An open simulator: at most one built network at a time.
+
+    Attributes
+    ----------
+    backend : str
+        What runs the network, as it stands in the summary.
+    gpu : str
+        Name of the graphics processor, empty without one.
+    """
+
+    backend: str
+    gpu: str
+
+    def batch_size(self, network: Network) -> int:
+        """Return how many points of a network's structure `run` can take at once."""
+        ...
+
+    def build(self, network: Network, seed: int) -> Build:
+        """Make the structure of `network` with connectivity drawn from `seed`, forgetting any other."""
+        ...
+
+    def run(self, networks: Sequence[Network], check: Check) -> list[Recording | PointFailure]:
+        """Run points of the built structure.
+
+        Parameters
+        ----------
+        networks : sequence of Network, at most `batch_size`
+            Of the structure that was built last.
+        check : callable
+            Called now and then (at least once per 250 ms of biological time); may raise `PointStopped`, which
+            passes through and leaves the simulator able to run the next points.
+
+        Returns
+        -------
+        list of Recording or PointFailure
+            One for each network. It depends on the network, the seed and the settings alone: not on the points
+            that ran before or beside it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the simulator holds."""
+        ...
+
+
+class SimulatorModule(Protocol):
+    """What a module ``simulators/backends/<name>_simulator`` holds."""
+
+    SETTINGS: Mapping[str, Setting]
+
+    def identity(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings a result depends on, as the summary's columns name them; a None matches any."""
+        ...
+
+    def estimate(
+        self, network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None
+    ) -> Cost:
+        """Estimate time and memory of a network; `gpus` is how many its jobs ask for, None those that are visible."""
+        ...
+
+    def check_available(self, settings: Mapping[str, Any]) -> None:
+        """Raise `SimulatorUnavailableError` unless `open_simulator` can work on this machine."""
+        ...
+
+    def open_simulator(self, simulation: Simulation, settings: Mapping[str, Any]) -> Simulator:
+        """Start the simulator."""
+        ...
+
+
+def recorded_trains(
+    population: Population, simulation: Simulation, steps: NDArray[np.integer[Any]], senders: NDArray[np.integer[Any]]
+) -> SpikeTrains:
+    """Hand over the spikes of a population, those of the warm-up left out.
+
+    Parameters
+    ----------
+    population : Population
+        Whose they are.
+    simulation : Simulation
+        Step and duration.
+    steps : ndarray of int, shape (n_spikes,)
+        Counted from the end of the warm-up: 1 is the first step that is recorded.
+    senders : ndarray of int, shape (n_spikes,)
+        Neurons, from 0.
+    """
+    kept = steps > 0
+    t_ref = population.parameters["t_ref"]
+    return SpikeTrains(
+        steps=steps[kept].astype(np.int64, copy=False),
+        senders=senders[kept].astype(np.int64, copy=False),
+        size=population.size,
+        n_steps=simulation.n_steps,
+        dt=simulation.dt,
+        n_clusters=population.n_clusters,
+        t_ref=t_ref if isinstance(t_ref, (int, float)) else 0.0,
+    )
+
+
+@cache
+def import_problem(package: str) -> str | None:
+    """Say why a package cannot be imported here, or return None if it can.
+
+    It is tried in a process of its own: what is installed may still lack a library, or take the process with it.
+    """
+    tried = subprocess.run([sys.executable, "-c", f"import {package}"], capture_output=True, text=True, check=False)
+    if tried.returncode == 0:
+        return None
+    said = tried.stderr.strip().splitlines()
+    return said[-1] if said else f"importing it ends with exit code {tried.returncode}"
+
+
+def simulator_names() -> list[str]:
+    """Names of the simulators there are, installed or not."""
+    return sorted(
+        module.name.removesuffix(_SUFFIX)
+        for module in pkgutil.iter_modules(backends.__path__)
+        if module.name.endswith(_SUFFIX)
+    )
+
+
+def find_simulator(name: str) -> SimulatorModule:
+    """Return the module of a simulator.
+
+    Raises
+    ------
+    LookupError
+        If there is none of that name.
+    """
+    if name not in simulator_names():
+        raise LookupError(f"no simulator {name!r}: there are {', '.join(simulator_names())}")
+    return cast(SimulatorModule, importlib.import_module(f"{backends.__name__}.{name}{_SUFFIX}"))

@@ -1,0 +1,1 @@
+"""The simulator-free description of a spiking network."""

@@ -1,0 +1,1 @@
+"""What crosses the wire and lies on disk: jobs, summaries, spikes, and the folder of a run."""

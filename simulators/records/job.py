@@ -1,0 +1,156 @@
+"""What a worker is given: the job file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from simulators.records.atomic_file import replacing
+
+SpikeRecording = Literal["none", "sample", "all"]
+
+
+class JobError(ValueError):
+    """A job file that cannot be carried out."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """How long and how finely to simulate.
+
+    Parameters
+    ----------
+    dt : float
+        ms, time step.
+    warmup, duration : float
+        ms, excluded from and included in the statistics.
+    max_rate : float
+        Hz; a point in which any population fires above it on average has diverged, and is given up.
+    """
+
+    dt: float
+    warmup: float
+    duration: float
+    max_rate: float = 200.0
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps of the warm-up."""
+        return round(self.warmup / self.dt)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the recording."""
+        return round(self.duration / self.dt)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of the grid with one seed.
+
+    Parameters
+    ----------
+    point_id : str
+        Hash of everything the result depends on but the simulator.
+    seed : int
+        The replicate's seed, as the user counts it.
+    network_seed : int
+        Seed of connectivity and initial state; equal to `seed` where all points share a draw.
+    swept : mapping of str to value
+        The values that differ between points, by name or by element (``p[0,1]``).
+    """
+
+    point_id: str
+    seed: int
+    network_seed: int
+    swept: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A chunk of points for one worker; complete, so that it can be replayed by hand.
+
+    Parameters
+    ----------
+    name : str
+        Names the job's files.
+    model, simulator : str
+        Modules ``simulators.models.<model>`` and ``simulators.<simulator>_simulator``.
+    settings : mapping of str to value
+        The simulator's own settings (threads, backend …).
+    simulation : Simulation
+        Step, warm-up and duration.
+    statistics : tuple of str
+        Names from `simulators.statistics.STATISTICS`.
+    parameters : mapping of str to value
+        Every parameter of the model, before what a point sweeps.
+    points : tuple of Point
+        In the order in which they run: points of one structure are neighbours.
+    populations : tuple of str
+        Populations that get statistics.
+    statistics_settings : mapping of str to float
+        Constants of the statistics that differ from their defaults.
+    spikes : {'none', 'sample', 'all'}
+        Which spikes to keep.
+    timeout : float, optional
+        s of wall time a point may take.
+    """
+
+    name: str
+    model: str
+    simulator: str
+    settings: Mapping[str, Any]
+    simulation: Simulation
+    statistics: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    points: tuple[Point, ...]
+    populations: tuple[str, ...]
+    statistics_settings: Mapping[str, float] = field(default_factory=dict)
+    spikes: SpikeRecording = "none"
+    timeout: float | None = None
+
+
+def write_job(job: Job, path: Path) -> None:
+    """Write a job file, whole or not at all: one line for each field and each point."""
+    content = {one.name: getattr(job, one.name) for one in fields(job)} | {"simulation": asdict(job.simulation)}
+    points = ",\n  ".join(_json(vars(point)) for point in content.pop("points"))
+    lines = [f'"{key}": {_json(value)}' for key, value in content.items()] + [f'"points": [\n  {points}\n ]']
+    with replacing(path) as temporary:
+        temporary.write_text("{\n " + ",\n ".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def read_job(path: Path) -> Job:
+    """Read a job file.
+
+    Raises
+    ------
+    JobError
+        If the file is missing, is not JSON, or lacks or misnames a field; the message names file and field.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise JobError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise JobError(f"{path}: is not JSON: {error}") from error
+    try:
+        return Job(
+            **{
+                **content,
+                "simulation": Simulation(**content["simulation"]),
+                "statistics": tuple(content["statistics"]),
+                "points": tuple(Point(**point) for point in content["points"]),
+                "populations": tuple(content["populations"]),
+            }
+        )
+    except KeyError as error:
+        raise JobError(f"{path}: field {error} is missing") from error
+    except TypeError as error:
+        raise JobError(f"{path}: {str(error).replace('__init__() ', '')}") from error
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,152 @@
+"""What a worker gives back: the summary file, a row for each point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simulators.description.parameters import element, split_key, with_overrides
+from simulators.records.atomic_file import replacing
+from simulators.records.job import Job
+from simulators.statistics import columns as statistics_columns
+
+# Wall-clock phases of a row, in the order in which they happen; seconds.
+PHASES: Mapping[str, str] = {
+    "t_load": "starting the worker: imports, reading the job, opening the simulator",
+    "t_compile": "generating and compiling code",
+    "t_build": "creating neurons and synapses",
+    "t_reset": "setting state, parameters and weights of the point",
+    "t_simulate": "propagating warm-up and recording",
+    "t_record": "fetching the spikes",
+    "t_statistics": "computing the statistics",
+    "t_write": "writing the row and the spikes",
+}
+
+
+# Columns without which a file is no summary, and those with few distinct values in many rows.
+REQUIRED = ("point_id", "simulator", "status")
+REPETITIVE = ("simulator", "backend", "status", "error", "job", "host", "cpu", "gpu", "versions")
+# What pyarrow raises at a file that it cannot read.
+UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
+
+
+class CorruptSummaryError(ValueError):
+    """A summary file that cannot be read."""
+
+
+def summary_schema(statistics: Sequence[str], populations: Sequence[str], swept: Mapping[str, Any]) -> pa.Schema:
+    """Columns of a summary file, each with its unit and meaning in the field metadata.
+
+    Parameters
+    ----------
+    statistics, populations : sequence of str
+        What was asked for, of whom.
+    swept : mapping of str to value
+        The swept parameters with a value each, which gives their types.
+
+    Returns
+    -------
+    pyarrow.Schema
+    """
+    fields = [
+        _field("point_id", pa.string(), "", "hash of model, parameters, seed, simulation and statistics"),
+        _field("simulator", pa.string(), "", "simulator"),
+        _field("backend", pa.string(), "", "backend of the simulator"),
+        _field("seed", pa.int64(), "", "replicate"),
+        _field("network_seed", pa.int64(), "", "seed of connectivity and initial state"),
+        *(_field(name, _swept_type(value), "", "swept parameter") for name, value in swept.items()),
+        _field("status", pa.string(), "", "ok, failed, timeout or diverged"),
+        _field("error", pa.string(), "", "why the point is not ok"),
+    ]
+    for name, column in statistics_columns(statistics, populations).items():
+        fields.append(_field(name, pa.int64() if name.startswith("n_") else pa.float64(), column.unit, column.doc))
+    fields += [_field(name, pa.float64(), "s", doc) for name, doc in PHASES.items()]
+    fields += [
+        _field("realtime_factor", pa.float64(), "1", "wall time per biological time of the propagation"),
+        _field("duration", pa.float64(), "ms", "recorded biological time"),
+        _field("n_neurons", pa.int64(), "1", "neurons"),
+        _field("n_synapses", pa.int64(), "1", "synapses"),
+        _field("n_spikes", pa.int64(), "1", "spikes after the warm-up"),
+        _field("peak_memory", pa.int64(), "B", "peak resident memory of the worker so far"),
+        _field("job", pa.string(), "", "job"),
+        _field("host", pa.string(), "", "host name"),
+        _field("cpu", pa.string(), "", "processor"),
+        _field("gpu", pa.string(), "", "graphics processor"),
+        _field("threads", pa.int64(), "1", "threads of the simulator"),
+        _field("versions", pa.string(), "", "package versions and hash of the code, JSON"),
+        _field("started", pa.timestamp("us", tz="UTC"), "", "start of the point"),
+        _field("finished", pa.timestamp("us", tz="UTC"), "", "end of the point"),
+    ]
+    return pa.schema(fields)
+
+
+def write_summary(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, path: Path) -> None:
+    """Write a summary file, whole or not at all; a value that a row lacks is null."""
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+@lru_cache(maxsize=8)
+def empty_summary(schema: pa.Schema) -> bytes:
+    """Return the content of a summary file without rows: the same for thousands of jobs of a sweep."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(schema.empty_table(), sink)
+    return bytes(sink.getvalue())
+
+
+def read_summary(path: Path) -> pa.Table:
+    """Read a summary file.
+
+    Raises
+    ------
+    CorruptSummaryError
+        If it is not a summary; the message names the file.
+    """
+    try:
+        with pq.ParquetFile(path) as file:  # opened once: a worker may put a new file in its place at any time
+            table = file.read()
+    except UNREADABLE as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise CorruptSummaryError(f"{path}: is not a readable parquet file: {error}") from error
+    missing = set(REQUIRED) - set(table.column_names)
+    if missing:
+        raise CorruptSummaryError(f"{path}: is not a summary: columns {sorted(missing)} are missing")
+    return table
+
+
+def _field(name: str, kind: pa.DataType, unit: str, doc: str) -> pa.Field:
+    return pa.field(name, kind, metadata={"unit": unit, "doc": doc})
+
+
+def _swept_type(value: Any) -> pa.DataType:
+    # bool before int: a bool is an int to Python
+    for python_type, arrow_type in ((bool, pa.bool_()), (int, pa.int64()), (float, pa.float64()), (str, pa.string())):
+        if isinstance(value, python_type):
+            return arrow_type
+    return pa.list_(_swept_type(value[0])) if len(value) else pa.list_(pa.float64())
+
+
+def start_summary(job: Job, path: Path) -> None:
+    """Write the summary of a job that has no rows yet, unless there is one."""
+    if not path.exists():
+        content = empty_summary(schema_of(job))
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+
+
+def schema_of(job: Job) -> pa.Schema:
+    """Columns of the summary of a job (see `summary_schema`)."""
+    return summary_schema(job.statistics, job.populations, _swept_examples(job))
+
+
+def _swept_examples(job: Job) -> dict[str, Any]:
+    """Return the swept parameters of a job with a value each."""
+    parameters = with_overrides(job.parameters, job.points[0].swept)
+    return {key: element(parameters[split_key(key)[0]], split_key(key)[1]) for key in job.points[0].swept}

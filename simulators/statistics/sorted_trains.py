@@ -1,0 +1,193 @@
+"""Spikes sorted by neuron and time, with what several statistics need of them, each made once and when asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.statistics.spike_trains import SpikeTrains
+
+
+class SortedTrains:
+    """A population's spikes in the order of (sender, step).
+
+    All spikes of all neurons lie in one flat array; neuron ``i`` owns the ``counts[i]`` spikes from ``starts[i]``
+    on. Arrays with an entry per interval or pair of intervals have that same length, with the entry at the
+    interval's first spike, and zeros where an interval or pair would reach into the next neuron: so sums per neuron
+    are one `sum_per_neuron` and nothing is copied to squeeze the boundaries out.
+
+    Parameters
+    ----------
+    trains : SpikeTrains
+        The spikes in any order.
+
+    Attributes
+    ----------
+    trains : SpikeTrains
+        The same.
+    """
+
+    def __init__(self, trains: SpikeTrains) -> None:
+        self.trains = trains
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """Spikes of each neuron, shape (size,)."""
+        return np.bincount(self.trains.senders, minlength=self.trains.size)
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """Index of each neuron's first spike, shape (size,)."""
+        return np.cumsum(self.counts) - self.counts
+
+    @cached_property
+    def lasts(self) -> NDArray[np.int64]:
+        """Index of the last spike of each neuron that fires, shape (n_firing,)."""
+        firing = self.counts > 0
+        return self.starts[firing] + self.counts[firing] - 1
+
+    @cached_property
+    def steps(self) -> NDArray[np.integer[Any]]:
+        """Steps counted from 0 (one less than those of `SpikeTrains`), shape (n_spikes,)."""
+        return self._keys - self._per_spike(self._sender_keys)
+
+    @cached_property
+    def intervals(self) -> NDArray[np.float64]:
+        """Inter-spike intervals in steps, shape (n_spikes,)."""
+        intervals = np.zeros(self._keys.size)
+        # Within a neuron, a difference of keys is a difference of steps.
+        np.subtract(self._keys[1:], self._keys[:-1], out=intervals[:-1])
+        intervals[self.lasts] = 0.0
+        return intervals
+
+    @cached_property
+    def pair_sums(self) -> NDArray[np.float64]:
+        """Sum of an interval and the next one in steps, shape (n_spikes,)."""
+        sums = np.zeros_like(self.intervals)
+        np.add(self.intervals[:-1], self.intervals[1:], out=sums[:-1])
+        self.clear_pairs(sums)
+        return sums
+
+    @cached_property
+    def pair_contrasts(self) -> NDArray[np.float64]:
+        """Difference of an interval and the next one over their sum, shape (n_spikes,); NaN if the sum is 0."""
+        contrasts = np.zeros_like(self.intervals)
+        np.subtract(self.intervals[:-1], self.intervals[1:], out=contrasts[:-1])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            contrasts /= self.pair_sums
+        self.clear_pairs(contrasts)
+        return contrasts
+
+    def sum_per_neuron(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum an array of shape (n_spikes,) over the spikes of each neuron, shape (size,)."""
+        sums = np.zeros(self.counts.size)
+        firing = self.counts > 0
+        if values.size:
+            sums[firing] = np.add.reduceat(values, self.starts[firing])
+        return sums
+
+    def clear_pairs(self, values: NDArray[np.float64]) -> None:
+        """Set an array of shape (n_spikes,) to 0 where a pair of intervals reaches into the next neuron."""
+        # The spike before the last of a neuron with one spike is the last of another: cleared anyway.
+        values[self.lasts] = 0.0
+        values[self.lasts - 1] = 0.0
+
+    def bin_steps(self, bin_size: float) -> int:
+        """Whole steps in a bin of `bin_size` ms."""
+        return round(bin_size / self.trains.dt)
+
+    def n_bins(self, bin_size: float) -> int:
+        """Bins of `bin_size` ms that fit fully into the recording."""
+        return self.trains.n_steps // self.bin_steps(bin_size)
+
+    def count_spikes(self, bin_size: float, groups: int) -> NDArray[np.int64]:
+        """Count the spikes of equal groups of neighbouring neurons in bins.
+
+        Parameters
+        ----------
+        bin_size : float
+            ms; whole steps. What is left at the end of the recording is dropped.
+        groups : int
+            Number of groups, which divides the size of the population.
+
+        Returns
+        -------
+        ndarray of int64, shape (groups, n_bins)
+        """
+        width = self.bin_steps(bin_size)
+        n_bins = -(-self.trains.n_steps // width)
+        group = np.arange(self.trains.size) // (self.trains.size // groups)
+        cells = self.steps // width + self._per_spike(group * n_bins)
+        counts = np.bincount(cells, minlength=groups * n_bins).reshape(groups, n_bins)
+        return counts[:, : self.n_bins(bin_size)]
+
+    def count_squares(self, bin_size: float) -> tuple[NDArray[np.int64], int]:
+        """Sum the counts of single neurons in bins, and their squares, without a table of neurons by bins.
+
+        Parameters
+        ----------
+        bin_size : float
+            ms; whole steps. What is left at the end of the recording is dropped.
+
+        Returns
+        -------
+        counts : ndarray of int64, shape (size,)
+            Spikes of each neuron that are in a bin.
+        squares : int
+            Sum over neurons and bins of the squared count.
+        """
+        width = self.bin_steps(bin_size)
+        n_bins = self.n_bins(bin_size)
+        cells = self.steps // width
+        cells += self._per_spike(np.arange(self.trains.size) * -(-self.trains.n_steps // width))
+        counts = self.counts
+        if n_bins * width < self.trains.n_steps:
+            inside = self.steps < n_bins * width
+            cells = cells[inside]
+            senders = np.repeat(np.arange(self.trains.size), self.counts)
+            counts = np.bincount(senders[inside], minlength=self.trains.size)
+        # The cells ascend: spikes of one neuron in one bin are neighbours.
+        borders = np.flatnonzero(cells[1:] != cells[:-1]) + 1
+        in_cell = np.diff(borders, prepend=0, append=cells.size)
+        return counts, int(in_cell @ in_cell)
+
+    def spikes_of(self, neurons: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the spikes of some neurons.
+
+        Parameters
+        ----------
+        neurons : ndarray of int64, shape (n,)
+            Ascending.
+
+        Returns
+        -------
+        owners : ndarray of int64, shape (m,)
+            Position in `neurons` of the neuron of each spike.
+        steps : ndarray of int64, shape (m,)
+            Counted from 0.
+        """
+        counts = self.counts[neurons]
+        owners = np.repeat(np.arange(neurons.size), counts)
+        index = np.arange(owners.size) + np.repeat(self.starts[neurons] - (np.cumsum(counts) - counts), counts)
+        return owners, self._keys[index].astype(np.int64) - neurons[owners] * self.trains.n_steps
+
+    @cached_property
+    def _keys(self) -> NDArray[np.integer[Any]]:
+        """One number for sender and step; half as wide where it fits, as the sort is the dearest step of all."""
+        keys = self.trains.senders * self.trains.n_steps
+        keys += self.trains.steps
+        keys -= 1
+        narrow = keys.astype(self._sender_keys.dtype, copy=False)
+        narrow.sort()
+        return narrow
+
+    @cached_property
+    def _sender_keys(self) -> NDArray[np.integer[Any]]:
+        keys = np.arange(self.trains.size) * self.trains.n_steps
+        return keys.astype(np.uint32 if self.trains.size * self.trains.n_steps < 2**32 else np.int64)
+
+    def _per_spike(self, per_neuron: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+        return np.repeat(per_neuron.astype(self._sender_keys.dtype, copy=False), self.counts)

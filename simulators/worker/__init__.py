@@ -1,0 +1,1 @@
+"""The worker: the command, and how it runs a job."""

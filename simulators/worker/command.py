@@ -1,0 +1,92 @@
+"""The worker: ``python -m simulators.worker job.json`` runs a job's points and writes their summary.
+
+The same command runs under every executor and by hand. After every point the summary on disk is whole, so a worker
+that dies loses only the point in flight; started again with the same job it goes on where it stopped.
+
+Exit codes: 0 every point has a row · 75 a passing trouble (no space left, say), worth another try · 78 the job cannot
+be carried out here, another try is pointless · 85 stopped by a signal, finished points are written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from simulators.backends.simulator import SimulatorUnavailableError
+from simulators.records import machine
+from simulators.records.job import JobError, read_job
+from simulators.records.phases import PhaseClock
+from simulators.records.summary import CorruptSummaryError
+from simulators.worker.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
+from simulators.worker.job_run import Terminated, Watch, run_job
+
+_TRANSIENT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ENOMEM})
+
+log = logging.getLogger("worker")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        In place of those of the process.
+    """
+    # As a command, the interpreter's start and the imports are part of what the job takes.
+    clock = PhaseClock(machine.process_age() if arguments is None else 0.0)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    options = _parser().parse_args(arguments)
+    try:
+        job = read_job(options.job)
+        watch = Watch(job.timeout)
+        _stop_on_signals(watch)
+        if options.stop_at_eof:
+            _stop_at_eof(watch)
+        summary = options.summary or Path(f"{job.name}.parquet")
+        run_job(job, summary, options.spikes, watch, clock)
+    except Terminated as stop:
+        log.warning("%s; finished points are written", stop)
+        return STOPPED
+    except (JobError, SimulatorUnavailableError, CorruptSummaryError, LookupError) as error:
+        log.error("%s", error)
+        return UNUSABLE
+    except OSError as error:
+        log.error("%s", error)
+        return TRANSIENT if error.errno in _TRANSIENT_ERRORS else UNUSABLE
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m simulators.worker", description="Run the points of one job.")
+    parser.add_argument("job", type=Path, help="the job file")
+    parser.add_argument("--summary", type=Path, help="the summary file to write (default: JOB.parquet, here)")
+    parser.add_argument("--stop-at-eof", action="store_true", help="stop when standard input ends, as a parent's does")
+    parser.add_argument("--spikes", type=Path, default=Path("spikes"), help="folder for recorded spikes")
+    return parser
+
+
+def _stop_on_signals(watch: Watch) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        watch.request_stop(f"stopped by {signal.Signals(number).name}")
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def _stop_at_eof(watch: Watch) -> None:
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        watch.request_stop("the process that started this worker is gone")
+
+    threading.Thread(target=wait, daemon=True).start()

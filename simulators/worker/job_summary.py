@@ -1,0 +1,128 @@
+"""The summary file of a job while its worker fills it: whole on disk after every point."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from simulators.records import machine
+from simulators.records.atomic_file import replacing
+from simulators.records.job import Job, Point
+from simulators.records.summary import PHASES, read_summary, schema_of, write_summary
+
+PACKAGES = ("numpy", "pyarrow", "nest-simulator", "pygenn")
+
+
+class JobSummary:
+    """Rows of a job, and which points were in flight when a worker died.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+    path : Path
+        The summary file; rows that are there already are kept.
+    backend, gpu : str
+        As the open simulator names them.
+
+    Raises
+    ------
+    CorruptSummaryError
+        If the file is there and cannot be read.
+    """
+
+    def __init__(self, job: Job, path: Path, backend: str, gpu: str) -> None:
+        self._job = job
+        self._path = path
+        self._marker = path.with_name(f".{path.name}.in-flight")
+        self._rows: dict[str, dict[str, Any]] = {}
+        if path.exists():
+            self._rows = {row["point_id"]: row for row in read_summary(path).to_pylist()}
+        self._schema = schema_of(job)
+        self._constant = {
+            "simulator": job.simulator,
+            "backend": backend,
+            "gpu": gpu,
+            "duration": job.simulation.duration,
+            "job": job.name,
+            "host": machine.host_name(),
+            "cpu": machine.processor(),
+            "threads": job.settings.get("threads", 1),
+            "versions": json.dumps(machine.package_versions(PACKAGES) | {"code": machine.code_hash()}),
+        }
+        self._deaths = self._read_marker()
+        self._begun = datetime.now(UTC)
+
+    @property
+    def pending(self) -> list[Point]:
+        """Points without a row, in the order of the job."""
+        return [point for point in self._job.points if point.point_id not in self._rows]
+
+    def deaths(self, point: Point) -> int:
+        """How many workers died while they ran a point."""
+        return self._deaths.get(point.point_id, 0)
+
+    def begin(self, points: Sequence[Point]) -> None:
+        """Note on disk that these points are in flight."""
+        self._begun = datetime.now(UTC)
+        flight = {point.point_id: self.deaths(point) + 1 for point in points}
+        with replacing(self._marker) as temporary:
+            temporary.write_text(json.dumps(self._deaths | flight), encoding="utf-8")
+
+    def end(self) -> None:
+        """Note that nothing is in flight."""
+        self._marker.unlink(missing_ok=True)
+
+    def add(self, point: Point, values: Mapping[str, Any], phases: Mapping[str, float]) -> None:
+        """Add the row of a point and write the file.
+
+        Parameters
+        ----------
+        point : Point
+            The point.
+        values : mapping of str to value
+            Statistics, counts, status and error.
+        phases : mapping of str to float
+            s, by phase; those that are missing took no time.
+        """
+        biology = (self._job.simulation.warmup + self._job.simulation.duration) * 1e-3
+        self._rows[point.point_id] = {
+            "point_id": point.point_id,
+            "seed": point.seed,
+            "network_seed": point.network_seed,
+            **point.swept,
+            **self._constant,
+            **values,
+            **{name: phases.get(name, 0.0) for name in PHASES},
+            "realtime_factor": phases.get("t_simulate", 0.0) / biology if values["status"] == "ok" else None,
+            "peak_memory": peak_memory(),
+            "started": self._begun,
+            "finished": datetime.now(UTC),
+        }
+        self.write()
+
+    def charge(self, point: Point, phase: str, seconds: float) -> None:
+        """Add time to a phase of a row that is there; it reaches the disk with the next write."""
+        self._rows[point.point_id][phase] += seconds
+
+    def write(self) -> None:
+        """Write the file."""
+        write_summary(list(self._rows.values()), self._schema, self._path)
+
+    def _read_marker(self) -> dict[str, int]:
+        try:
+            content = json.loads(self._marker.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return {str(key): int(value) for key, value in content.items()}
+
+
+def peak_memory() -> int:
+    """Peak resident memory of this process in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
