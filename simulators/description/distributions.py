@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 
+class _Scalable:
+    """What ``scale * distribution`` and ``distribution * scale`` mean."""
+
+    __slots__ = ()
+
+    def __mul__(self, scale: float) -> Scaled:
+        """Scale a distribution of weights."""
+        return Scaled(float(scale), cast("Distribution", self))
+
+    __rmul__ = __mul__
+
+
 @dataclass(frozen=True, slots=True)
-class Uniform:
+class Uniform(_Scalable):
     """Uniform over [low, high)."""
 
     low: float
@@ -22,7 +35,7 @@ class Uniform:
 
 
 @dataclass(frozen=True, slots=True)
-class Normal:
+class Normal(_Scalable):
     """Normal, redrawn until inside [low, high]."""
 
     mean: float
@@ -49,7 +62,7 @@ class Normal:
 
 
 @dataclass(frozen=True, slots=True)
-class FiringPhase:
+class FiringPhase(_Scalable):
     """Membrane potential of a neuron met at a uniformly random phase of its firing cycle.
 
     ``V = drive + (V_th - drive) · exp(period · u / tau)`` with u uniform over [0, 1): the free membrane followed
@@ -83,6 +96,24 @@ class FiringPhase:
 
 
 Distribution = Uniform | Normal | FiringPhase
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """Drawn weights times a number: ``0.5 * Normal(87.8, 8.78)``.
+
+    The draw belongs to the structure of a network, the number does not: it may change between points.
+
+    Parameters
+    ----------
+    scale : float
+        The number; its sign is that of the weights if the distribution's is positive.
+    distribution : Distribution
+        What each synapse draws.
+    """
+
+    scale: float
+    distribution: Distribution
 
 
 def draw_values(value: float | Distribution, size: int, seed: int, *labels: str) -> float | NDArray[np.float64]:

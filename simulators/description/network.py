@@ -1,239 +1,30 @@
 """The simulator-free description of a spiking network.
 
-A model (``simulators/models/<name>.py``) is a pure function from parameters to a `Network`; each simulator
-translates the description into its own objects. Units throughout are those of the translation tables in
-`simulators.neurons`: ms, mV, pF, pA (or nS for conductance-based receptors) and Hz. Networks in the
-dimensionless convention C_m = 1 use mV·C_m/ms for currents, which is the same number as pA at 1 pF.
+A model (``simulators/models/<name>.py``) is a pure function from parameters to a `Network`; each simulator translates
+the description into its own objects. Units throughout are those of the neuron models (`simulators.neurons`): ms, mV,
+pF, pA (or nS for conductance-based receptors) and Hz. Networks in the dimensionless convention C_m = 1 use mV·C_m/ms for currents,
+which is the same number as pA at 1 pF.
 
 Matrices of parameters are indexed [target, source].
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from simulators.description.distributions import Distribution
-
-Value = float | Distribution
-Pairs = Literal["all", "within", "between"]
-Receptor = Literal["excitatory", "inhibitory"]
-
-
-class ParameterError(ValueError):
-    """A parameter value that no network can be made from.
-
-    Parameters
-    ----------
-    keys : tuple of str
-        The parameters at fault, as they are named in the model's defaults file.
-    rule : str
-        What must hold, with the values that break it.
-    """
-
-    def __init__(self, keys: tuple[str, ...], rule: str) -> None:
-        self.keys = keys
-        self.rule = rule
-        super().__init__(f"{', '.join(keys)}: {rule}")
-
-
-@dataclass(frozen=True, slots=True)
-class Population:
-    """A group of neurons (or spike sources) of one model.
-
-    Parameters
-    ----------
-    name : str
-        Short name; statistics carry it as a suffix (``rate_E``).
-    size : int
-        Number of neurons.
-    neuron : str
-        A name from `simulators.neurons.NEURON_MODELS`.
-    parameters : mapping of str to float or Distribution
-        Values in the units of the neuron model; a distribution gives every neuron its own value.
-    initial : mapping of str to float or Distribution
-        State at the start of the warm-up.
-    n_clusters : int
-        Number of equal, contiguous clusters; neuron ``k`` is in cluster ``k * n_clusters // size``.
-
-    Raises
-    ------
-    ParameterError
-        If the population is empty or cannot be cut into equal clusters.
-    """
-
-    name: str
-    size: int
-    neuron: str
-    parameters: Mapping[str, Value]
-    initial: Mapping[str, Value] = field(default_factory=dict)
-    n_clusters: int = 1
-
-    def __post_init__(self) -> None:
-        if self.size < 1 or self.n_clusters < 1 or self.size % self.n_clusters:
-            raise ParameterError(
-                (f"N_{self.name}",),
-                f"{self.size} neurons cannot be divided into {self.n_clusters} equal clusters",
-            )
-
-    @property
-    def cluster_size(self) -> int:
-        """Neurons per cluster."""
-        return self.size // self.n_clusters
-
-
-@dataclass(frozen=True, slots=True)
-class Bernoulli:
-    """Each ordered pair is connected independently with one probability."""
-
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class FixedIndegree:
-    """Each target draws this many sources, with replacement, from those its pairs allow."""
-
-    indegree: int
-
-
-@dataclass(frozen=True, slots=True)
-class FixedTotalNumber:
-    """A given number of synapses between uniformly drawn pairs, with replacement."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class OneToOne:
-    """Source k to target k."""
-
-
-@dataclass(frozen=True, eq=False)
-class ConnectionList:
-    """Explicit synapses.
-
-    Parameters
-    ----------
-    sources, targets : ndarray of int64, shape (n_synapses,)
-        Indices within the source and target population.
-    weights, delays : ndarray of float64, shape (n_synapses,), optional
-        One value per synapse, in place of the projection's own.
-    """
-
-    sources: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    weights: NDArray[np.float64] | None = None
-    delays: NDArray[np.float64] | None = None
-
-    @cached_property
-    def digest(self) -> str:
-        """Hash of the list, so that equal lists are one structure."""
-        content = hashlib.sha256()
-        for column in (self.sources, self.targets, self.weights, self.delays):
-            content.update(b"-" if column is None else np.ascontiguousarray(column).tobytes())
-        return content.hexdigest()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ConnectionList) and self.digest == other.digest
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
-
-
-Rule = Bernoulli | FixedIndegree | FixedTotalNumber | OneToOne | ConnectionList
-
-
-@dataclass(frozen=True, slots=True)
-class Projection:
-    """Synapses from one population to another that share a rule.
-
-    Parameters
-    ----------
-    name : str
-        Unique within the network.
-    source, target : str
-        Names of populations.
-    rule : Bernoulli, FixedIndegree, FixedTotalNumber, OneToOne or ConnectionList
-        Which pairs are connected. No rule but an explicit list makes autapses.
-    weight : float or Distribution
-        pA, or nS for conductance-based neurons; negative for inhibition by current. A plain number is a value
-        that may change between points of one structure; a distribution is drawn per synapse when the
-        network is built, and so belongs to the structure.
-    delay : float or Distribution
-        ms.
-    receptor : {'excitatory', 'inhibitory'}
-        Which synaptic time constant of the target integrates it.
-    pairs : {'all', 'within', 'between'}
-        All pairs, those whose neurons have the same cluster index, or those whose index differs.
-    """
-
-    name: str
-    source: str
-    target: str
-    rule: Rule
-    weight: Value
-    delay: Value
-    receptor: Receptor
-    pairs: Pairs = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class StepCurrent:
-    """A rectangular current into chosen clusters.
-
-    Parameters
-    ----------
-    name, target : str
-        Name of the input, and the population it drives.
-    clusters : tuple of int
-        Cluster indices.
-    amplitude : float
-        pA, while the current is on.
-    onsets, offsets : tuple of float
-        ms from the end of the warm-up; pairs, in rising order.
-    """
-
-    name: str
-    target: str
-    clusters: tuple[int, ...]
-    amplitude: float
-    onsets: tuple[float, ...]
-    offsets: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PoissonDrive:
-    """Independent Poisson spike trains, one per target neuron.
-
-    Parameters
-    ----------
-    name, target : str
-        Name of the input, and the population it drives.
-    rate : float
-        Hz, of the train each neuron receives (number of sources × rate of one).
-    weight : float
-        pA or nS.
-    delay : float
-        ms.
-    receptor : {'excitatory', 'inhibitory'}
-        Which synaptic time constant of the target integrates it.
-    """
-
-    name: str
-    target: str
-    rate: float
-    weight: float
-    delay: float
-    receptor: Receptor = "excitatory"
-
-
-Input = StepCurrent | PoissonDrive
+from simulators.description.inputs import Input, SpikeEvents, StepCurrent
+from simulators.description.population import NetworkError, Population
+from simulators.description.projection import (
+    Bernoulli,
+    ConnectionList,
+    FixedIndegree,
+    FixedTotalNumber,
+    OneToOne,
+    Pairs,
+    Projection,
+)
 
 
 @dataclass(frozen=True)
@@ -242,8 +33,9 @@ class Network:
 
     Raises
     ------
-    ValueError
-        If names repeat, or a projection or input names a population that is not there.
+    NetworkError
+        If names repeat, a projection or input names a population that is not there, or a projection cannot connect its
+        populations as it says.
     """
 
     populations: tuple[Population, ...]
@@ -251,25 +43,40 @@ class Network:
     inputs: tuple[Input, ...] = ()
 
     def __post_init__(self) -> None:
-        names = {population.name for population in self.populations}
-        if len(names) < len(self.populations):
-            raise ValueError(f"population names repeat: {[p.name for p in self.populations]}")
+        if len(self.by_name) < len(self.populations):
+            raise NetworkError(f"population names repeat: {[p.name for p in self.populations]}")
         edges = {projection.name for projection in self.projections} | {given.name for given in self.inputs}
         if len(edges) < len(self.projections) + len(self.inputs):
-            raise ValueError("names of projections and inputs repeat")
-        for projection in self.projections:
-            if projection.source not in names or projection.target not in names:
-                raise ValueError(f"projection {projection.name}: {projection.source} → {projection.target} unknown")
-        for given in self.inputs:
-            if given.target not in names:
-                raise ValueError(f"input {given.name}: target {given.target} unknown")
+            raise NetworkError("names of projections and inputs repeat")
+        for problem in self._problems():
+            raise NetworkError(problem)
 
     def __getitem__(self, name: str) -> Population:
         """Return the population of that name."""
-        for population in self.populations:
-            if population.name == name:
-                return population
-        raise KeyError(name)
+        return self.by_name[name]
+
+    @cached_property
+    def by_name(self) -> dict[str, Population]:
+        """Populations by name."""
+        return {population.name: population for population in self.populations}
+
+    @cached_property
+    def projections_by_name(self) -> dict[str, Projection]:
+        """Projections by name."""
+        return {projection.name: projection for projection in self.projections}
+
+    def _problems(self) -> Iterator[str]:
+        names = self.by_name
+        for p in self.projections:
+            if p.source not in names or p.target not in names:
+                yield f"projection {p.name}: {p.source} → {p.target}: no such population"
+            elif problem := _projection_problem(names[p.source], names[p.target], p):
+                yield f"projection {p.name}: {problem}"
+        for given in self.inputs:
+            if given.target not in names:
+                yield f"input {given.name}: target {given.target}: no such population"
+            elif problem := _input_problem(names[given.target], given):
+                yield f"input {given.name}: {problem}"
 
     @property
     def n_neurons(self) -> int:
@@ -277,12 +84,76 @@ class Network:
         return sum(population.size for population in self.populations)
 
 
+def _projection_problem(source: Population, target: Population, projection: Projection) -> str:
+    """Say why a projection cannot connect its populations; empty if it can."""
+    rule = projection.rule
+    if target.is_source:
+        return f"spike sources take no input, and {target.name} is one"
+    if projection.pairs != "all":
+        if isinstance(rule, (OneToOne, ConnectionList)):
+            return f"{type(rule).__name__} connects all pairs, not those {projection.pairs} clusters"
+        if source.n_clusters != target.n_clusters:
+            return (
+                f"pairs {projection.pairs!r} need as many clusters in {source.name} ({source.n_clusters}) as in "
+                f"{target.name} ({target.n_clusters})"
+            )
+    match rule:
+        case Bernoulli(probability) if not 0.0 <= probability <= 1.0:
+            return f"probability {probability:g} is not within 0 to 1"
+        case FixedIndegree(count) | FixedTotalNumber(count) if count < 0:
+            return f"a number of synapses of {count} is below 0"
+        case FixedIndegree(count) | FixedTotalNumber(count) if count and _n_pairs(source, target, projection.pairs) < 1:
+            return "there is no pair to connect"
+        case OneToOne() if source.size != target.size:
+            return f"one-to-one between {source.size} and {target.size} neurons"
+        case ConnectionList():
+            return _list_problem(source, target, projection, rule)
+    return ""
+
+
+def _list_problem(source: Population, target: Population, projection: Projection, rule: ConnectionList) -> str:
+    for what, values, own in (
+        ("weights", rule.weights, projection.weight),
+        ("delays", rule.delays, projection.delay),
+    ):
+        if values is not None and values.shape != rule.sources.shape:
+            return f"there are {values.size} {what} for {rule.sources.size} synapses"
+        if values is None and not isinstance(own, (int, float)):
+            return f"an explicit list carries its own {what}, or one number for all"
+    if rule.sources.shape != rule.targets.shape:
+        return f"there are {rule.sources.size} sources for {rule.targets.size} targets"
+    for what, indices, size in (("sources", rule.sources, source.size), ("targets", rule.targets, target.size)):
+        if indices.size and not 0 <= indices.min() <= indices.max() < size:
+            return f"{what} must lie in 0 to {size - 1}, not {indices.min()} to {indices.max()}"
+    return ""
+
+
+def _input_problem(target: Population, given: Input) -> str:
+    """Say why an input cannot reach its target; empty if it can."""
+    if isinstance(given, SpikeEvents):
+        if target.model.source != "events":
+            return f"only a population of spike_source plays given spikes, and {target.name} is {target.model.name}"
+        values, what = given.neurons, "neurons"
+    elif target.is_source:
+        return f"spike sources take no input, and {target.name} is one"
+    elif not isinstance(given, StepCurrent):
+        return ""
+    elif given.neurons is not None:
+        values, what = given.neurons, "neurons"
+    else:
+        outside = [cluster for cluster in given.clusters or () if not 0 <= cluster < target.n_clusters]
+        return f"clusters {outside} are not among 0 to {target.n_clusters - 1}" if outside else ""
+    if values.size and not 0 <= values.min() <= values.max() < target.size:
+        return f"{what} must lie in 0 to {target.size - 1}, not {values.min()} to {values.max()}"
+    return ""
+
+
 def structure_of(network: Network) -> Hashable:
     """Return what two networks must share to share one build.
 
-    Sizes, clusters, rules, delays, receptors, which inputs reach whom, and weights that are drawn per synapse.
-    Neuron parameters, initial states, plain weights and the strength of inputs are left out: they are set on a
-    network that is already built.
+    Sizes, clusters, rules, delays, receptors, which inputs reach whom, and how weights are drawn that each synapse
+    has of its own. Neuron parameters, initial states, plain weights, the scale of drawn weights and all values of
+    inputs are left out: they are set on a network that is already built.
 
     Returns
     -------
@@ -293,22 +164,10 @@ def structure_of(network: Network) -> Hashable:
     return (
         tuple((p.name, p.size, p.n_clusters, p.neuron) for p in network.populations),
         tuple(
-            (
-                p.name,
-                p.source,
-                p.target,
-                p.rule,
-                p.delay,
-                p.receptor,
-                p.pairs,
-                None if isinstance(p.weight, (int, float)) else p.weight,
-            )
+            (p.name, p.source, p.target, p.rule, p.delay, p.receptor, p.pairs, p.drawn_weight)
             for p in network.projections
         ),
-        tuple(
-            (i.name, i.target, i.clusters) if isinstance(i, StepCurrent) else (i.name, i.target, i.delay, i.receptor)
-            for i in network.inputs
-        ),
+        tuple(given.structure for given in network.inputs),
     )
 
 

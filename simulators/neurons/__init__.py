@@ -1,52 +1,33 @@
-"""Neuron models of the network description: their parameters, states and units.
-
-A simulator translates these names in its own module; a unit stated here is the unit of the number in a
-`simulators.description.network.Population`.
-"""
+"""Neuron models, a file each: ``<name>.py`` holds `MODEL`, a `simulators.neurons.neuron_model.NeuronModel`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import importlib
+import pkgutil
+from functools import cache
+
+from simulators.neurons.neuron_model import NestNeuron, NeuronModel, Quantity, StepRule
+
+__all__ = ["NestNeuron", "NeuronModel", "Quantity", "StepRule", "find_neuron_model", "neuron_model_names"]
+
+_NO_MODELS = {"neuron_model", "step_code", "membrane"}
 
 
-@dataclass(frozen=True)
-class NeuronModel:
-    """Names and units of one neuron model.
+def neuron_model_names() -> list[str]:
+    """Names of the neuron models there are."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _NO_MODELS)
 
-    Parameters
-    ----------
-    doc : str
-        What it is.
-    parameters : mapping of str to str
-        Parameter name to unit.
-    states : mapping of str to str
-        Settable state variable to unit; empty for spike sources.
+
+@cache
+def find_neuron_model(name: str) -> NeuronModel:
+    """Return a neuron model.
+
+    Raises
+    ------
+    LookupError
+        If there is none of that name.
     """
-
-    doc: str
-    parameters: Mapping[str, str]
-    states: Mapping[str, str]
-
-
-_LIF = {
-    "C_m": "pF",
-    "tau_m": "ms",
-    "E_L": "mV",
-    "V_reset": "mV",
-    "V_th": "mV",
-    "t_ref": "ms",
-    "tau_syn_ex": "ms",
-    "tau_syn_in": "ms",
-    "I_e": "pA",
-}
-
-NEURON_MODELS: Mapping[str, NeuronModel] = {
-    "lif_psc_exp": NeuronModel("leaky integrate-and-fire, exponential synaptic currents", _LIF, {"V_m": "mV"}),
-    "lif_cond_exp": NeuronModel(
-        "leaky integrate-and-fire, exponential synaptic conductances",
-        {**_LIF, "E_ex": "mV", "E_in": "mV"},
-        {"V_m": "mV"},
-    ),
-    "poisson_source": NeuronModel("independent Poisson spike trains", {"rate": "Hz", "start": "ms", "stop": "ms"}, {}),
-}
+    if name not in neuron_model_names():
+        raise LookupError(f"no neuron model {name!r}: there are {', '.join(neuron_model_names())}")
+    model: NeuronModel = importlib.import_module(f"{__name__}.{name}").MODEL
+    return model

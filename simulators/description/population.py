@@ -1,0 +1,124 @@
+"""Populations: groups of neurons, or of spike sources, of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from simulators.description.distributions import Distribution, draw_values
+from simulators.neurons import find_neuron_model
+from simulators.neurons.neuron_model import NeuronModel, Values
+
+
+class NetworkError(ValueError):
+    """A description that no network can be made from."""
+
+
+class ParameterError(NetworkError):
+    """A parameter value that no network can be made from.
+
+    Parameters
+    ----------
+    keys : tuple of str
+        The parameters at fault, as they are named in the model's defaults file.
+    rule : str
+        What must hold, with the values that break it.
+    """
+
+    def __init__(self, keys: tuple[str, ...], rule: str) -> None:
+        self.keys = keys
+        self.rule = rule
+        super().__init__(f"{', '.join(keys)}: {rule}")
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """A group of neurons (or spike sources) of one model.
+
+    Parameters
+    ----------
+    name : str
+        Short name; statistics carry it as a suffix (``rate_E``).
+    size : int
+        Number of neurons.
+    neuron : str or NeuronModel
+        A name from `simulators.neurons`, or a model of one's own.
+    parameters : mapping of str to float or Distribution
+        Values in the units of the neuron model; a distribution gives every neuron its own value.
+    initial : mapping of str to float or Distribution
+        State at the start of the warm-up; a state that is not given starts from the model's default.
+    n_clusters : int
+        Number of equal, contiguous clusters; neuron ``k`` is in cluster ``k * n_clusters // size``.
+
+    Raises
+    ------
+    NetworkError
+        If the neuron model is not known or does not have, or lacks, a parameter or state.
+    ParameterError
+        If the population is empty or cannot be cut into equal clusters.
+    """
+
+    name: str
+    size: int
+    neuron: str | NeuronModel
+    parameters: Mapping[str, float | Distribution] = field(default_factory=dict)
+    initial: Mapping[str, float | Distribution] = field(default_factory=dict)
+    n_clusters: int = 1
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.n_clusters < 1 or self.size % self.n_clusters:
+            raise ParameterError(
+                (f"N_{self.name}",),
+                f"{self.size} neurons cannot be divided into {self.n_clusters} equal clusters",
+            )
+        try:
+            model = self.model
+        except LookupError as error:
+            raise NetworkError(f"population {self.name}: {error}") from error
+        for what, given, known in (
+            ("parameter", self.parameters, model.parameters),
+            ("state", self.initial, model.states),
+        ):
+            if given.keys() - known.keys():
+                unknown = ", ".join(sorted(given.keys() - known.keys()))
+                there = ", ".join(known) or "none"
+                raise NetworkError(f"population {self.name}: {model.name} has no {what} {unknown}; there are: {there}")
+        missing = [n for n, q in model.parameters.items() if q.default is None and n not in self.parameters]
+        if missing:
+            raise NetworkError(f"population {self.name}: {model.name} needs {', '.join(missing)}")
+
+    @property
+    def model(self) -> NeuronModel:
+        """The neuron model."""
+        return find_neuron_model(self.neuron) if isinstance(self.neuron, str) else self.neuron
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it only emits spikes: it takes no input and has no statistics."""
+        return self.model.source is not None
+
+    @property
+    def cluster_size(self) -> int:
+        """Neurons per cluster."""
+        return self.size // self.n_clusters
+
+
+def drawn_values(population: Population, seed: int) -> dict[str, Values]:
+    """Return every parameter and state of a population, distributions drawn and defaults filled in.
+
+    Parameters
+    ----------
+    population : Population
+        The population.
+    seed : int
+        Seed of the network draw.
+
+    Returns
+    -------
+    dict of str to float or ndarray of float64, shape (size,)
+        By the names of the neuron model; the same on every simulator.
+    """
+    given = {**population.parameters, **population.initial}
+    return population.model.complete(
+        {name: draw_values(value, population.size, seed, population.name, name) for name, value in given.items()}
+    )
