@@ -2,8 +2,8 @@
 
 A model (``simulators/models/<name>.py``) is a pure function from parameters to a `Network`; each simulator translates
 the description into its own objects. Units throughout are those of the neuron models (`simulators.neurons`): ms, mV,
-pF, pA (or nS for conductance-based receptors) and Hz. Networks in the dimensionless convention C_m = 1 use mV·C_m/ms for currents,
-which is the same number as pA at 1 pF.
+pF, pA (or nS for conductance-based receptors) and Hz. Networks in the dimensionless convention C_m = 1 use mV·C_m/ms
+for currents, which is the same number as pA at 1 pF.
 
 Matrices of parameters are indexed [target, source].
 """

@@ -47,7 +47,7 @@ def same_names(values: Mapping[str, Values]) -> dict[str, Values]:
     return dict(values)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NestNeuron:
     """What NEST needs to know.
 
@@ -68,7 +68,7 @@ class NestNeuron:
     quench: Mapping[str, float] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StepRule:
     """How a neuron moves by one step, in arithmetic that reads the same in C and in Python.
 
