@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simulators.backends.simulator import PointFailure, PointStopped, Recording, Simulator, find_simulator
-from simulators.description.network import Network, structure_of
+from simulators.backends.simulator import (
+    PointFailure,
+    PointStopped,
+    Recording,
+    Simulator,
+    SimulatorModule,
+    find_simulator,
+)
+from simulators.description import Network
 from simulators.description.parameters import with_overrides
 from simulators.models import find_model
 from simulators.records.job import Job, Point
@@ -100,8 +107,10 @@ def run_job(job: Job, summary_path: Path, spikes: Path, watch: Watch, clock: Pha
     OSError
         If the summary cannot be written.
     """
-    simulator = find_simulator(job.simulator).open_simulator(job.simulation, job.settings)
-    run = _JobRun(job, simulator, JobSummary(job, summary_path, simulator.backend, simulator.gpu), spikes, watch, clock)
+    module = find_simulator(job.simulator)
+    simulator = module.open_simulator(job.simulation, job.settings)
+    summary = JobSummary(job, summary_path, simulator.backend, simulator.gpu)
+    run = _JobRun(job, module, simulator, summary, spikes, watch, clock)
     clock.end("t_load")
     for batch in run.batches():
         run.run_batch(batch)
@@ -110,9 +119,17 @@ def run_job(job: Job, summary_path: Path, spikes: Path, watch: Watch, clock: Pha
 
 class _JobRun:
     def __init__(
-        self, job: Job, simulator: Simulator, summary: JobSummary, spikes: Path, watch: Watch, clock: PhaseClock
+        self,
+        job: Job,
+        module: SimulatorModule,
+        simulator: Simulator,
+        summary: JobSummary,
+        spikes: Path,
+        watch: Watch,
+        clock: PhaseClock,
     ) -> None:
         self._job = job
+        self._module = module
         self._simulator = simulator
         self._summary = summary
         self._spikes = spikes
@@ -131,7 +148,7 @@ class _JobRun:
             network = self._describe(point)
             if network is None:
                 continue
-            own = (structure_of(network), point.network_seed)
+            own = (self._module.structure(network), point.network_seed)
             # A point that was in flight when a worker died runs alone, so that it takes no others with it again.
             limit = 1 if self._summary.deaths(point) else self._simulator.batch_size(network)
             if points and (own != structure or len(points) >= limit):
