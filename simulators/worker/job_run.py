@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simulators.backends.simulator import Build, PointFailure, Recording, Simulator, find_simulator
-from simulators.description.network import Network, structure_of
+from simulators.backends.simulator import Build, PointFailure, Recording, find_simulator
+from simulators.description import Network
 from simulators.description.parameters import with_overrides
 from simulators.guests.content import data_digest
-from simulators.models import find_model
+from simulators.guests.loading import explained
+from simulators.models import find_model, is_file
 from simulators.records.job import Job, JobError, Point
 from simulators.records.phases import PhaseClock
 from simulators.records.run_directory import spike_file_name
@@ -83,10 +84,7 @@ def run_job(job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
     OSError
         If the summary cannot be written.
     """
-    _check_data(job, files.root)
-    simulator = find_simulator(job.simulator).open_simulator(job.simulation, job.settings)
-    summary = JobSummary(job, files.summary, files.root, simulator.backend, simulator.gpu)
-    run = _JobRun(job, simulator, summary, files, watch, clock)
+    run = _JobRun(job, files, watch, clock)
     clock.end("t_load")
     for batch in run.batches():
         run.run_batch(batch)
@@ -94,18 +92,18 @@ def run_job(job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
 
 
 class _JobRun:
-    def __init__(
-        self, job: Job, simulator: Simulator, summary: JobSummary, files: JobFiles, watch: Watch, clock: PhaseClock
-    ) -> None:
+    def __init__(self, job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
+        _check_data(job, files.root)
         self._job = job
-        self._simulator = simulator
-        self._summary = summary
-        self._spikes = files.spikes
+        self._files = files
         self._watch = watch
         self._clock = clock
         data = {name: files.root / path for name, path in job.data.items()}
         self._make_network = find_model(job.model, files.root, data)
         self._statistics = find_statistics(job.statistics, files.root)
+        self._module = find_simulator(job.simulator)
+        self._simulator = self._module.open_simulator(job.simulation, job.settings)
+        self._summary = JobSummary(job, files.summary, files.root, self._simulator.backend, self._simulator.gpu)
         self._built: object = None
         self._n_synapses = 0
 
@@ -118,7 +116,7 @@ class _JobRun:
             network = self._describe(point)
             if network is None:
                 continue
-            own = (structure_of(network), point.network_seed)
+            own = (self._module.structure(network), point.network_seed)
             # A point that was in flight when a worker died runs alone, so that it takes no others with it again.
             limit = 1 if self._summary.deaths(point) else self._simulator.batch_size(network)
             if points and (own != structure or len(points) >= limit):
@@ -161,9 +159,13 @@ class _JobRun:
                 return self._make_network(with_overrides(self._job.parameters, point.swept))
             except Exception as error:
                 log.exception("point %s", point.point_id)
-                failure = PointFailure("failed", _reason(error))
+                failure = PointFailure("failed", self._why_no_network(error))
         self._summary.add(point, {"status": failure.status, "error": failure.reason}, self._clock.take())
         return None
+
+    def _why_no_network(self, error: Exception) -> str:
+        model = self._job.model
+        return explained(error, self._files.root / model) if is_file(model) else _reason(error)
 
     def _outcomes(self, batch: _Batch) -> Sequence[Recording | PointFailure]:
         """Build if needed, and run. What the recordings account for is theirs; the rest goes to the first row."""
@@ -203,7 +205,7 @@ class _JobRun:
             values |= {"status": "failed", "error": f"statistics: {_reason(error)}"}
         self._clock.end("t_statistics")
         if self._job.spikes != "none":
-            path = self._spikes / spike_file_name(point.point_id)
+            path = self._files.spikes / spike_file_name(point.point_id)
             write_spikes(recording.spikes, path, sample=self._job.spikes == "sample")
             self._clock.end("t_write")
         phases = self._clock.take()
