@@ -21,18 +21,11 @@ import pandas as pd
 import analysis
 from gridsearch import display
 from gridsearch.input_files import InputError, Problem
+from gridsearch.planning import Plan, look_up, make_plan
+from gridsearch.recompute import recompute
 from gridsearch.run_lock import Busy, lock_owner, locked
 from gridsearch.starter import starter_sweep
-from gridsearch.submission import (
-    Plan,
-    check_conflict,
-    check_simulators,
-    look_up,
-    make_plan,
-    preview_plan,
-    run_plan,
-    write_plan,
-)
+from gridsearch.submission import check_conflict, check_simulators, preview_plan, run_plan, write_plan
 from jobs.executor import ExecutorError, JobFailure, Submission, executor_names, find_executor
 from simulators.models import model_names
 from simulators.records.run_directory import RunDirectory
@@ -94,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--executor", help="in place of the sweep's")
         command.add_argument("--replace", action="store_true", help="let this sweep take over a folder of its name")
         if name == "plan":
-            command.add_argument("--dag", action="store_true", help="print only the DAG that HTCondor would get")
+            command.add_argument(
+                "--preview", action="store_true", help="print only what the executor would get (a DAG, say)"
+            )
         command.set_defaults(run=run)
 
     for name, run, text in (
@@ -131,15 +126,15 @@ def _init(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _make_plan(options: argparse.Namespace, pool: str | None = None) -> Plan:
-    plan = make_plan(options.sweep, options.results, options.retry_failed, pool or options.executor, pool is not None)
+def _make_plan(options: argparse.Namespace, preview: bool = False) -> Plan:
+    plan = make_plan(options.sweep, options.results, options.retry_failed, options.executor, elsewhere=preview)
     check_conflict(plan, options.replace)
     return plan
 
 
 def _plan(options: argparse.Namespace) -> int:
-    if options.dag:
-        sys.stdout.write(preview_plan(_make_plan(options, pool="htcondor")))
+    if options.preview:
+        sys.stdout.write(preview_plan(_make_plan(options, preview=True)))
     else:
         display.show_plan(_make_plan(options))
     return DONE
@@ -153,12 +148,16 @@ def _submit(options: argparse.Namespace) -> int:
         display.show_plan(plan)
         write_plan(plan, options.replace)
         outcome: list[JobFailure] | Submission = []
+        n_recomputed = sum(len(share.recomputed) for share in plan.simulators.values())
+        if n_recomputed:
+            with display.counting_bar(n_recomputed, "statistics") as count:
+                recompute(plan, count)
         if plan.jobs:
             with display.progress_bar(sum(share.n_left for share in plan.simulators.values())) as report:
                 outcome = run_plan(plan, report)
         elif any(share.n_in_flight for share in plan.simulators.values()):
             outcome = Submission("nothing to submit: everything is done or in flight", ())
-        else:
+        elif not n_recomputed:
             n_failed = sum(share.n_failed for share in plan.simulators.values())
             hint = f"; --retry-failed runs the {n_failed} failed ones again" if n_failed else ""
             display.say(f"nothing to run: every point has a row{hint}")

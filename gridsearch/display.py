@@ -14,7 +14,7 @@ from rich.table import Table
 
 from gridsearch.axes import zip_groups
 from gridsearch.input_files import InputError
-from gridsearch.submission import Plan
+from gridsearch.planning import Plan
 from jobs.executor import InFlight, JobFailure, Submission
 from jobs.executor import Progress as JobProgress
 from simulators.records.run_directory import RunDirectory
@@ -70,10 +70,30 @@ def show_plan(plan: Plan) -> None:
             size(share.disk),
         )
     console.print(table)
+    for line in _about_files(plan):
+        say(line)
     if plan.advice:
         say(plan.advice)
     for _, error in plan.history.corrupt:
         say(f"unreadable, its points run again: {error}")
+
+
+def _about_files(plan: Plan) -> Iterator[str]:
+    """Say which of the user's files are run, and what is done with other ones, or lacks only statistics."""
+    guests = plan.sweep.guests
+    if guests.loaded:
+        yield f"runs your code: {', '.join(str(file) for file in guests.loaded)}"
+    for package in guests.must_be_in_image:
+        yield f"{package} is not Python alone and does not travel: it must be in the image, or on the pool's machines"
+    for name, share in plan.simulators.items():
+        for keys, count in share.former.items():
+            changed = " and ".join(guests.named(key) for key in keys.split(","))
+            yield (
+                f"{name}: {share.n_done} of {share.n_points} done; {count} were made with another {changed}: "
+                "their rows stay in the folder but leave tables and figures"
+            )
+        if share.recomputed:
+            yield f"{name}: {len(share.recomputed)} points lack only statistics, which come from their stored spikes"
 
 
 def show_failures(failures: Sequence[JobFailure]) -> None:
@@ -157,6 +177,15 @@ def progress_bar(total: int) -> Iterator[Callable[[JobProgress], None]]:
             bar.update(task, completed=progress.n_done, jobs=jobs)
 
         yield report
+
+
+@contextmanager
+def counting_bar(total: int, title: str) -> Iterator[Callable[[int], None]]:
+    """Show a bar with an ETA while something is counted, on a terminal only."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("ETA"), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def _table(first: str, *numbers: str) -> Table:

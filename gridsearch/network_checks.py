@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.axes import Axis, combinations, network_part
+from gridsearch.guest_files import GuestFiles
 from gridsearch.input_files import Problem, choices
 from gridsearch.parameters import Defaults
+from simulators import models
 from simulators.description import Network, ParameterError
 from simulators.description.parameters import split_key, with_overrides
-from simulators.models import find_model
-from simulators.statistics import columns
+from simulators.guests.loading import explained
+from simulators.statistics import Statistic, columns
 
 # Problems of single points that are told apart by their text; more would bury the first ones.
 MAX_PROBLEMS = 10
@@ -27,8 +29,8 @@ class ParameterSpace:
     ----------
     path : Path
         The sweep's file.
-    model : str
-        The model.
+    guests : GuestFiles
+        The model, and the data it reads.
     defaults : Defaults
         Its parameters.
     parameters : mapping of str to value
@@ -38,7 +40,7 @@ class ParameterSpace:
     """
 
     path: Path
-    model: str
+    guests: GuestFiles
     defaults: Defaults
     parameters: Mapping[str, Any]
     axes: tuple[Axis, ...]
@@ -51,20 +53,31 @@ class ParameterSpace:
         for given, value in self.parameters.items():
             if split_key(given)[0] in names:
                 return Problem(self.path, f"parameters.{given}", value, rule)
-        return Problem(self.defaults.path, f"parameters.{names[0]}", self.defaults[names[0]].value, rule)
+        known = [name for name in names if name in self.defaults]
+        if not known:
+            return Problem(self.path, "model", self.guests.model, rule)
+        return Problem(self.defaults.path, f"parameters.{known[0]}", self.defaults[known[0]].value, rule)
+
+    def complaint(self, error: Exception) -> Problem:
+        """Say why a model makes no network of some parameters."""
+        if isinstance(error, ParameterError):
+            return self.problem(error.keys, error.rule)
+        where = models.model_file(self.guests.model, self.guests.folder)
+        return Problem(self.path, "model", self.guests.model, explained(error, where))
 
 
 def network_problems(space: ParameterSpace) -> tuple[list[Problem], tuple[str, ...]]:
     """Describe every network, and return what is wrong and the populations of the first that can be described."""
-    make_network = find_model(space.model)
+    make_network = space.guests.make_network
     base = with_overrides(space.defaults.values_by_name(), space.parameters)
     problems: dict[str, Problem] = {}
     populations: tuple[str, ...] = ()
     for swept in combinations(space.axes):
         try:
             network = make_network(with_overrides(base, network_part(swept)))
-        except ParameterError as error:
-            problems.setdefault(error.rule, space.problem(error.keys, error.rule))
+        except Exception as error:  # a model may raise anything
+            problem = space.complaint(error)
+            problems.setdefault(problem.rule, problem)
             if len(problems) == MAX_PROBLEMS:
                 break
         else:
@@ -78,7 +91,7 @@ def measured_populations(network: Network) -> tuple[str, ...]:
 
 
 def target_problems(
-    path: Path, targets: Iterable[str], statistics: Sequence[str], populations: Sequence[str]
+    path: Path, targets: Iterable[str], statistics: Sequence[str | Statistic], populations: Sequence[str]
 ) -> list[Problem]:
     """Check that every target is a column a sweep will have."""
     valid = columns(statistics, populations)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
-from gridsearch.parameters import Parameter, read_defaults
+from gridsearch.parameters import Parameter, defaults_file, read_defaults
 from simulators.statistics import STATISTICS
 
 _TEMPLATE = """\
@@ -72,7 +73,7 @@ def starter_sweep(model: str) -> str:
     statistics = "\n".join(
         textwrap.wrap(f"all: {', '.join(STATISTICS)}", 90, initial_indent="# ", subsequent_indent="#      ")
     )
-    parameters = "\n".join(_line(parameter) for parameter in read_defaults(model).values())
+    parameters = "\n".join(_line(parameter) for parameter in read_defaults(defaults_file(model, Path())).values())
     return _TEMPLATE.format(model=model, statistics=statistics, parameters=parameters)
 
 

@@ -19,13 +19,14 @@ FLOORS = {
 # Within a floor: the rooms, and those each stands on
 ROOMS = {
     "simulators": {
-        "worker": {"backends", "models", "records", "statistics", "description"},
-        "backends": {"records", "statistics", "description", "neurons"},
+        "worker": {"backends", "models", "records", "statistics", "description", "guests"},
+        "backends": {"records", "statistics", "description", "neurons", "guests"},
         "records": {"statistics", "description"},
-        "models": {"description"},
+        "models": {"description", "guests"},
         "description": {"neurons"},
-        "statistics": set(),
-        "neurons": set(),
+        "statistics": {"guests"},
+        "neurons": {"guests"},
+        "guests": set(),
     },
     "jobs": {
         **{path.stem: {"executor", "plan"} for path in (ROOT / "jobs").glob("*_executor*")},

@@ -68,6 +68,13 @@ def find_model(reference: str, root: Path, data: Mapping[str, Path] | None = Non
     return lambda parameters: make(parameters, given)
 
 
+def importable(reference: str) -> str:
+    """Return a model's name as it can be found where entry points are not: an installed one by its module."""
+    if any(module.name == reference for module in pkgutil.iter_modules(__path__)):
+        return reference
+    return installed("models")[reference].value if reference in installed("models") else reference
+
+
 def model_file(reference: str, root: Path) -> Path:
     """Return the file that a model is in.
 

@@ -14,7 +14,7 @@ from simulators.description.parameters import element, split_key, with_overrides
 from simulators.records.atomic_file import replacing
 from simulators.records.job import Job
 from simulators.records.run_directory import RunDirectory
-from simulators.statistics import Statistic
+from simulators.statistics import Column, Statistic
 from simulators.statistics import columns as statistics_columns
 from simulators.statistics.references import find_statistics
 
@@ -45,12 +45,14 @@ class CorruptSummaryError(ValueError):
     """A summary file that cannot be read."""
 
 
-def summary_schema(statistics: Sequence[Statistic], populations: Sequence[str], swept: Mapping[str, Any]) -> pa.Schema:
+def summary_schema(
+    statistics: Sequence[str | Statistic], populations: Sequence[str], swept: Mapping[str, Any]
+) -> pa.Schema:
     """Columns of a summary file, each with its unit and meaning in the field metadata.
 
     Parameters
     ----------
-    statistics : sequence of Statistic
+    statistics : sequence of str or Statistic
         What is computed.
     populations : sequence of str
         Of whom.
@@ -73,8 +75,7 @@ def summary_schema(statistics: Sequence[Statistic], populations: Sequence[str], 
         _field("status", pa.string(), "", "ok, failed, timeout or diverged"),
         _field("error", pa.string(), "", "why the point is not ok"),
     ]
-    for name, column in statistics_columns(statistics, populations).items():
-        fields.append(_field(name, pa.int64() if name.startswith("n_") else pa.float64(), column.unit, column.doc))
+    fields += [column_field(name, column) for name, column in statistics_columns(statistics, populations).items()]
     fields += [_field(name, pa.float64(), "s", doc) for name, doc in PHASES.items()]
     fields += [
         _field("realtime_factor", pa.float64(), "1", "wall time per biological time of the propagation"),
@@ -99,9 +100,18 @@ def summary_schema(statistics: Sequence[Statistic], populations: Sequence[str], 
 
 def write_summary(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, path: Path) -> None:
     """Write a summary file, whole or not at all; a value that a row lacks is null."""
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema), path)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write the rows of a summary file, whole or not at all."""
     with replacing(path) as temporary:
         pq.write_table(table, temporary)
+
+
+def column_field(name: str, column: Column) -> pa.Field:
+    """Field of a statistic's column, with its unit and meaning."""
+    return _field(name, pa.int64() if name.startswith("n_") else pa.float64(), column.unit, column.doc)
 
 
 @lru_cache(maxsize=8)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from simulators.statistics import clusters, correlations, single_neurons
 from simulators.statistics.sorted_trains import SortedTrains
@@ -26,7 +26,7 @@ SETTINGS: Mapping[str, Setting] = {name: setting for family in _FAMILIES for nam
 """Constants of the statistics that a sweep can change, by name."""
 
 
-def columns(statistics: Sequence[str], populations: Sequence[str]) -> dict[str, Column]:
+def columns(statistics: Sequence[str | Statistic], populations: Sequence[str]) -> dict[str, Column]:
     """Return every column that `summarise` yields, in its order.
 
     Parameters
@@ -80,7 +80,9 @@ def check_settings(settings: Mapping[str, float], dt: float) -> dict[str, str]:
 
 
 def summarise(
-    trains: Mapping[str, SpikeTrains], statistics: Sequence[str], settings: Mapping[str, float] | None = None
+    trains: Mapping[str, SpikeTrains],
+    statistics: Sequence[str | Statistic],
+    settings: Mapping[str, float] | None = None,
 ) -> dict[str, float | int]:
     """Compute statistics of the populations of one recording.
 
@@ -123,16 +125,31 @@ def summarise(
     return values
 
 
-def _find(name: str) -> Statistic:
-    if name in STATISTICS:
-        return STATISTICS[name]
-    raise ValueError(f"no statistic {name!r}: {_valid(name, STATISTICS)}")
+def fingerprint(statistics: Sequence[str | Statistic], settings: Mapping[str, float]) -> dict[str, str]:
+    """Say what statistics are now: by name, text of the settings."""
+    chosen = {name: setting.default for name, setting in SETTINGS.items()} | dict(settings)
+    told = " ".join(f"{name}={value:g}" for name, value in sorted(chosen.items()))
+    return {_find(one).name: told for one in statistics}
 
 
-def _valid(name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, known, n=2)
+def unknown_statistic(name: str, known: Iterable[str]) -> str:
+    """Say that there is no statistic of a name, and which there are."""
+    return f"no statistic {name!r}: {_valid(name, known)}"
+
+
+def _find(statistic: str | Statistic) -> Statistic:
+    if isinstance(statistic, Statistic):
+        return statistic
+    if statistic in STATISTICS:
+        return STATISTICS[statistic]
+    raise ValueError(unknown_statistic(statistic, STATISTICS))
+
+
+def _valid(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=2)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"{hint}there are {', '.join(known)}"
+    return f"{hint}there are {', '.join(names)}"
 
 
 def _broken_rule(name: str, value: float, dt: float) -> str:

@@ -29,6 +29,13 @@ def file_of(reference: str) -> str:
     return reference.rpartition(":")[0]
 
 
+def importable(reference: str) -> str:
+    """Return a statistic's name as it can be found where entry points are not: an installed one by its module."""
+    if reference in STATISTICS:
+        return reference
+    return installed("statistics")[reference].value if reference in installed("statistics") else reference
+
+
 def find_statistic(reference: str, root: Path) -> Statistic:
     """Return a statistic.
 
@@ -76,7 +83,7 @@ def fingerprint_of(references: Sequence[str], root: Path, settings: Mapping[str,
         By name: version and settings, and the hash of the file of a user's own.
     """
     statistics = find_statistics(references, root)
-    told = fingerprint(statistics, settings)
+    told: dict[str, str] = fingerprint(statistics, settings)
     for reference, statistic in zip(references, statistics, strict=True):
         if is_file(reference):
             told[statistic.name] += f" {code_digest(root / file_of(reference))}"

@@ -37,6 +37,8 @@ SETTINGS: Mapping[str, Setting] = {
     "procedural": Setting(False, "draw the connectivity anew at every spike instead of storing it; CUDA and HIP only"),
     "cache": Setting("", "folder of compiled models; empty for gridsearch/genn in the user's cache"),
 }
+PACKAGES: tuple[str, ...] = ("pygenn",)
+SUGGESTED: Mapping[str, Any] | None = {"backend": _CPU}
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from simulators.records.job import Simulation
 SETTINGS: Mapping[str, Setting] = {
     "threads": Setting(1, "threads of a NEST process; part of a result's identity, as NEST's draws depend on it", 1),
 }
+PACKAGES: tuple[str, ...] = ("nest-simulator",)
+SUGGESTED: Mapping[str, Any] | None = {}
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
