@@ -19,7 +19,7 @@ from types import FrameType
 import pandas as pd
 
 import analysis
-from gridsearch import display
+from gridsearch import check, display
 from gridsearch.input_files import InputError, Problem
 from gridsearch.planning import Plan, look_up, make_plan
 from gridsearch.recompute import recompute
@@ -76,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--model", default="clustered", choices=model_names())
     init.set_defaults(run=_init)
 
+    command = commands.add_parser("check", help="describe a model's networks and try them on every simulator at hand")
+    command.add_argument("file", type=Path, help="a sweep, or a model's Python file")
+    command.set_defaults(run=_check)
+
     for name, run, text in (
         ("plan", _plan, "say what a submit would do: points, jobs, hours, memory, disk"),
         ("submit", _submit, "run what is not done yet"),
@@ -124,6 +128,15 @@ def _init(options: argparse.Namespace) -> int:
     options.sweep.write_text(starter_sweep(options.model), encoding="utf-8")
     display.say(f"wrote {options.sweep}; next: python -m gridsearch plan {options.sweep}")
     return DONE
+
+
+def _check(options: argparse.Namespace) -> int:
+    checked = check.open_for_check(options.file)
+    networks = check.describe_networks(checked)
+    display.show_network(networks[0][1], len(networks), [str(file) for file in checked.space.guests.loaded])
+    trials = {name: check.try_simulator(checked, name, networks) for name in checked.settings}
+    display.show_trials(trials)
+    return SOME_FAILED if any(trial.failure or trial.problems for trial in trials.values()) else DONE
 
 
 def _make_plan(options: argparse.Namespace, preview: bool = False) -> Plan:

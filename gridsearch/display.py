@@ -13,11 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from gridsearch.axes import zip_groups
+from gridsearch.check import Trial
 from gridsearch.input_files import InputError
 from gridsearch.planning import Plan
 from jobs.executor import InFlight, JobFailure, Submission
 from jobs.executor import Progress as JobProgress
+from simulators.description.network import Network, expected_synapses, projection_synapses
 from simulators.records.run_directory import RunDirectory
+
+MAX_ROWS = 40  # of a table of projections
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -94,6 +98,45 @@ def _about_files(plan: Plan) -> Iterator[str]:
             )
         if share.recomputed:
             yield f"{name}: {len(share.recomputed)} points lack only statistics, which come from their stored spikes"
+
+
+def show_network(network: Network, n_networks: int, files: Sequence[str]) -> None:
+    """Show populations, projections and inputs of a network."""
+    if files:
+        say(f"runs your code: {', '.join(files)}")
+    also = f"; {n_networks - 1} more at the corners of the axes make networks, too" if n_networks > 1 else ""
+    say(f"at the defaults: {network.n_neurons} neurons, {expected_synapses(network):.4g} synapses{also}")
+    populations = _table("population", "size", "clusters", "neuron model")
+    for population in network.populations:
+        numbers = (str(population.size), str(population.n_clusters))
+        populations.add_row(population.name, *numbers, population.model.name)
+    console.print(populations)
+    projections = _table("projection", "from", "to", "rule", "pairs", "receptor", "synapses")
+    for p in network.projections[:MAX_ROWS]:
+        synapses = f"{projection_synapses(network, p):.4g}"
+        projections.add_row(p.name, p.source, p.target, type(p.rule).__name__, p.pairs, p.receptor, synapses)
+    console.print(projections)
+    if len(network.projections) > MAX_ROWS:
+        say(f"and {len(network.projections) - MAX_ROWS} more projections")
+    for given in network.inputs:
+        say(f"input {given.name}: {type(given).__name__} to {given.target}")
+
+
+def show_trials(trials: Mapping[str, Trial]) -> None:
+    """Show what a network costs on each simulator, and how a short run of a small copy went."""
+    table = _table("simulator", "memory", "build", "a point", "rates of the trial, Hz")
+    for name, trial in trials.items():
+        cost = trial.cost
+        costs = ("", "", "") if cost is None else (size(cost.memory), duration(cost.build), duration(cost.point))
+        rates = ", ".join(f"{key} {rate:.1f}" for key, rate in list((trial.rates or {}).items())[:8])
+        table.add_row(name, *costs, rates or "did not run")
+    console.print(table)
+    for name, trial in trials.items():
+        for problem in trial.problems:
+            say(f"{name} cannot run it: {problem}")
+        if trial.failure:
+            say(f"{name}: {trial.failure}")
+    say("the trial is 100 ms of a copy of at most 1,000 neurons: it says that it runs, not how it behaves")
 
 
 def show_failures(failures: Sequence[JobFailure]) -> None:
