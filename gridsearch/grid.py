@@ -9,7 +9,7 @@ from typing import Any
 
 from gridsearch.axes import combinations, network_part
 from gridsearch.input_files import InputError, Problem
-from gridsearch.network_checks import MAX_PROBLEMS, measured_populations, target_problems
+from gridsearch.network_checks import MAX_PROBLEMS, column_problems, measured_populations
 from gridsearch.parameters import DURATION
 from gridsearch.sweep import Sweep
 from simulators.description.network import Network, ParameterError, structure_of
@@ -86,7 +86,7 @@ def expand(sweep: Sweep) -> Grid:
     populations: tuple[str, ...] = ()
     if networks:
         populations = measured_populations(networks[0])
-        found += target_problems(sweep.path, sweep.targets, sweep.statistics, populations)
+        found += column_problems(sweep.path, sweep.targets, sweep.statistics, populations, sweep.windows)
     if found:
         raise InputError(found)
     return Grid(parameters, tuple(points), tuple(structures), tuple(durations), tuple(networks), populations)
@@ -140,9 +140,11 @@ class _Identity:
                 "model": sweep.model,
                 "draws": sweep.draws,
                 "simulation": asdict(replace(sweep.simulation, duration=duration)),
-                "statistics": sorted(sweep.statistics),
+                "statistics": sorted(sweep.computed),
                 "statistics_settings": dict(sorted(sweep.statistics_settings.items())),
                 "spikes": sweep.spikes,
             }
+            if sweep.windows:
+                rest["windows"] = {name: asdict(window) for name, window in sweep.windows.items()}
             self._bases[duration] = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
         return self._bases[duration]

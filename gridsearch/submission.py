@@ -358,11 +358,12 @@ def _template(sweep: Sweep, grid: Grid, simulator: str, settings: Mapping[str, A
         simulator=simulator,
         settings=dict(settings),
         simulation=sweep.simulation,
-        statistics=sweep.statistics,
+        statistics=sweep.computed,
         parameters=grid.parameters,
         points=(),
         populations=grid.populations,
         statistics_settings=dict(sweep.statistics_settings),
         spikes=sweep.spikes,
         timeout=None if minutes is None else minutes * 60.0,
+        windows=dict(sweep.windows),
     )

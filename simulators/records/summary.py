@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from simulators.description.parameters import element, split_key, with_overrides
 from simulators.records.atomic_file import replacing
 from simulators.records.job import Job
+from simulators.statistics import Column, Window
 from simulators.statistics import columns as statistics_columns
 
 # Wall-clock phases of a row, in the order in which they happen; seconds.
@@ -30,6 +32,13 @@ PHASES: Mapping[str, str] = {
 
 # Columns without which a file is no summary, and those with few distinct values in many rows.
 REQUIRED = ("point_id", "simulator", "status")
+# How the columns of statistics lie in the file; a histogram counts neurons or pairs of one population.
+_TYPES = {
+    "float": pa.float64(),
+    "integer": pa.int64(),
+    "floats": pa.list_(pa.float64()),
+    "integers": pa.list_(pa.int32()),
+}
 REPETITIVE = ("simulator", "backend", "status", "error", "job", "host", "cpu", "gpu", "versions")
 # What pyarrow raises at a file that it cannot read.
 UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
@@ -39,8 +48,15 @@ class CorruptSummaryError(ValueError):
     """A summary file that cannot be read."""
 
 
-def summary_schema(statistics: Sequence[str], populations: Sequence[str], swept: Mapping[str, Any]) -> pa.Schema:
+def summary_schema(
+    statistics: Sequence[str],
+    populations: Sequence[str],
+    swept: Mapping[str, Any],
+    windows: Mapping[str, Window] | None = None,
+) -> pa.Schema:
     """Columns of a summary file, each with its unit and meaning in the field metadata.
+
+    The metadata of a list also has the borders of its bins (``bins``, JSON) and their unit (``bins_unit``).
 
     Parameters
     ----------
@@ -48,6 +64,8 @@ def summary_schema(statistics: Sequence[str], populations: Sequence[str], swept:
         What was asked for, of whom.
     swept : mapping of str to value
         The swept parameters with a value each, which gives their types.
+    windows : mapping of str to Window, optional
+        Parts of the recording that have statistics of their own.
 
     Returns
     -------
@@ -63,8 +81,8 @@ def summary_schema(statistics: Sequence[str], populations: Sequence[str], swept:
         _field("status", pa.string(), "", "ok, failed, timeout or diverged"),
         _field("error", pa.string(), "", "why the point is not ok"),
     ]
-    for name, column in statistics_columns(statistics, populations).items():
-        fields.append(_field(name, pa.int64() if name.startswith("n_") else pa.float64(), column.unit, column.doc))
+    described = statistics_columns(statistics, populations, windows or {})
+    fields += [_statistic_field(name, column) for name, column in described.items()]
     fields += [_field(name, pa.float64(), "s", doc) for name, doc in PHASES.items()]
     fields += [
         _field("realtime_factor", pa.float64(), "1", "wall time per biological time of the propagation"),
@@ -125,6 +143,13 @@ def _field(name: str, kind: pa.DataType, unit: str, doc: str) -> pa.Field:
     return pa.field(name, kind, metadata={"unit": unit, "doc": doc})
 
 
+def _statistic_field(name: str, column: Column) -> pa.Field:
+    metadata = {"unit": column.unit, "doc": column.doc}
+    if column.is_list:
+        metadata |= {"bins": json.dumps(column.bins), "bins_unit": column.bins_unit}
+    return pa.field(name, _TYPES[column.kind], metadata=metadata)
+
+
 def _swept_type(value: Any) -> pa.DataType:
     # bool before int: a bool is an int to Python
     for python_type, arrow_type in ((bool, pa.bool_()), (int, pa.int64()), (float, pa.float64()), (str, pa.string())):
@@ -143,7 +168,7 @@ def start_summary(job: Job, path: Path) -> None:
 
 def schema_of(job: Job) -> pa.Schema:
     """Columns of the summary of a job (see `summary_schema`)."""
-    return summary_schema(job.statistics, job.populations, _swept_examples(job))
+    return summary_schema(job.statistics, job.populations, _swept_examples(job), job.windows)
 
 
 def _swept_examples(job: Job) -> dict[str, Any]:

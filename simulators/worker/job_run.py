@@ -218,7 +218,9 @@ class _JobRun:
             "n_spikes": sum(trains.n_spikes for trains in recording.spikes.values()),
         }
         try:
-            values |= summarise(recording.spikes, self._job.statistics, self._job.statistics_settings)
+            values |= summarise(
+                recording.spikes, self._job.statistics, self._job.statistics_settings, self._job.windows
+            )
         except Exception as error:
             log.exception("statistics of point %s", point.point_id)
             values |= {"status": "failed", "error": f"statistics: {_reason(error)}"}
