@@ -10,7 +10,7 @@ from typing import Any
 
 from gridsearch.axes import combinations, network_part
 from gridsearch.input_files import InputError, Problem
-from gridsearch.network_checks import MAX_PROBLEMS, measured_populations, target_problems
+from gridsearch.network_checks import MAX_PROBLEMS, column_problems, measured_populations
 from gridsearch.parameters import DURATION
 from gridsearch.sweep import Sweep
 from simulators.backends.simulator import SimulatorModule, find_simulator
@@ -90,7 +90,8 @@ def expand(sweep: Sweep) -> Grid:
     populations: tuple[str, ...] = ()
     if first is not None:
         populations = measured_populations(first)
-        found += target_problems(sweep.path, sweep.targets, sweep.guests.found_statistics, populations)
+        statistics = sweep.guests.found_statistics
+        found += column_problems(sweep.path, sweep.targets, statistics, populations, sweep.windows)
     if found:
         raise InputError(found)
     networks = [network for own in structures.values() for network in own.networks]

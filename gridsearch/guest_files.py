@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from simulators.guests.installed import is_pure, package_folder
 from simulators.guests.neighbours import closure
 from simulators.neurons import find_neuron_model, neuron_model_digest, neuron_model_names
 from simulators.records.run_directory import RunDirectory
-from simulators.statistics import Statistic, references
+from simulators.statistics import Statistic, Window, references, with_always
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class GuestFiles:
     model : str
         As it stands in the sweep.
     statistics : tuple of str
-        As they stand in the sweep.
+        As they stand in the sweep. Those that cost next to nothing are computed, too.
     data : mapping of str to Path
         Absolute paths by name.
     """
@@ -54,9 +54,16 @@ class GuestFiles:
         """The statistics themselves."""
         return references.find_statistics(self.statistics, self.folder)
 
-    def fingerprint(self, settings: Mapping[str, float]) -> dict[str, str]:
-        """Say what the statistics are now (see `simulators.statistics.references.fingerprint_of`)."""
-        return references.fingerprint_of(self.statistics, self.folder, settings)
+    @cached_property
+    def computed(self) -> tuple[str, ...]:
+        """All statistics that are computed, as the sweep would name them."""
+        return tuple(str(one) for one in with_always(self.statistics))
+
+    def fingerprint(
+        self, statistics: Sequence[str], settings: Mapping[str, float], windows: Mapping[str, Window]
+    ) -> dict[str, str]:
+        """Say what some statistics are now (see `simulators.statistics.references.fingerprint_of`)."""
+        return references.fingerprint_of(statistics, self.folder, settings, windows)
 
     @cached_property
     def data_content(self) -> dict[str, str]:
@@ -112,7 +119,7 @@ class GuestFiles:
             f"{_target(self.folder / references.file_of(one))}/{one.rpartition('/')[2]}"
             if references.is_file(one)
             else references.importable(one)
-            for one in self.statistics
+            for one in self.computed
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +10,18 @@ from typing import Any
 
 from gridsearch.axes import Axis, combinations, network_part
 from gridsearch.guest_files import GuestFiles
-from gridsearch.input_files import Problem, choices
+from gridsearch.input_files import Problem
 from gridsearch.parameters import Defaults
+from gridsearch.record_windows import shift_problems
 from simulators import models
 from simulators.description import Network, ParameterError
 from simulators.description.parameters import split_key, with_overrides
 from simulators.guests.loading import explained
-from simulators.statistics import Statistic, columns
+from simulators.statistics import Column, Statistic, Window, columns, with_always
 
 # Problems of single points that are told apart by their text; more would bury the first ones.
 MAX_PROBLEMS = 10
+SHOWN_COLUMNS = 10
 
 
 @dataclass(frozen=True)
@@ -90,13 +93,33 @@ def measured_populations(network: Network) -> tuple[str, ...]:
     return tuple(population.name for population in network.populations if not population.is_source)
 
 
-def target_problems(
-    path: Path, targets: Iterable[str], statistics: Sequence[str | Statistic], populations: Sequence[str]
+def column_problems(
+    path: Path,
+    targets: Iterable[str],
+    statistics: Sequence[str | Statistic],
+    populations: Sequence[str],
+    windows: Mapping[str, Window],
 ) -> list[Problem]:
-    """Check that every target is a column a sweep will have."""
-    valid = columns(statistics, populations)
-    return [
-        Problem(path, f"targets.{column}", None, f"no such column with these statistics; {choices(valid, column)}")
+    """Check that every target is a column a sweep will have, and that shifted windows are those of its populations."""
+    problems = shift_problems(path, windows, populations)
+    try:
+        known = columns(with_always(statistics), populations, windows)
+    except ValueError as error:
+        return [*problems, Problem(path, "record.windows", list(windows), str(error))]
+    valid = [name for name, column in known.items() if not column.is_list]
+    problems += [
+        Problem(path, f"targets.{column}", None, _rule(column, known, valid))
         for column in targets
         if column not in valid
     ]
+    return problems
+
+
+def _rule(column: str, known: Mapping[str, Column], valid: Sequence[str]) -> str:
+    """Say what is wrong with a target; of hundreds of columns only some, the nearest first."""
+    if column in known:
+        return "holds a list, a number for each bin; targets are on columns of numbers"
+    near = difflib.get_close_matches(column, valid, n=3)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    shown = [name for name in valid if not name.startswith("n_")][:SHOWN_COLUMNS]
+    return f"no such column; {hint}valid: {', '.join(shown)} and {len(valid) - len(shown)} more"

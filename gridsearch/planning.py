@@ -19,6 +19,8 @@ from simulators.description.network import structure_of
 from simulators.records.job import Job, read_job
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import holds_everything
+from simulators.statistics import columns
+from simulators.statistics.references import find_statistic
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,10 @@ def _share(
     """Say what is done, in flight and left of a simulator's points, and what is left as workloads without jobs yet."""
     simulator = template.simulator
     identity = find_simulator(simulator).identity(template.settings)
-    wanted = Wanted(sweep.guests.fingerprint(sweep.statistics_settings), sweep.spikes)
+    wanted = Wanted(
+        sweep.guests.fingerprint(_wanted_statistics(sweep, grid), sweep.statistics_settings, sweep.windows),
+        sweep.spikes,
+    )
     outcomes = history.outcome(simulator, identity, wanted)
     good = {point_id for point_id, status in outcomes.items() if status == "ok"}
     outdated = {point_id for point_id, status in outcomes.items() if status == OUTDATED}
@@ -206,6 +211,16 @@ def _share(
         former=former,
     )
     return share, loads
+
+
+def _wanted_statistics(sweep: Sweep, grid: Grid) -> list[str]:
+    """Statistics without which a row is not enough: those the sweep lists, and those its targets are columns of."""
+    targeted = [
+        name
+        for name in sweep.guests.computed
+        if columns([find_statistic(name, sweep.guests.folder)], grid.populations, sweep.windows).keys() & sweep.targets
+    ]
+    return list(dict.fromkeys([*sweep.statistics, *targeted]))
 
 
 def _points_in_flight(flights: list[InFlight], run: RunDirectory, template: Job) -> set[str]:
@@ -302,4 +317,5 @@ def _template(sweep: Sweep, grid: Grid, simulator: str, settings: Mapping[str, A
         content=grid.content,
         data=sweep.guests.job_data,
         python_path=sweep.guests.job_python_path,
+        windows=dict(sweep.windows),
     )

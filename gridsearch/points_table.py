@@ -64,6 +64,7 @@ def describe_run(sweep: Sweep, grid: Grid) -> dict[str, Any]:
         "statistics_settings": dict(sweep.statistics_settings),
         "populations": list(grid.populations),
         "content": grid.content,
+        "windows": {name: asdict(window) for name, window in sweep.windows.items()},
         "spikes": sweep.spikes,
         "targets": {column: target.model_dump() for column, target in sweep.targets.items()},
     }

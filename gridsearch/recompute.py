@@ -20,7 +20,7 @@ from simulators.records import machine
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import read_spikes
 from simulators.records.summary import column_field, read_summary, write_table
-from simulators.statistics import columns, summarise
+from simulators.statistics import Window, columns, summarise
 from simulators.statistics.references import find_statistics
 
 
@@ -51,7 +51,8 @@ def recompute(plan: Plan, report: Callable[[int], None]) -> int:
 
 def _recompute(plan: Plan, simulator: str, jobs: Mapping[str, str], report: Callable[[int], None], before: int) -> int:
     run, guests = plan.run, plan.sweep.guests
-    work = partial(_values, guests.folder, guests.statistics, dict(plan.sweep.statistics_settings))
+    asked = (guests.folder, guests.computed, dict(plan.sweep.statistics_settings), dict(plan.sweep.windows))
+    work = partial(_values, *asked)
     paths = [run.spike_file(job, point_id) for point_id, job in jobs.items()]
     values: dict[str, dict[str, Any]] = {}
     # started afresh, not forked: this process has threads
@@ -66,8 +67,14 @@ def _recompute(plan: Plan, simulator: str, jobs: Mapping[str, str], report: Call
     return before + len(values)
 
 
-def _values(folder: Path, statistics: Sequence[str], settings: Mapping[str, float], path: Path) -> dict[str, Any]:
-    return dict(summarise(read_spikes(path), find_statistics(statistics, folder), settings))
+def _values(
+    folder: Path,
+    statistics: Sequence[str],
+    settings: Mapping[str, float],
+    windows: Mapping[str, Window],
+    path: Path,
+) -> dict[str, Any]:
+    return dict(summarise(read_spikes(path), find_statistics(statistics, folder), settings, windows))
 
 
 def _rows(run: RunDirectory, jobs: Mapping[str, str]) -> pa.Table:
@@ -82,11 +89,12 @@ def _rows(run: RunDirectory, jobs: Mapping[str, str]) -> pa.Table:
 
 
 def _with_values(rows: pa.Table, values: Mapping[str, Mapping[str, Any]], plan: Plan) -> pa.Table:
-    told = plan.sweep.guests.fingerprint(plan.sweep.statistics_settings)
+    sweep, guests = plan.sweep, plan.sweep.guests
+    told = guests.fingerprint(guests.computed, sweep.statistics_settings, sweep.windows)
     made = [json.dumps(json.loads(text) | told, sort_keys=True) for text in rows["statistics"].to_pylist()]
     now = datetime.now(UTC)
     ids = rows["point_id"].to_pylist()
-    described = columns(plan.sweep.guests.found_statistics, plan.grid.populations)
+    described = columns(find_statistics(guests.computed, guests.folder), plan.grid.populations, sweep.windows)
     new = [(column_field(name, column), [values[i][name] for i in ids]) for name, column in described.items()]
     new.append((rows.schema.field("statistics"), made))
     new.append((rows.schema.field("finished"), [now] * len(ids)))

@@ -13,8 +13,9 @@ from gridsearch import sweep_tables as tables
 from gridsearch.axes import Axis, expand_axis, zip_groups
 from gridsearch.guest_files import GuestFiles
 from gridsearch.input_files import InputError, Problem, choices, read_toml
-from gridsearch.network_checks import ParameterSpace, network_problems, target_problems
+from gridsearch.network_checks import ParameterSpace, column_problems, network_problems
 from gridsearch.parameters import DURATION, Defaults, defaults_file, read_defaults
+from gridsearch.record_windows import read_windows
 from gridsearch.settings import checked_settings
 from jobs.executor import executor_names, find_executor
 from simulators import models
@@ -23,7 +24,7 @@ from simulators.description.parameters import split_key
 from simulators.guests.loading import GuestError
 from simulators.records.job import Simulation, SpikeRecording
 from simulators.statistics import SETTINGS as STATISTICS_SETTINGS
-from simulators.statistics import check_settings, references
+from simulators.statistics import Window, check_settings, references
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -55,9 +56,11 @@ class Sweep:
     simulation : Simulation
         Step, warm-up, duration.
     statistics : tuple of str
-        What is computed.
+        What is shown; what costs next to nothing is computed, too.
     statistics_settings : mapping of str to float
         Constants of the statistics that differ from their defaults.
+    windows : mapping of str to Window
+        Parts of the recording that get statistics of their own.
     spikes : {'none', 'sample', 'all'}
         Which spikes are kept.
     targets : mapping of str to TargetTable
@@ -84,6 +87,7 @@ class Sweep:
     simulation: Simulation
     statistics: tuple[str, ...]
     statistics_settings: Mapping[str, float]
+    windows: Mapping[str, Window]
     spikes: SpikeRecording
     targets: Mapping[str, tables.TargetTable]
     jobs: tables.JobsTable
@@ -134,11 +138,13 @@ class _Reader:
         targets = self._targets()
         if record is not None:
             self._check_record(record, simulation)
+        windows: dict[str, Window] = {}
         seeds = self._seeds(replicates)
         if defaults is not None:
             n_before = len(self._problems)
             parameters, axes = self._parameters(defaults), self._axes(defaults)
             self._check_durations(axes, simulation)
+            windows = self._windows(record, axes, simulation)
             if record is not None and n_before and len(self._problems) == n_before:
                 # The grid is sound but will not be expanded: say now what its expansion would complain of
                 assert guests is not None
@@ -146,7 +152,8 @@ class _Reader:
                 found, populations = network_problems(space)
                 self._problems += found
                 if populations and not any(problem.key == "record.statistics" for problem in self._problems):
-                    self._problems += target_problems(self._path, targets, guests.found_statistics, populations)
+                    statistics = guests.found_statistics
+                    self._problems += column_problems(self._path, targets, statistics, populations, windows)
         if self._problems:
             raise InputError(self._problems)
         assert top and guests and defaults and simulation and replicates and record and jobs
@@ -168,6 +175,7 @@ class _Reader:
                 for name, value in record.settings.items()
                 if value != STATISTICS_SETTINGS[name].default
             },
+            windows=windows,
             spikes=record.spikes,
             targets=targets,
             jobs=jobs,
@@ -326,6 +334,17 @@ class _Reader:
         dt = tables.SimulationTable().dt if simulation is None else simulation.dt
         for name, rule in check_settings(record.settings, dt).items():
             self._complain(f"record.settings.{name}", record.settings[name], rule)
+
+    def _windows(
+        self, record: tables.RecordTable | None, axes: tuple[Axis, ...], simulation: Simulation | None
+    ) -> dict[str, Window]:
+        if record is None or simulation is None:
+            return {}
+        swept = [value for axis in axes if axis.key == DURATION.name for value in axis.values]
+        durations = swept or [simulation.duration]
+        windows, problems = read_windows(self._path, record.windows, record.window_shifts, durations, simulation.dt)
+        self._problems += problems
+        return windows
 
     def _targets(self) -> dict[str, tables.TargetTable]:
         targets = {}

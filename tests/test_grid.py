@@ -66,6 +66,7 @@ def test_identity_does_not_depend_on_how_a_matrix_is_given(tmp_path: Path) -> No
 def test_what_leaves_the_result_as_it_is(tmp_path: Path) -> None:
     plain = identity(tmp_path, record='statistics = ["rate", "lv"]')
     assert identity(tmp_path, record='statistics = ["lv", "rate"]') == plain
+    assert identity(tmp_path, record='statistics = ["cv_isi"]') == plain, "which are shown"
     assert identity(tmp_path, record='statistics = ["rate", "lv"]\nsettings = { fano_window = 400 }') == plain
     same = {"record": 'statistics = ["rate", "lv"]'}
     assert identity(tmp_path, name="other", jobs="minutes_per_job = 3", **same) == plain
@@ -86,7 +87,7 @@ def test_what_leaves_the_result_as_it_is(tmp_path: Path) -> None:
         {"simulation": "warmup = 10.0\nduration = 100.0"},
         {"simulation": "dt = 0.05\nwarmup = 0.0\nduration = 100.0"},
         {"simulation": "max_rate = 20.0\nwarmup = 0.0\nduration = 100.0"},
-        {"record": 'statistics = ["rate", "lv"]'},
+        {"record": "[record.windows]\nearly = [0, 50]"},
         {"record": 'statistics = ["rate"]\nsettings = { fano_window = 100.0 }'},
         {"record": 'statistics = ["rate"]\nspikes = "all"'},
     ],

@@ -48,6 +48,7 @@ class JobSummary:
         if path.exists():
             self._rows = {row["point_id"]: row for row in read_summary(path).to_pylist()}
         self._schema = schema_of(job, root)
+        made = fingerprint_of(job.statistics, root, job.statistics_settings, job.windows)
         self._constant = {
             "simulator": job.simulator,
             "backend": backend,
@@ -58,7 +59,7 @@ class JobSummary:
             "cpu": machine.processor(),
             "threads": job.settings.get("threads", 1),
             "content": json.dumps(job.content, sort_keys=True),
-            "statistics": json.dumps(fingerprint_of(job.statistics, root, job.statistics_settings), sort_keys=True),
+            "statistics": json.dumps(made, sort_keys=True),
             "spikes": job.spikes,
             "versions": json.dumps(
                 machine.package_versions((*_PACKAGES, *find_simulator(job.simulator).PACKAGES))
