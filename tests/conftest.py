@@ -11,7 +11,7 @@ import pytest
 from htcondor_pool import Pool, start_pool
 from required import skip_or_fail
 
-from gridsearch.parameters import read_defaults
+from gridsearch.parameters import defaults_file, read_defaults
 from simulators.backends.simulator import Simulator, SimulatorUnavailableError, find_simulator
 from simulators.records.job import Simulation
 
@@ -37,7 +37,7 @@ def default_settings(name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def defaults() -> dict[str, Any]:
-    return read_defaults("clustered").values_by_name()
+    return read_defaults(defaults_file("clustered", Path())).values_by_name()
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,9 @@ from sweeps import write_sweep
 
 from gridsearch.cli import main
 from gridsearch.input_files import InputError
+from gridsearch.planning import Plan, choose_executor, make_plan
 from gridsearch.run_lock import Busy, lock_owner, locked
-from gridsearch.submission import Plan, check_conflict, choose_executor, make_plan, write_plan
+from gridsearch.submission import check_conflict, write_plan
 from jobs.executor import executor_names
 from simulators.records.job import read_job
 from simulators.records.run_directory import RunDirectory

@@ -33,7 +33,7 @@ NO_WINDOWS: Mapping[str, Window] = {}
 def with_always(statistics: Iterable[str | Statistic]) -> tuple[str | Statistic, ...]:
     """Return what is computed where these are asked for: those that always are, by name, and the rest of these."""
     always = tuple(name for name, statistic in STATISTICS.items() if statistic.always)
-    return (*always, *(one for one in statistics if one not in always))
+    return (*always, *(one for one in statistics if (one.name if isinstance(one, Statistic) else one) not in always))
 
 
 def columns(
