@@ -13,7 +13,7 @@ import pytest
 from conftest import OpenSimulator, default_settings, require_simulator
 from recordings import Pairs, genn_connections
 
-from simulators.backends.nest_simulator.network import DRAWN, create_network
+from simulators.backends.nest_simulator.network import create_network
 from simulators.backends.simulator import find_simulator
 from simulators.description import (
     Bernoulli,
@@ -40,11 +40,11 @@ def connect_in_nest(nest: Any, network: Network) -> Pairs:
     nest.resolution = 0.1
     nest.local_num_threads = 2
     nest.rng_seed = 12
-    made = create_network(nest, network)
+    made = create_network(nest, network, SEED)
     found = {}
     for projection in network.projections:
         source, target = made.nodes[projection.source], made.nodes[projection.target]
-        table = nest.GetConnections(source, target, synapse_model=made.models.get(projection.name, DRAWN))
+        table = nest.GetConnections(source, target, synapse_model=made.synapses[projection.name])
         sources = np.array(list(table.sources())) - source[0].global_id if len(table) else np.array([])
         targets = np.array(list(table.targets())) - target[0].global_id if len(table) else np.array([])
         found[projection.name] = list(zip(sources.tolist(), targets.tolist(), strict=True))
