@@ -149,7 +149,7 @@ def make_plan(
     shares = {}
     advice = ""
     for name, settings in sweep.simulators.items():
-        gpus = None if chosen == "local" else sweep.placement[name].gpus
+        gpus = None if find_executor(chosen).ON_THIS_MACHINE else sweep.placement[name].gpus
         template = _template(sweep, grid, name, settings)
         share, loads = _share(
             sweep, grid, template, history, _points_in_flight(flights, run, template), retry_failed, run, gpus
@@ -267,14 +267,16 @@ def choose_executor(wanted: str, path: Path) -> tuple[str, str]:
         if reason is not None:
             raise InputError([Problem(path, "jobs.executor", wanted, reason)])
         return wanted, "as the sweep says"
-    reasons = []
+    reasons, here = [], ""
     for name in executor_names():
-        if name != "local":
+        if find_executor(name).ON_THIS_MACHINE:
+            here = name
+        else:
             reason = find_executor(name).why_unavailable()
             if reason is None:
                 return name, "it answers"
             reasons.append(f"{name}: {reason}")
-    return "local", "; ".join(reasons) or "the only one there is"
+    return here, "; ".join(reasons) or "the only one there is"
 
 
 def _workloads(

@@ -63,7 +63,7 @@ def check_simulators(plan: Plan) -> None:
     problems = []
     for name, share in plan.simulators.items():
         try:
-            if share.jobs and plan.executor == "local":
+            if share.jobs and find_executor(plan.executor).ON_THIS_MACHINE:
                 find_simulator(name).check_available(plan.sweep.simulators[name])
         except SimulatorUnavailableError as error:
             problems.append(Problem(plan.sweep.path, "simulators", name, str(error)))

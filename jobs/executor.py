@@ -176,10 +176,13 @@ class ExecutorModule(Protocol):
         Keys of ``[jobs.<name>]``.
     PACKAGES : tuple of str
         Python packages whose versions the provenance says.
+    ON_THIS_MACHINE : bool
+        Whether jobs run where they are submitted, so that what they need must be there.
     """
 
     SETTINGS: Mapping[str, Setting]
     PACKAGES: tuple[str, ...]
+    ON_THIS_MACHINE: bool
 
     def why_unavailable(self) -> str | None:
         """Say why jobs cannot be run this way here, or return None if they can."""

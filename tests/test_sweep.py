@@ -9,7 +9,7 @@ from sweeps import SMALL, make_sweep, sweep_text, write_sweep
 
 from gridsearch.grid import expand
 from gridsearch.input_files import InputError
-from gridsearch.parameters import read_defaults
+from gridsearch.parameters import defaults_file, read_defaults
 from gridsearch.starter import starter_sweep
 from gridsearch.sweep import read_sweep
 from simulators.models import model_names
@@ -97,7 +97,7 @@ def test_the_starter_is_a_sound_sweep_with_every_parameter(tmp_path: Path, model
     text = starter_sweep(model)
     (tmp_path / "sweep.toml").write_text(text)
     assert len(expand(read_sweep(tmp_path / "sweep.toml")).points) == 36
-    assert all(f"#   {name} = " in text for name in read_defaults(model))
+    assert all(f"#   {name} = " in text for name in read_defaults(defaults_file(model, Path())))
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ SETTINGS: Mapping[str, Setting] = {
     "submit": Setting({}, "further lines of the submit descriptions"),
 }
 PACKAGES: tuple[str, ...] = ("htcondor",)
+ON_THIS_MACHINE = False
 
 _KINDS: Mapping[str, Kind] = {
     "SUBMIT": "submit",
