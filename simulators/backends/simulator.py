@@ -31,6 +31,10 @@ class SimulatorUnavailableError(RuntimeError):
     """The simulator, or something it needs, is missing or broken here; the message says how to get it."""
 
 
+class UnsupportedNetworkError(ValueError):
+    """The simulator cannot do what a network asks for; the message is its `SimulatorModule.problems`."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """One key of ``[jobs.<simulator>]`` or ``[jobs.<executor>]``.
