@@ -10,7 +10,7 @@ from typing import Any
 import networks
 import numpy as np
 import pytest
-from conftest import OpenSimulator, default_settings, require_simulator
+from conftest import Engine, default_settings, require_simulator
 from recordings import Pairs, genn_connections
 
 from simulators.backends.nest_simulator.network import create_network
@@ -153,7 +153,7 @@ def test_fixed_total_number_and_lists_are_exact(small: dict[str, Any], connect: 
     assert sorted(found["list"]) == sorted(zip(sources.tolist(), targets.tolist(), strict=True))
 
 
-def test_synapses_are_counted(small: dict[str, Any], engine: OpenSimulator) -> None:
+def test_synapses_are_counted(small: dict[str, Any], engine: Engine) -> None:
     simulator = engine(Simulation(0.1, 50.0, 200.0))
     for network in (make_network(small), networks.microcircuit(), networks.explicit_lists()):
         build = simulator.build(network, SEED)
