@@ -24,7 +24,7 @@ from gridsearch.input_files import InputError, Problem
 from gridsearch.planning import Plan, look_up, make_plan
 from gridsearch.recompute import recompute
 from gridsearch.run_lock import Busy, lock_owner, locked
-from gridsearch.starter import starter_sweep
+from gridsearch.starter import starter_model, starter_sweep
 from gridsearch.submission import check_conflict, check_simulators, preview_plan, run_plan, write_plan
 from jobs.executor import ExecutorError, JobFailure, Submission, executor_names, find_executor
 from simulators.models import model_names
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
     init = commands.add_parser("init", help="write a commented sweep to start from")
     init.add_argument("sweep", type=Path, nargs="?", default=Path("sweep.toml"))
-    init.add_argument("--model", default="clustered", choices=model_names())
+    init.add_argument("--model", default="clustered", help="a model there is, or the name of a new one of your own")
     init.set_defaults(run=_init)
 
     command = commands.add_parser("check", help="describe a model's networks and try them on every simulator at hand")
@@ -123,10 +123,23 @@ def _add_results(command: argparse.ArgumentParser) -> None:
 
 
 def _init(options: argparse.Namespace) -> int:
-    if options.sweep.exists():
-        raise InputError([Problem(options.sweep, "", None, "exists already; name another file")])
-    options.sweep.write_text(starter_sweep(options.model), encoding="utf-8")
-    display.say(f"wrote {options.sweep}; next: python -m gridsearch plan {options.sweep}")
+    if options.model in model_names():
+        files = {options.sweep: starter_sweep(options.model)}
+        then = f"plan {options.sweep}"
+    else:
+        if not options.model.isidentifier():
+            rule = f"must be the name of a Python module, or one of {', '.join(model_names())}"
+            raise InputError([Problem(options.sweep, "--model", options.model, rule)])
+        texts = starter_model(options.model)
+        files = {options.sweep.with_name(name): text for name, text in texts.items() if name != "sweep.toml"}
+        files[options.sweep] = texts["sweep.toml"]
+        then = f"check {options.sweep.with_name(f'{options.model}.py')}"
+    problems = [Problem(path, "", None, "exists already; name another file") for path in files if path.exists()]
+    if problems:
+        raise InputError(problems)
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+    display.say(f"wrote {', '.join(map(str, files))}; next: python -m gridsearch {then}")
     return DONE
 
 

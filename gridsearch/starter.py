@@ -77,6 +77,15 @@ def starter_sweep(model: str) -> str:
     return _TEMPLATE.format(model=model, statistics=statistics, parameters=parameters)
 
 
+def starter_model(name: str) -> dict[str, str]:
+    """Return the files of a commented network of one's own, text by file name: the model, its defaults and a sweep."""
+    starters = Path(__file__).with_name("starters")
+    files = {f"{name}.py": "network.py", f"{name}.toml": "network.toml", "sweep.toml": "sweep.toml"}
+    return {
+        file: (starters / starter).read_text(encoding="utf-8").replace("NAME", name) for file, starter in files.items()
+    }
+
+
 def _line(parameter: Parameter) -> str:
     unit = "" if parameter.unit == "1" else f" {parameter.unit}"
     return f"#   {parameter.name} = {_toml(parameter.value)}{unit}: {parameter.doc}"
