@@ -5,11 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simulators.backends.simulator import PointFailure, PointStopped, Recording, Simulator, find_simulator
+from simulators.backends.simulator import (
+    PointFailure,
+    PointStopped,
+    Recording,
+    Simulator,
+    SimulatorUnavailableError,
+    find_simulator,
+)
 from simulators.description.network import Network, structure_of
 from simulators.description.parameters import with_overrides
 from simulators.models import find_model
@@ -22,6 +30,9 @@ from simulators.worker.job_summary import JobSummary
 
 # A point that was in flight at this many deaths of its worker is given up, so that those behind it can run.
 MAX_DEATHS = 3
+
+# What belongs to the machine and not to a point: it gets no row from here, and may run elsewhere.
+_MACHINE_ERRORS = (SimulatorUnavailableError, ImportError, OSError)
 
 log = logging.getLogger(__name__)
 
@@ -93,19 +104,23 @@ def run_job(job: Job, summary_path: Path, spikes: Path, watch: Watch, clock: Pha
     ------
     Terminated
         If `watch` was asked to stop; the rows of finished points are on disk.
-    SimulatorUnavailableError
-        If the simulator is not installed here.
+    SimulatorUnavailableError, ImportError
+        If the simulator, or something it or a model needs, is missing or broken here.
     CorruptSummaryError
         If the summary file is there but unreadable.
     OSError
-        If the summary cannot be written.
+        If the summary cannot be written, or the machine fails the simulator.
     """
     simulator = find_simulator(job.simulator).open_simulator(job.simulation, job.settings)
     run = _JobRun(job, simulator, JobSummary(job, summary_path, simulator.backend, simulator.gpu), spikes, watch, clock)
     clock.end("t_load")
-    for batch in run.batches():
-        run.run_batch(batch)
-    run.finish()
+    try:
+        for batch in run.batches():
+            run.run_batch(batch)
+        run.finish()
+    except _MACHINE_ERRORS:
+        run.absolve()
+        raise
 
 
 class _JobRun:
@@ -165,6 +180,11 @@ class _JobRun:
             self._summary.write()
         self._simulator.close()
 
+    def absolve(self) -> None:
+        """Note that the points in flight are not to blame for the end of the worker."""
+        with suppress(OSError):
+            self._summary.end()
+
     def _describe(self, point: Point) -> Network | None:
         deaths = self._summary.deaths(point)
         if deaths >= MAX_DEATHS:
@@ -172,6 +192,8 @@ class _JobRun:
         else:
             try:
                 return self._make_network(with_overrides(self._job.parameters, point.swept))
+            except ImportError:
+                raise
             except Exception as error:
                 log.exception("point %s", point.point_id)
                 failure = PointFailure("failed", _reason(error))
@@ -190,6 +212,8 @@ class _JobRun:
             outcomes = self._simulator.run(batch.networks, self._watch.check)
         except Terminated:
             self._summary.end()
+            raise
+        except _MACHINE_ERRORS:
             raise
         except TimedOut as error:
             failure = PointFailure("timeout", str(error))
@@ -219,6 +243,8 @@ class _JobRun:
         }
         try:
             values |= summarise(recording.spikes, self._job.statistics, self._job.statistics_settings)
+        except ImportError:
+            raise
         except Exception as error:
             log.exception("statistics of point %s", point.point_id)
             values |= {"status": "failed", "error": f"statistics: {_reason(error)}"}
