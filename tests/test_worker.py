@@ -50,9 +50,10 @@ class Workplace:
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "simulators.worker", str(self.folder / "job.json")]
+        environment = {**os.environ, "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{ROOT}"}
         process = subprocess.Popen(
             [*command, "--summary", str(self.summary), "--spikes", str(self.folder / "spikes"), *options],
-            cwd=self.folder, env={**os.environ, "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{ROOT}"}, stderr=subprocess.PIPE, text=True,
+            cwd=self.folder, env=environment, stderr=subprocess.PIPE, text=True,
             stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         self.processes.append(process)
@@ -314,14 +315,18 @@ def break_module(workplace: Workplace, module: str, code: str) -> None:
 MACHINE_TROUBLES = {
     "does not compile": (
         "simulators.backends.poisson_simulator",
-        "from simulators.backends.simulator import SimulatorUnavailableError\n"
-        "def build(self, network, seed):\n    raise SimulatorUnavailableError('g++: cannot execute cc1plus')\n"
-        "broken.PoissonSimulator.build = build",
+        (
+            "from simulators.backends.simulator import SimulatorUnavailableError\n"
+            "def build(self, network, seed):\n    raise SimulatorUnavailableError('g++: cannot execute cc1plus')\n"
+            "broken.PoissonSimulator.build = build"
+        ),
     ),
     "stale file handle": (
         "simulators.backends.poisson_simulator",
-        "import errno\ndef run(self, networks, check):\n    raise OSError(errno.ESTALE, 'Stale file handle')\n"
-        "broken.PoissonSimulator.run = run",
+        (
+            "import errno\ndef run(self, networks, check):\n    raise OSError(errno.ESTALE, 'Stale file handle')\n"
+            "broken.PoissonSimulator.run = run"
+        ),
     ),
     "library is missing": (
         "simulators.models.clustered",
@@ -329,14 +334,18 @@ MACHINE_TROUBLES = {
     ),
     "simulator is missing": (
         "simulators.backends.poisson_simulator",
-        "from simulators.backends.simulator import SimulatorUnavailableError\n"
-        "def open_simulator(*settings):\n    raise SimulatorUnavailableError('NEST cannot be imported here')\n"
-        "broken.open_simulator = open_simulator",
+        (
+            "from simulators.backends.simulator import SimulatorUnavailableError\n"
+            "def open_simulator(*settings):\n    raise SimulatorUnavailableError('NEST cannot be imported here')\n"
+            "broken.open_simulator = open_simulator"
+        ),
     ),
     "disk is full": (
         "simulators.worker.job_summary",
-        "import errno\ndef write(*content):\n    raise OSError(errno.ENOSPC, 'No space left on device')\n"
-        "broken.write_summary = write",
+        (
+            "import errno\ndef write(*content):\n    raise OSError(errno.ENOSPC, 'No space left on device')\n"
+            "broken.write_summary = write"
+        ),
     ),
 }
 

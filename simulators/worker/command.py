@@ -3,9 +3,9 @@
 The same command runs under every executor and by hand. After every point the summary on disk is whole, so a worker
 that dies loses only the point in flight; started again with the same job it goes on where it stopped.
 
-Exit codes: 0 every point has a row · 75 not on this machine or not now (a simulator is missing, a file was cut short, a
-disk is full), worth a try elsewhere · 78 the content of the job file is wrong, another try is pointless · 85 stopped by a
-signal, finished points are written.
+Exit codes: 0 every point has a row · 75 not on this machine or not now (a simulator is missing, a file was cut short,
+a disk is full), worth a try elsewhere · 78 the content of the job file is wrong, another try is pointless · 85 stopped
+by a signal, finished points are written.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 ``python -m simulators.worker.supervisor job.json …`` takes the arguments of `simulators.worker` and ends with its exit
 code.
 A worker that was killed starts again in the same place, where its rows and its note of the points in flight are; so a
-point that kills its worker is given up after a few deaths instead of taking the job with it. One that was killed for its
-memory is not a point's fault: the pool gives the job more, as long as it may.
+point that kills its worker is given up after a few deaths instead of taking the job with it. A death for lack of memory
+is no point's fault: the pool gives the job more, as long as it may.
 """
 
 from __future__ import annotations
