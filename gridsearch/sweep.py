@@ -15,7 +15,7 @@ from gridsearch.axes import Axis, expand_axis, zip_groups
 from gridsearch.input_files import InputError, Problem, choices, read_toml
 from gridsearch.network_checks import ParameterSpace, network_problems, target_problems
 from gridsearch.parameters import DURATION, Defaults, named, read_defaults
-from jobs.executor import executor_names, find_executor
+from jobs.executor import Placement, executor_names, find_executor
 from simulators.backends.simulator import Setting, find_simulator, simulator_names
 from simulators.description.parameters import split_key
 from simulators.models import model_names
@@ -124,6 +124,7 @@ class _Reader:
         record = self._table(tables.RecordTable, "record", self._section("record"))
         jobs, settings, placement = self._jobs(top)
         executors = self._executors()
+        self._check_executors(executors, placement)
         defaults = self._defaults(top)
         targets = self._targets()
         if record is not None:
@@ -352,6 +353,18 @@ class _Reader:
                 self._complain(f"jobs.{name}.{key}", given[key], f"unknown key; {choices(known, key)}")
             settings[name] = self._settings(name, known, given)
         return settings
+
+    def _check_executors(
+        self, executors: Mapping[str, Mapping[str, Any]], placement: Mapping[str, tables.PlacementTable]
+    ) -> None:
+        placed = {name: Placement(**table.model_dump()) for name, table in placement.items()}
+        for name, settings in executors.items():
+            for key, rule in find_executor(name).problems(settings, placed).items():
+                table, _, rest = key.partition(".")
+                value: Any = self._section("jobs").get(table, {})
+                for part in rest.split(".", 1):
+                    value = value.get(part) if isinstance(value, dict) else None
+                self._complain(f"jobs.{key}", value, rule)
 
     def _settings(self, owner: str, known: Mapping[str, Setting], given: Mapping[str, Any]) -> dict[str, Any]:
         checked: dict[str, Any] = {}

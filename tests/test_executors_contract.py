@@ -71,7 +71,7 @@ def hand_over(
     for one in planned:
         write_job(one.job, run.job(one.job.name))
     settings = {key: setting.default for key, setting in executor.SETTINGS.items()}
-    placement = {"poisson": Placement(image="gridsearch-nest:latest")}
+    placement = {"poisson": Placement(image="gridsearch-nest:3.10.0")}
     return executor.run_jobs(planned, run, report, Conditions("small", settings, placement))
 
 

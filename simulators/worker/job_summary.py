@@ -53,7 +53,9 @@ class JobSummary:
             "host": machine.host_name(),
             "cpu": machine.processor(),
             "threads": job.settings.get("threads", 1),
-            "versions": json.dumps(machine.package_versions(PACKAGES) | {"code": machine.code_hash()}),
+            "versions": json.dumps(
+                machine.package_versions(PACKAGES) | {"code": machine.code_hash()} | machine.image()
+            ),
         }
         self._deaths = self._read_marker()
         self._begun = datetime.now(UTC)

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from simulators.records import machine
 from simulators.worker.exit_codes import DONE, OUT_OF_MEMORY, STOPPED, TRANSIENT, UNUSABLE
 
 # Deaths without a new row in between; the worker gives up a point that kills it before that.
@@ -42,9 +43,14 @@ def main(arguments: Sequence[str]) -> int:
     Parameters
     ----------
     arguments : sequence of str
-        Those of `simulators.worker`; ``--summary`` must be among them.
+        Those of `simulators.worker`; ``--summary`` must be among them. ``--image`` may be: the container image that
+        the rows are to name.
     """
     summary = Path(arguments[arguments.index("--summary") + 1])
+    if "--image" in arguments:
+        at = arguments.index("--image")
+        os.environ[machine.IMAGE_VARIABLE] = arguments[at + 1]
+        arguments = [*arguments[:at], *arguments[at + 2 :]]
     if "--spikes" in arguments:
         # HTCondor holds a job that leaves without one of its output folders
         Path(arguments[arguments.index("--spikes") + 1]).mkdir(parents=True, exist_ok=True)
