@@ -120,8 +120,8 @@ def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
 
 
 def test_plan_prints_the_dag_without_a_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    short = 'executor = "local"\nminutes_per_job = 0.0001'
-    path = write_sweep(tmp_path, axes="I_th_E = { start = 1, step = 0.1, num = 6 }", jobs=short)
+    short, image = 'executor = "local"\nminutes_per_job = 0.0001', '[jobs.poisson]\nimage = "lab/stand-in:1"\n'
+    path = write_sweep(tmp_path, axes="I_th_E = { start = 1, step = 0.1, num = 6 }", jobs=short, more=image)
     assert main(["plan", str(path), "--results", str(tmp_path / "results"), "--dag"]) == 0
     said = capsys.readouterr().out
     jobs = make_plan(path, tmp_path / "results", executor="htcondor", elsewhere=True).jobs
