@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import signal
 import sys
 import time
@@ -21,7 +20,7 @@ import pandas as pd
 import analysis
 from gridsearch import display
 from gridsearch.input_files import InputError, Problem
-from gridsearch.run_lock import Busy, lock_owner, locked
+from gridsearch.run_lock import Busy, lock_owner, locked, stop_owner
 from gridsearch.starter import starter_sweep
 from gridsearch.submission import (
     Plan,
@@ -213,11 +212,10 @@ def _status(options: argparse.Namespace) -> int:
 def _cancel(options: argparse.Namespace) -> int:
     run = RunDirectory(options.folder)
     analysis.read_run(run.root)
-    process = lock_owner(run)
     done = [find_executor(name).cancel(run) for name in executor_names()]
-    if process is not None:
-        os.kill(process, signal.SIGTERM)
-        done.append(f"asked process {process} to stop; finished points are kept")
+    owner = lock_owner(run)
+    if owner is not None:
+        done.append(stop_owner(owner))
     said = [text for text in done if text is not None]
     for text in said or ["nothing is at work, neither on this machine nor on a pool"]:
         display.say(f"{run.root}: {text}")

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from gridsearch.axes import zip_groups
 from gridsearch.input_files import InputError
+from gridsearch.run_lock import Owner
 from gridsearch.submission import Plan
 from jobs.executor import InFlight, JobFailure, Submission
 from jobs.executor import Progress as JobProgress
@@ -94,7 +95,7 @@ def show_status(
     name: str,
     counts: Mapping[str, Mapping[str, int]],
     reasons: Sequence[str],
-    worker: int | None,
+    worker: Owner | None,
     flights: Sequence[InFlight],
 ) -> None:
     """Show how many points of each simulator are where."""
@@ -130,7 +131,7 @@ def show_status(
         if len(alike) > 5:
             say(f"and {sum(n for _, n in alike.most_common()[5:])} more jobs")
     if worker or not jobs:
-        say(f"a submit is at work (process {worker})" if worker else "no submit is at work on this machine")
+        say(f"a submit is at work ({worker})" if worker else "no submit is at work on this machine")
 
 
 def _n_jobs(flight: InFlight) -> str:

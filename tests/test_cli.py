@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import pty
 import select
 import signal
@@ -285,7 +286,7 @@ def test_corrupt_summaries_are_set_aside_and_run_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("running", [ENDLESS], indirect=True, ids=["endless"])
 def test_a_second_submit_and_cancel(tmp_path: Path, running: subprocess.Popen[str]) -> None:
     said = gridsearch(tmp_path, "submit", "sweep.toml", code=2)
-    assert f"another submit is at work (process {running.pid})" in said
+    assert f"another submit is at work (process {running.pid} on {platform.node()})" in said
     assert f"process {running.pid}" in gridsearch(tmp_path, "status", "results/small", code=1)
     assert running.poll() is None
     gridsearch(tmp_path, "cancel", "results/small")
