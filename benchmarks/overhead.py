@@ -47,7 +47,7 @@ duration = 100.0
 minutes_per_job = 0.01
 [jobs.poisson]
 seconds_per_point = {seconds}
-image = "gridsearch-nest:latest"
+image = "gridsearch-nest:3.10.0"
 """
 _INTERVALS = (
     "NEGOTIATOR_INTERVAL",

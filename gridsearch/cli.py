@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import signal
 import sys
 import time
@@ -23,7 +22,7 @@ from gridsearch import check, display
 from gridsearch.input_files import InputError, Problem
 from gridsearch.planning import Plan, look_up, make_plan
 from gridsearch.recompute import recompute
-from gridsearch.run_lock import Busy, lock_owner, locked
+from gridsearch.run_lock import Busy, lock_owner, locked, stop_owner
 from gridsearch.starter import starter_model, starter_sweep
 from gridsearch.submission import check_conflict, check_simulators, preview_plan, run_plan, write_plan
 from jobs.executor import ExecutorError, JobFailure, Submission, executor_names, find_executor
@@ -238,11 +237,10 @@ def _status(options: argparse.Namespace) -> int:
 def _cancel(options: argparse.Namespace) -> int:
     run = RunDirectory(options.folder)
     analysis.read_run(run.root)
-    process = lock_owner(run)
     done = [find_executor(name).cancel(run) for name in executor_names()]
-    if process is not None:
-        os.kill(process, signal.SIGTERM)
-        done.append(f"asked process {process} to stop; finished points are kept")
+    owner = lock_owner(run)
+    if owner is not None:
+        done.append(stop_owner(owner))
     said = [text for text in done if text is not None]
     for text in said or ["nothing is at work, neither on this machine nor on a pool"]:
         display.say(f"{run.root}: {text}")

@@ -16,6 +16,7 @@ from gridsearch.axes import zip_groups
 from gridsearch.check import Trial
 from gridsearch.input_files import InputError
 from gridsearch.planning import Plan
+from gridsearch.run_lock import Owner
 from jobs.executor import InFlight, JobFailure, Submission
 from jobs.executor import Progress as JobProgress
 from simulators.description.network import Network, expected_synapses, projection_synapses
@@ -157,7 +158,7 @@ def show_status(
     name: str,
     counts: Mapping[str, Mapping[str, int]],
     reasons: Sequence[str],
-    worker: int | None,
+    worker: Owner | None,
     flights: Sequence[InFlight],
 ) -> None:
     """Show how many points of each simulator are where."""
@@ -184,12 +185,16 @@ def show_status(
         held = Counter(job.reason for job in flight.jobs if job.phase == "held")
         for reason, n_held in held.most_common(5):
             say(f"{n_held} × {reason}")
-        for failure in flight.failures[:5]:
-            say(f"job {failure.job} {failure.reason}")
-        if len(flight.failures) > 5:
-            say(f"and {len(flight.failures) - 5} more jobs")
+        for line in flight.machines[:5]:
+            say(line)
+        alike = Counter(failure.gist for failure in flight.failures)
+        for gist, n_alike in alike.most_common(5):
+            first = next(failure for failure in flight.failures if failure.gist == gist)
+            say(f"job {first.job} {f'and {n_alike - 1} more ' if n_alike > 1 else ''}{first.reason}")
+        if len(alike) > 5:
+            say(f"and {sum(n for _, n in alike.most_common()[5:])} more jobs")
     if worker or not jobs:
-        say(f"a submit is at work (process {worker})" if worker else "no submit is at work on this machine")
+        say(f"a submit is at work ({worker})" if worker else "no submit is at work on this machine")
 
 
 def _n_jobs(flight: InFlight) -> str:

@@ -164,7 +164,7 @@ def make_plan(
 def look_up(run: RunDirectory) -> list[InFlight]:
     """Return what executors have in flight for a run from earlier submits."""
     flights = [find_executor(name).look_up(run) for name in executor_names()]
-    return [flight for flight in flights if flight.description or flight.failures]
+    return [flight for flight in flights if flight.description or flight.failures or flight.machines]
 
 
 def _share(

@@ -17,7 +17,7 @@ from gridsearch.network_checks import ParameterSpace, column_problems, network_p
 from gridsearch.parameters import DURATION, Defaults, defaults_file, read_defaults
 from gridsearch.record_windows import read_windows
 from gridsearch.settings import checked_settings
-from jobs.executor import executor_names, find_executor
+from jobs.executor import Placement, executor_names, find_executor
 from simulators import models
 from simulators.backends.simulator import Setting, find_simulator, simulator_names
 from simulators.description.parameters import split_key
@@ -133,6 +133,7 @@ class _Reader:
         record = self._table(tables.RecordTable, "record", self._section("record"))
         jobs, settings, placement = self._jobs(top)
         executors = self._executors()
+        self._check_executors(executors, placement)
         guests = self._guests(top, record)
         defaults = self._defaults(top, guests)
         targets = self._targets()
@@ -409,6 +410,18 @@ class _Reader:
                 self._complain(f"jobs.{name}.{key}", given[key], f"unknown key; {choices(known, key)}")
             settings[name] = self._settings(name, known, given)
         return settings
+
+    def _check_executors(
+        self, executors: Mapping[str, Mapping[str, Any]], placement: Mapping[str, tables.PlacementTable]
+    ) -> None:
+        placed = {name: Placement(**table.model_dump()) for name, table in placement.items()}
+        for name, settings in executors.items():
+            for key, rule in find_executor(name).problems(settings, placed).items():
+                table, _, rest = key.partition(".")
+                value: Any = self._section("jobs").get(table, {})
+                for part in rest.split(".", 1):
+                    value = value.get(part) if isinstance(value, dict) else None
+                self._complain(f"jobs.{key}", value, rule)
 
     def _settings(self, owner: str, known: Mapping[str, Setting], given: Mapping[str, Any]) -> dict[str, Any]:
         checked, broken = checked_settings(known, given)

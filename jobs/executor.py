@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from simulators.guests.installed import installed, load_reference
 from simulators.records.run_directory import RunDirectory
 
 _SUFFIX = "_executor"
+_PARTICULARS = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ |\(see [^()]*\)$")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class JobFailure:
 
     job: str
     reason: str
+
+    @property
+    def gist(self) -> str:
+        """The reason without what differs between jobs that fail alike: times, and where more is to be read."""
+        return _PARTICULARS.sub("", self.reason).strip()
 
 
 @dataclass(frozen=True)
@@ -159,12 +166,15 @@ class InFlight:
         s, estimated until all have ended.
     failures : tuple of JobFailure
         Jobs that ended without success.
+    machines : tuple of str
+        Lines about machines that fail what others can do.
     """
 
     description: str = ""
     jobs: tuple[JobInFlight, ...] = ()
     seconds_left: float | None = None
     failures: tuple[JobFailure, ...] = ()
+    machines: tuple[str, ...] = ()
 
 
 class ExecutorModule(Protocol):
@@ -190,6 +200,23 @@ class ExecutorModule(Protocol):
 
     def n_slots(self) -> int | None:
         """How many single-core jobs run at once, or None if that is not known."""
+        ...
+
+    def problems(self, settings: Mapping[str, Any], placement: Mapping[str, Placement]) -> dict[str, str]:
+        """Return the rules that settings break which their types cannot express.
+
+        Parameters
+        ----------
+        settings : mapping of str to value
+            ``[jobs.<name>]``, complete.
+        placement : mapping of str to Placement
+            By simulator.
+
+        Returns
+        -------
+        dict of str to str
+            By dotted key below ``[jobs]``; empty if all is well.
+        """
         ...
 
     def run_jobs(

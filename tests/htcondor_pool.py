@@ -128,7 +128,7 @@ class Pool:
         A job holds a point, unless `minutes` says otherwise. The stand-in for a simulator runs in NEST's image.
         """
         if "poisson" in simulators:
-            jobs["poisson"] = f'image = "gridsearch-nest:latest"\n{jobs.get("poisson", "")}'
+            jobs["poisson"] = f'image = "gridsearch-nest:3.10.0"\n{jobs.get("poisson", "")}'
         values = [round(1.0 + 1.5 * i / n_points, 3) for i in range(n_points)]
         (self.work / f"{name}.toml").write_text(
             f'name = "{name}"\nmodel = "clustered"\nsimulators = {json.dumps(simulators)}\n'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import pty
 import select
 import signal
@@ -21,7 +22,7 @@ from sweeps import SMALL, write_sweep
 from gridsearch.planning import make_plan
 from simulators.records.job import write_job
 from simulators.records.run_directory import RunDirectory
-from simulators.worker.exit_codes import UNUSABLE
+from simulators.worker.exit_codes import TRANSIENT
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = "\n[jobs.poisson]\nseconds_per_point = 0.15\n"
@@ -238,14 +239,14 @@ def test_a_simulator_that_is_installed_but_broken(tmp_path: Path, package: str) 
     said = gridsearch(tmp_path, "submit", "sweep.toml", code=2, PYTHONPATH=path)
     assert f'simulators = "{simulator}"' in said and "libdl.so.9" in said and "pip install" in said
     assert listing(tmp_path) == before
-    # the worker, which meets it on a pool's machine, says the same and is not tried again
+    # the worker, which meets it on a pool's machine, says the same and is tried elsewhere
     plan = make_plan(tmp_path / "sweep.toml", tmp_path / "results")
     write_job(plan.jobs[0].job, tmp_path / "job.json")
     worker = subprocess.run(
         [sys.executable, "-m", "simulators.worker", "job.json"],
         cwd=tmp_path, env=environment(PYTHONPATH=path), capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert worker.returncode == UNUSABLE
+    assert worker.returncode == TRANSIENT
     assert "libdl.so.9" in worker.stderr and "Traceback" not in worker.stderr
 
 
@@ -285,7 +286,7 @@ def test_corrupt_summaries_are_set_aside_and_run_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("running", [ENDLESS], indirect=True, ids=["endless"])
 def test_a_second_submit_and_cancel(tmp_path: Path, running: subprocess.Popen[str]) -> None:
     said = gridsearch(tmp_path, "submit", "sweep.toml", code=2)
-    assert f"another submit is at work (process {running.pid})" in said
+    assert f"another submit is at work (process {running.pid} on {platform.node()})" in said
     assert f"process {running.pid}" in gridsearch(tmp_path, "status", "results/small", code=1)
     assert running.poll() is None
     gridsearch(tmp_path, "cancel", "results/small")

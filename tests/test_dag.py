@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -26,8 +27,6 @@ from jobs.executor import Conditions, Placement
 from jobs.htcondor_executor import SETTINGS
 from jobs.htcondor_executor.archive import write_worker_archive
 from jobs.htcondor_executor.dag import Dag, DagError, Node, dag_text
-from jobs.htcondor_executor.event_log import Event, fold_events
-from jobs.htcondor_executor.holds import Hold, explain
 from jobs.htcondor_executor.record import DagRecord, RecordedJob, read_record, write_record
 from jobs.htcondor_executor.submit_description import Site, quoted_arguments, worker_commands
 from jobs.htcondor_executor.sweep_dag import make_dag
@@ -75,7 +74,6 @@ def test_dag_is_written_exactly() -> None:
         descriptions={"cpu": {"executable": "python3", "arguments": '"a b"'}, "last": {"universe": "local"}},
         nodes=[Node("a-1", "cpu", {"memory": "512", "said": 'say "\\"'}, "cpu"), Node("b-2", "cpu")],
         final=Node("collect", "last"),
-        retries=2,
         throttles={"cpu": 40},
     )
     assert dag_text(dag) == (
@@ -91,11 +89,7 @@ def test_dag_is_written_exactly() -> None:
         "JOB a-1 cpu\n"
         'VARS a-1 memory="512" said="say \\"\\\\\\""\n'
         "CATEGORY a-1 cpu\n"
-        "RETRY a-1 2 UNLESS-EXIT 78\n"
-        "ABORT-DAG-ON a-1 78 RETURN 1\n"
         "JOB b-2 cpu\n"
-        "RETRY b-2 2 UNLESS-EXIT 78\n"
-        "ABORT-DAG-ON b-2 78 RETURN 1\n"
         "MAXJOBS cpu 40\n"
         "FINAL collect last\n"
     )
@@ -112,6 +106,7 @@ def test_dag_is_written_exactly() -> None:
         ({"nodes": [Node("a", "cpu", {"x y": "1"})]}, "not a name of a submit command"),
         ({"nodes": [Node("a", "cpu", {}, "cpu")]}, "has no throttle"),
         ({"descriptions": {"cpu": {"executable": "x\n}"}}}, "must be one line"),
+        ({"descriptions": {"cpu": {"rank": "1 \\"}}}, "must be one line"),
         ({"throttles": {"cpu": 0}}, "at least one"),
     ],
 )
@@ -175,7 +170,7 @@ def test_sweep_has_one_description_per_simulator_and_one_node_per_job() -> None:
     assert dag.throttles == {"nest": 7}
     nest, genn, collect = dag.descriptions.values()
     assert nest["docker_image"] == "lab/nest:3"
-    assert genn["docker_image"] == "gridsearch-genn:latest"
+    assert genn["docker_image"] == "gridsearch-genn:5.4.0"
     assert (genn["request_gpus"], genn["gpus_minimum_memory"]) == ("1", "8000")
     assert "request_gpus" not in nest and "gpus_minimum_memory" not in nest
     assert {one["accounting_group"] for one in (nest, genn, collect)} == {"neuro"}
@@ -184,7 +179,9 @@ def test_sweep_has_one_description_per_simulator_and_one_node_per_job() -> None:
     assert dag.nodes[0].variables["points"] == "5"
     assert int(dag.nodes[0].variables["memory"]) == 1280, "a quarter more than the estimate, in MiB"
     assert collect["arguments"] == '"-m gridsearch report /r --after-jobs $(DAG_STATUS) $(FAILED_COUNT)"'
-    assert dag_text(dag).count("\nRETRY ") == 3
+    assert "RETRY" not in dag_text(dag), "the schedd tries again, where it knows what failed"
+    assert "ABORT-DAG-ON" not in dag_text(dag), "no job ends another's"
+    assert [node.variables["expected_seconds"] for node in dag.nodes] == ["60"] * 3
 
 
 def test_shared_file_system_sends_nothing_and_keeps_the_command_line() -> None:
@@ -197,34 +194,27 @@ def test_shared_file_system_sends_nothing_and_keeps_the_command_line() -> None:
     assert not [key for key in shared if key.startswith("transfer_") and key != "transfer_executable"]
 
 
-@pytest.mark.parametrize(
-    ("universe", "key", "value"),
-    [
-        ("docker", "docker_image", "lab"),
-        ("container", "container_image", "docker://lab"),
-        ("vanilla", "universe", "vanilla"),
-    ],
-)
-def test_universe(universe: str, key: str, value: str) -> None:
-    settings = DEFAULTS | {"universe": universe}
-    commands = worker_commands("nest", Placement(image="lab"), False, Site("/r", "c.zip", settings))
-    assert commands[key] == value
-
-
 def test_record_of_a_dag_survives_the_disk(tmp_path: Path) -> None:
-    record = DagRecord(3, 78, {"nest-1": RecordedJob("nest", 4, 12.5)})
+    record = DagRecord({"nest-1": RecordedJob("nest", 4, 12.5)}, "login1", "host1", "login1#7.0#1", {"nest": 3})
     assert read_record(tmp_path) is None
     write_record(record, tmp_path)
     assert read_record(tmp_path) == record
-    assert record.may_return(1, 75) and record.may_return(3, None)
-    assert not record.may_return(4, 75) and not record.may_return(1, 78)
+    write_record(replace(record, cancelled=True), tmp_path)
+    assert read_record(tmp_path) == replace(record, cancelled=True)
+
+
+def test_record_of_an_older_version_can_be_read(tmp_path: Path) -> None:
+    job = {"simulator": "nest", "n_points": 4, "seconds": 12.5}
+    old = {"retries": 3, "fatal_code": 78, "jobs": {"nest-1": job}}
+    (tmp_path / "submission.json").write_text(json.dumps(old))
+    assert read_record(tmp_path) == DagRecord({"nest-1": RecordedJob("nest", 4, 12.5)})
 
 
 def test_without_bindings_a_run_of_a_pool_can_be_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = RunDirectory(tmp_path)
-    write_record(DagRecord(3, 78, {"nest-1": RecordedJob("nest", 4, 12.5)}), run.dag_folder(1))
+    write_record(DagRecord({"nest-1": RecordedJob("nest", 4, 12.5)}), run.dag_folder(1))
     monkeypatch.setitem(sys.modules, "htcondor2", None)
     assert htcondor_executor.look_up(run).jobs == ()
     assert htcondor_executor.cancel(run) is None
@@ -234,46 +224,9 @@ def test_without_bindings_a_run_of_a_pool_can_be_looked_at(
 def test_dag_that_was_never_submitted_is_not_in_hand(tmp_path: Path) -> None:
     pytest.importorskip("htcondor2")
     run = RunDirectory(tmp_path)
-    write_record(DagRecord(3, 78, {"nest-1": RecordedJob("nest", 4, 12.5)}), run.dag_folder(1))
+    write_record(DagRecord({"nest-1": RecordedJob("nest", 4, 12.5)}), run.dag_folder(1))
     flight = htcondor_executor.look_up(run)
     assert (flight.description, flight.jobs, flight.failures) == ("", (), ())
-
-
-def test_events_are_folded_to_states() -> None:
-    hold = Hold(35, 0, "Unable to find image")
-    events = [
-        Event("submit", 7, 0.0, "a"),
-        Event("submit", 8, 0.0, "b"),
-        Event("submit", 9, 0.0, "c"),
-        Event("submit", 11, 0.0),
-        Event("execute", 11, 1.0),
-        Event("execute", 7, 10.0),
-        Event("execute", 8, 10.0),
-        Event("requeue", 8, 20.0),
-        Event("hold", 9, 30.0, hold=hold),
-        Event("terminate", 7, 40.0, exit_code=75),
-        Event("submit", 10, 50.0, "a"),
-        Event("execute", 10, 60.0),
-        Event("requeue", 7, 65.0),
-        Event("terminate", 10, 90.0, exit_code=0),
-    ]
-    states = fold_events(events)
-    assert set(states) == {"a", "b", "c"}
-    assert (states["a"].phase, states["a"].attempts, states["a"].seconds) == ("done", 2, 30.0)
-    assert (states["b"].phase, states["b"].since) == ("idle", 20.0)
-    assert (states["c"].phase, states["c"].hold) == ("held", hold)
-    assert fold_events(events[:10])["a"].phase == "failed"
-    assert fold_events([*events, Event("release", 9, 95.0)])["c"] == replace(
-        states["c"], phase="idle", since=95.0, hold=None
-    )
-    assert fold_events([*events, Event("remove", 8, 95.0)])["b"].phase == "failed"
-
-
-def test_hold_says_code_reason_and_remedy() -> None:
-    text = explain(Hold(35, 2, "Error from slot1_2@node7.lab: Unable to find image 'x'\n locally."))
-    assert text.startswith("held with code 35, subcode 2: on node7.lab: Unable to find image 'x' locally. Remedy: ")
-    assert "[jobs.<simulator>] image" in text
-    assert "manual" in explain(Hold(4711, 0, "?"))
 
 
 def test_archive_is_the_code_and_runs_without_anything_of_ours(tmp_path: Path) -> None:
@@ -318,9 +271,21 @@ def test_run_without_a_row_has_a_status_and_a_report(tmp_path: Path, capsys: pyt
 
 def test_unusable_job_ends_at_once(tmp_path: Path) -> None:
     archive = write_worker_archive(tmp_path)
-    done = _run(archive, tmp_path, "nowhere.json", "--summary", "s.parquet")
+    write_job(replace(a_job("poisson-1"), model="nonesuch"), tmp_path / "job.json")
+    done = _run(archive, tmp_path, "job.json", "--summary", "s.parquet")
     assert done.returncode == UNUSABLE
-    assert done.stderr.count("nowhere.json") == 1, "no second attempt"
+    assert done.stderr.count("nonesuch") == 1, "no second attempt"
+    assert _run(archive, tmp_path, "nowhere.json", "--summary", "s.parquet").returncode == TRANSIENT
+
+
+def test_rows_name_the_image(tmp_path: Path) -> None:
+    archive = write_worker_archive(tmp_path)
+    write_job(a_job("poisson-1"), tmp_path / "job.json")
+    image = "lab/nest:3@sha256:" + 64 * "a"
+    done = _run(archive, tmp_path, "job.json", "--summary", "s.parquet", "--image", image)
+    assert done.returncode == 0, done.stderr
+    for row in pq.read_table(tmp_path / "s.parquet").to_pylist():
+        assert json.loads(row["versions"])["image"] == image
 
 
 @pytest.mark.parametrize("killed", [False, True])
@@ -372,7 +337,7 @@ def test_dag_that_dies_at_once_says_why(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     folder = run.dag_folder(1)
     folder.mkdir(parents=True)
-    write_record(DagRecord(3, UNUSABLE, {"nest-1": RecordedJob("nest", 2, 60.0)}), folder)
+    write_record(DagRecord({"nest-1": RecordedJob("nest", 2, 60.0)}), folder)
     host = "<127.0.0.1:9618?addrs=127.0.0.1-9618>"
     usages = ("Run Remote", "Run Local", "Total Remote", "Total Local")
     transfers = ("Run Bytes Sent", "Run Bytes Received", "Total Bytes Sent", "Total Bytes Received")

@@ -71,7 +71,7 @@ def hand_over(
     for one in planned:
         write_job(one.job, run.job(one.job.name))
     settings = {key: setting.default for key, setting in executor.SETTINGS.items()}
-    placement = {"poisson": Placement(image="gridsearch-nest:latest")}
+    placement = {"poisson": Placement(image="gridsearch-nest:3.10.0")}
     return executor.run_jobs(planned, run, report, Conditions("small", settings, placement))
 
 
@@ -102,7 +102,8 @@ def test_what_every_executor_says_of_itself(name: str) -> None:
 @pytest.mark.parametrize("name", executor_names())
 def test_a_preview_names_every_job_and_writes_nothing(name: str, planned: list[PlannedJob], run: RunDirectory) -> None:
     settings = {key: setting.default for key, setting in find(name).SETTINGS.items()}
-    said = find(name).preview(planned, run, Conditions("small", settings))
+    placement = {"poisson": Placement(image="gridsearch-nest:3.10.0")}
+    said = find(name).preview(planned, run, Conditions("small", settings, placement))
     assert all(one.job.name in said for one in planned)
     assert not run.root.exists()
 

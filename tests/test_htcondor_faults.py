@@ -114,7 +114,7 @@ def test_memory_grows_until_it_is_enough(pool: Pool) -> None:
 
 
 def test_job_that_cannot_be_carried_out_ends_the_sweep(pool: Pool) -> None:
-    sweep = pool.write("unusable", 4, simulators=["genn"], genn='image = "gridsearch-nest:latest"')
+    sweep = pool.write("unusable", 4, simulators=["genn"], genn='image = "gridsearch-nest:3.10.0"')
     pool.submit(sweep)
     pool.wait(sweep)
     said = pool.status(sweep, code=1)

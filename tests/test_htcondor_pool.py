@@ -145,7 +145,7 @@ def test_container_universe(pool: Pool) -> None:
     assert_complete(pool.rows(sweep), 1)
     mine = f'JobBatchName == "{sweep}" && WantContainer is true'
     said = pool.run("condor_history", "-constraint", mine, "-af", "ContainerImage")
-    assert said.split() == ["docker://gridsearch-nest:latest"]
+    assert said.split() == ["docker://gridsearch-nest:3.10.0"]
 
 
 def test_shared_file_system_without_containers(pool: Pool) -> None:

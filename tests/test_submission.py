@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from sweeps import write_sweep
 from gridsearch.cli import main
 from gridsearch.input_files import InputError
 from gridsearch.planning import Plan, choose_executor, make_plan
-from gridsearch.run_lock import Busy, lock_owner, locked
+from gridsearch.run_lock import Busy, lock_owner, locked, stop_owner
 from gridsearch.submission import check_conflict, write_plan
 from jobs.executor import executor_names
 from simulators.records.job import read_job
@@ -112,8 +113,8 @@ def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
         said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
         assert said.splitlines() == [
-            str(os.getpid()),
-            f"{run.root}: another submit is at work (process {os.getpid()})",
+            f"process {os.getpid()} on {platform.node()}",
+            f"{run.root}: another submit is at work (process {os.getpid()} on {platform.node()})",
         ]
         with pytest.raises(Busy), locked(run):
             pass
@@ -122,9 +123,56 @@ def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("change", [{"host": "login9"}, {"started": "another boot 1"}])
+def test_a_process_of_another_machine_or_time_is_not_stopped(tmp_path: Path, change: dict[str, str]) -> None:
+    run = RunDirectory(tmp_path / "run")
+    stranger = subprocess.Popen(["sleep", "60"])
+    try:
+        with locked(run):
+            content = json.loads(run.lock.read_text())
+            run.lock.write_text(json.dumps({**content, "process": stranger.pid, **change}))
+            owner = lock_owner(run)
+            assert owner is not None and owner.process == stranger.pid
+            with pytest.raises(Busy, match=f"process {stranger.pid} on .* cancel it there"):
+                stop_owner(owner)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_process_of_this_machine_is_stopped(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    hold = (
+        "import sys, time; from pathlib import Path; from gridsearch.run_lock import locked\n"
+        "from simulators.records.run_directory import RunDirectory\n"
+        "with locked(RunDirectory(Path(sys.argv[1]))):\n print('held', flush=True)\n time.sleep(60)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    command = [sys.executable, "-c", hold, str(run.root)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        owner = lock_owner(run)
+        assert owner is not None and owner.is_here()
+        assert f"process {process.pid}" in stop_owner(owner)
+        assert process.wait(20) == -15
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    run.root.mkdir()
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    run.lock.symlink_to(precious)
+    with pytest.raises(OSError), locked(run):
+        pass
+    assert precious.read_text() == "mine"
+    assert lock_owner(run) is None
+
+
 def test_plan_prints_the_dag_without_a_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    short = 'executor = "local"\nminutes_per_job = 0.0001'
-    path = write_sweep(tmp_path, axes="I_th_E = { start = 1, step = 0.1, num = 6 }", jobs=short)
+    short, image = 'executor = "local"\nminutes_per_job = 0.0001', '[jobs.poisson]\nimage = "lab/stand-in:1"\n'
+    path = write_sweep(tmp_path, axes="I_th_E = { start = 1, step = 0.1, num = 6 }", jobs=short, more=image)
     assert main(["plan", str(path), "--results", str(tmp_path / "results"), "--preview", "--executor", "htcondor"]) == 0
     said = capsys.readouterr().out
     jobs = make_plan(path, tmp_path / "results", executor="htcondor", elsewhere=True).jobs

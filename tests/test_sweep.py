@@ -283,3 +283,24 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 def test_targets_are_checked_beside_other_mistakes(tmp_path: Path) -> None:
     said = complaints(write_sweep(tmp_path, replicates="seeds = 0", targets="rate_X = { min = 1 }"))
     assert len(said) == 2 and said[1].startswith("targets.rate_X: no such column")
+
+
+def test_lines_of_submit_descriptions_that_are_not_the_sweeps(tmp_path: Path) -> None:
+    lines = (
+        '[jobs.htcondor]\ncollect = "vanilla"\n'
+        'submit = { executable = "/bin/rm", "+Project" = "x", rank = """a\\nqueue 9""", request_memory = 9 }\n'
+        '[jobs.poisson]\nsubmit = { Transfer_Input_Files = "/etc/passwd", requirements = "true", log = "/tmp/x" }\n'
+    )
+    with pytest.raises(InputError) as caught:
+        read_sweep(write_sweep(tmp_path, more=lines))
+    found = {problem.key for problem in caught.value.problems}
+    assert found == {
+        "jobs.htcondor.submit.executable",
+        "jobs.htcondor.submit.rank",
+        "jobs.htcondor.collect",
+        "jobs.poisson.submit.Transfer_Input_Files",
+        "jobs.poisson.submit.log",
+    }
+    values = {problem.key: problem.value for problem in caught.value.problems}
+    assert values["jobs.htcondor.submit.executable"] == "/bin/rm"
+    assert values["jobs.poisson.submit.log"] == "/tmp/x"

@@ -24,7 +24,7 @@ from simulators.records.run_directory import spike_file_name
 from simulators.records.spike_files import SAMPLE_SIZE
 from simulators.records.summary import PHASES, read_summary, summary_schema
 from simulators.statistics import columns
-from simulators.worker.exit_codes import DONE, STOPPED, UNUSABLE
+from simulators.worker.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
 
 ROOT = Path(__file__).resolve().parent.parent
 STATISTICS = ("rate", "cv_isi", "fano_factor")
@@ -50,9 +50,10 @@ class Workplace:
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "simulators.worker", str(self.folder / "job.json")]
+        environment = {**os.environ, "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{ROOT}"}
         process = subprocess.Popen(
             [*command, "--summary", str(self.summary), "--spikes", str(self.folder / "spikes"), *options],
-            cwd=self.folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True,
+            cwd=self.folder, env=environment, stderr=subprocess.PIPE, text=True,
             stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         self.processes.append(process)
@@ -280,7 +281,7 @@ def test_a_corrupt_summary_is_named_and_left_alone(
     workplace.summary.parent.mkdir()
     workplace.summary.write_bytes(content)
     code, log = workplace.run()
-    assert code == UNUSABLE
+    assert code == TRANSIENT, "it may have been cut short on its way here"
     assert str(workplace.summary) in log
     assert "Traceback" not in log
     assert workplace.summary.read_bytes() == content
@@ -291,8 +292,91 @@ def test_a_parquet_file_that_is_no_summary_is_corrupt(workplace: Workplace, make
     workplace.summary.parent.mkdir()
     pq.write_table(pa.table({"point_id": ["p0"]}), workplace.summary)
     code, log = workplace.run()
-    assert code == UNUSABLE
+    assert code == TRANSIENT
     assert "['simulator', 'status'] are missing" in log
+
+
+@pytest.mark.parametrize("content", [None, "", '{\n "name": "job",\n "points": [\n  {"point_id": "p0", "see'])
+def test_a_job_file_that_is_missing_or_cut_short_is_for_another_machine(
+    workplace: Workplace, content: str | None
+) -> None:
+    if content is not None:
+        (workplace.folder / "job.json").write_text(content)
+    code, log = workplace.run()
+    assert code == TRANSIENT, log
+    assert "job.json" in log and "Traceback" not in log
+
+
+def break_module(workplace: Workplace, module: str, code: str) -> None:
+    """Have the workers of a place load another module before all others, as a broken machine would."""
+    (workplace.folder / "sitecustomize.py").write_text(f"import {module} as broken\n{code}\n")
+
+
+MACHINE_TROUBLES = {
+    "does not compile": (
+        "simulators.backends.poisson_simulator",
+        (
+            "from simulators.backends.simulator import SimulatorUnavailableError\n"
+            "def build(self, network, seed):\n    raise SimulatorUnavailableError('g++: cannot execute cc1plus')\n"
+            "broken.PoissonSimulator.build = build"
+        ),
+    ),
+    "stale file handle": (
+        "simulators.backends.poisson_simulator",
+        (
+            "import errno\ndef run(self, networks, check):\n    raise OSError(errno.ESTALE, 'Stale file handle')\n"
+            "broken.PoissonSimulator.run = run"
+        ),
+    ),
+    "library is missing": (
+        "simulators.models.clustered",
+        "def make_network(parameters):\n    import no_such_library_here\nbroken.make_network = make_network",
+    ),
+    "simulator is missing": (
+        "simulators.backends.poisson_simulator",
+        (
+            "from simulators.backends.simulator import SimulatorUnavailableError\n"
+            "def open_simulator(*settings):\n    raise SimulatorUnavailableError('NEST cannot be imported here')\n"
+            "broken.open_simulator = open_simulator"
+        ),
+    ),
+    "disk is full": (
+        "simulators.worker.job_summary",
+        (
+            "import errno\ndef write(*content):\n    raise OSError(errno.ENOSPC, 'No space left on device')\n"
+            "broken.write_summary = write"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("trouble", MACHINE_TROUBLES)
+def test_trouble_of_the_machine_writes_no_rows_and_is_for_another_machine(
+    workplace: Workplace, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    workplace.write(make_job(3))
+    monkeypatch.setenv("PYTHONPATH", str(workplace.folder))
+    break_module(workplace, *MACHINE_TROUBLES[trouble])
+    for _ in range(4):  # more often than a point may kill its worker
+        code, log = workplace.run()
+        assert code == TRANSIENT, log
+        assert workplace.rows() == []
+        assert not workplace.marker.exists(), "the point is not to blame"
+    (workplace.folder / "sitecustomize.py").unlink()
+    assert workplace.run()[0] == DONE
+    assert [row["status"] for row in workplace.rows()] == ["ok"] * 3
+
+
+def test_a_stray_error_is_a_crash_and_ends_nobody_elses_job(
+    workplace: Workplace, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workplace.write(make_job(1))
+    monkeypatch.setenv("PYTHONPATH", str(workplace.folder))
+    code = "def open_simulator(*settings):\n    return {}['stray']\nbroken.open_simulator = open_simulator"
+    break_module(workplace, "simulators.backends.poisson_simulator", code)
+    code, log = workplace.run()
+    assert code not in (DONE, TRANSIENT, UNUSABLE, STOPPED), log
+    assert "KeyError: 'stray'" in log
 
 
 def without(key: str) -> Callable[[dict[str, Any]], object]:
@@ -310,6 +394,9 @@ def without(key: str) -> Callable[[dict[str, Any]], object]:
         (lambda job: job["points"][0].pop("seed"), "'seed'"),
         (lambda job: job.update(model="clustred"), "no model 'clustred'"),
         (lambda job: job.update(simulator="nets"), "no simulator 'nets'"),
+        (lambda job: job.update(statistics=["rat"]), "no statistic 'rat'"),
+        (lambda job: job["points"][0].update(swept={"no_such": 1.0}), "no parameter 'no_such'"),
+        (lambda job: job.update(points=[]), "there are no points"),
     ],
 )
 def test_a_malformed_job_names_file_and_field(
@@ -320,7 +407,7 @@ def test_a_malformed_job_names_file_and_field(
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
-    if "no " not in message:
+    if not message.startswith(("no ", "there are no ")):
         with pytest.raises(JobError, match=r"job\.json: ") as caught:
             read_job(path)
         assert message in str(caught.value)

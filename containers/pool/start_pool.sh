@@ -27,11 +27,13 @@ elif [[ $owner == 0 ]]; then
     chown "$user:$user" "$work"
 fi
 
-install -d -o condor -g condor /run/condor /var/lock/condor /var/log/condor /var/spool/condor
-install -d -o condor -g condor -m 755 "$execute"
+install -d -o condor -g condor /run/condor /var/lock/condor /var/log/condor /var/spool/condor /var/spool/condor-login2
+# A folder for each startd, which empties its own when it starts
+install -d -o condor -g condor -m 755 "$execute" "$execute"/node{1,2}
 
 {
-    echo "EXECUTE = $execute"
+    echo "EXECUTE = $execute/node1"
+    echo "STARTD2.EXECUTE = $execute/node2"
     if ((${GRIDSEARCH_POOL_GPUS:-0} > 0)); then
         # HTCondor's own discovery simulates Tesla V100 (kind 2: 16 GB, compute capability 7.0).
         echo "GPU_DISCOVERY_EXTRA = -simulate:2,$GRIDSEARCH_POOL_GPUS"

@@ -1,24 +1,16 @@
-"""Jobs on an HTCondor pool, one DAG per submit.
-
-The only module that imports HTCondor's bindings, and only when used.
-"""
+"""Jobs on an HTCondor pool, one DAG per submit."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import logging
-import os
-import re
+import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from jobs.executor import (
     Conditions,
@@ -26,14 +18,25 @@ from jobs.executor import (
     InFlight,
     JobFailure,
     JobInFlight,
+    Placement,
     Progress,
     Submission,
-    last_words,
 )
+from jobs.htcondor_executor import schedd
 from jobs.htcondor_executor.archive import worker_archive, write_worker_archive
 from jobs.htcondor_executor.dag import Dag, DagError, dag_text
-from jobs.htcondor_executor.event_log import Event, Kind, NodeState, fold_events
+from jobs.htcondor_executor.event_log import MachineState, NodeState, fold_events
 from jobs.htcondor_executor.holds import Hold, explain
+from jobs.htcondor_executor.images import exact_image, image_of, is_pinned
+from jobs.htcondor_executor.progress import (
+    bad_machines,
+    complaint,
+    describe_machine,
+    failures,
+    in_flight,
+    jobs_in_queue,
+    seconds_left,
+)
 from jobs.htcondor_executor.record import (
     DagRecord,
     RecordedJob,
@@ -44,14 +47,17 @@ from jobs.htcondor_executor.record import (
     read_record,
     write_record,
 )
-from jobs.htcondor_executor.submit_description import Site
-from jobs.htcondor_executor.sweep_dag import make_dag
+from jobs.htcondor_executor.reserved import refusals
+from jobs.htcondor_executor.schedd import UnreachableError, read_events, why_unavailable
+from jobs.htcondor_executor.submit_description import Site, accounting_commands
+from jobs.htcondor_executor.sweep_dag import COLLECT, make_dag
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import Setting
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import start_summary
-from simulators.worker.exit_codes import UNUSABLE
+
+__all__ = ["SETTINGS", "cancel", "look_up", "n_slots", "preview", "problems", "run_jobs", "why_unavailable"]
 
 SETTINGS: Mapping[str, Setting] = {
     "universe": Setting(
@@ -64,49 +70,45 @@ SETTINGS: Mapping[str, Setting] = {
         False, "whether the run's folder is the same on every machine: no files are sent then"
     ),
     "accounting_group": Setting("", "whom the pool charges"),
+    "accounting_group_user": Setting("", "who is charged within the group, where it is not the submitter"),
     "retries": Setting(3, "how often a job that failed runs again", minimum=0),
+    "elsewhere_seconds": Setting(
+        600, "how long a job waits for another machine than those that failed it, before it goes there again", minimum=0
+    ),
     "vacate_seconds": Setting(120, "how long a job that must leave may take to write what is finished", minimum=1),
+    "time_limit": Setting(
+        0.0, "how many times its expected time (ten minutes at least) a job may run before it is held; 0: any", 0
+    ),
+    "collect": Setting(
+        "local",
+        "the universe of the DAG's last node, which draws the maps: local on the access point, vanilla where there is "
+        "a slot (with a shared file system), none if nobody does",
+        choices=("local", "vanilla", "none"),
+    ),
     "submit": Setting({}, "further lines of the submit descriptions"),
 }
 PACKAGES: tuple[str, ...] = ("htcondor",)
 ON_THIS_MACHINE = False
 
-_KINDS: Mapping[str, Kind] = {
-    "SUBMIT": "submit",
-    "EXECUTE": "execute",
-    "JOB_EVICTED": "requeue",
-    "SHADOW_EXCEPTION": "requeue",
-    "JOB_RECONNECT_FAILED": "requeue",
-    "JOB_HELD": "hold",
-    "JOB_RELEASED": "release",
-    "JOB_TERMINATED": "terminate",
-    "JOB_ABORTED": "remove",
-}
 _WRITERS = 16  # threads that write files
-_COMPLAINT = re.compile(r"\b(Warning|ERROR): .*")
-_NODE = re.compile(r"DAG Node: (\S+)")
+_LEAVE = 30.0  # s, beyond what a job has to leave, for which `cancel` waits
 
 log = logging.getLogger(__name__)
-
-
-def why_unavailable() -> str | None:
-    """Say why jobs cannot be submitted from here, or return None if they can."""
-    if os.geteuid() == 0:
-        return "HTCondor runs no jobs of root; submit as an ordinary user"
-    try:
-        import htcondor2
-    except ImportError:
-        return "the Python package htcondor is not installed (pip install 'gridsearch[htcondor]')"
-    try:
-        htcondor2.Schedd().query(constraint="false", projection=["ClusterId"])
-    except htcondor2.HTCondorException as error:
-        return f"no schedd answers on this machine ({error})"
-    return None
 
 
 def n_slots() -> int | None:
     """Return None: how many slots a pool gives us shows only when it does."""
     return None
+
+
+def problems(settings: Mapping[str, Any], placement: Mapping[str, Placement]) -> dict[str, str]:
+    """Return the rules that settings break (see `jobs.executor.ExecutorModule.problems`)."""
+    found = {f"htcondor.submit.{key}": rule for key, rule in refusals(settings["submit"]).items()}
+    for name, placed in placement.items():
+        found |= {f"{name}.submit.{key}": rule for key, rule in refusals(placed.submit).items()}
+    if settings["collect"] == "vanilla" and not settings["shared_filesystem"]:
+        found["htcondor.collect"] = "vanilla needs shared_filesystem = true: the last node works in the run's folder"
+    return found
 
 
 def run_jobs(
@@ -116,32 +118,30 @@ def run_jobs(
     conditions: Conditions,
 ) -> Submission:
     """Submit jobs as a DAG and return (see `jobs.executor.ExecutorModule.run_jobs`)."""
-    import htcondor2
-
     run = RunDirectory(run.root.resolve())
     if run.root.is_relative_to("/tmp"):
         raise ExecutorError(f"{run.root}: DAGMan runs nothing below /tmp; name another folder with --results")
+    earlier = list(_dags(run))
+    dag, text = _dag_of(planned, run, worker_archive(run.dag), conditions, earlier)
     folder = run.dag_folder(max((int(path.name) for path in run.dag_folders()), default=0) + 1)
     folder.mkdir(parents=True)
     run.logs.mkdir(exist_ok=True)
     # Every file waits for the disk; many waiting at once are served together
     with ThreadPoolExecutor(_WRITERS) as pool:
         list(pool.map(lambda one: start_summary(one.job, run), planned))
-    archive = write_worker_archive(run.dag)
-    dag, text = _dag_of(planned, run, archive, conditions)
+    write_worker_archive(run.dag)
     with replacing(dag_file(folder)) as temporary:
         temporary.write_text(text, encoding="utf-8")
     # Before the submit: should we die right after it, the event log of the DAG's job says what became of it
     recorded = {
         one.job.name: RecordedJob(one.job.simulator, len(one.job.points), round(one.seconds, 1)) for one in planned
     }
-    write_record(DagRecord(dag.retries, dag.fatal_code, recorded), folder)
-    try:
-        submit = htcondor2.Submit.from_dag(str(dag_file(folder)), {"batch-name": conditions.name})
-        submit["initialdir"] = str(run.root)
-        cluster = htcondor2.Schedd().submit(submit).cluster()
-    except htcondor2.HTCondorException as error:
-        raise ExecutorError(f"HTCondor does not take the DAG {dag_file(folder)}: {error}") from error
+    record = DagRecord(recorded, schedd.local_name(), platform.node(), throttles=dag.throttles)
+    write_record(record, folder)
+    cluster, global_id = schedd.submit_dag(
+        dag_file(folder), run.root, conditions.name, accounting_commands(conditions.settings)
+    )
+    write_record(replace(record, global_id=global_id), folder)
     report(Progress(0, 0, len(planned)))
     return Submission(f"HTCondor has {len(planned)} jobs as DAG {cluster}, batch name {conditions.name}", ("condor_q",))
 
@@ -149,184 +149,172 @@ def run_jobs(
 def preview(planned: Sequence[PlannedJob], run: RunDirectory, conditions: Conditions) -> str:
     """Return the text of the DAG (see `jobs.executor.ExecutorModule.preview`)."""
     run = RunDirectory(run.root.resolve())
-    return _dag_of(planned, run, worker_archive(run.dag), conditions)[1]
+    return _dag_of(planned, run, worker_archive(run.dag), conditions, ())[1]
 
 
-def _dag_of(planned: Sequence[PlannedJob], run: RunDirectory, archive: Path, conditions: Conditions) -> tuple[Dag, str]:
-    # All jobs of a submit run the same model on the same data
-    files = planned[0].job.files() if planned else ()
-    site = Site(str(run.root), archive.relative_to(run.root).as_posix(), conditions.settings, files)
+def _dag_of(
+    planned: Sequence[PlannedJob], run: RunDirectory, archive: Path, conditions: Conditions, earlier: Sequence[_Dag]
+) -> tuple[Dag, str]:
+    bad = {name for one in earlier for name in one.bad_machines()}
+    in_queue: dict[str, int] = {}
+    for one in earlier:
+        for simulator, n in one.jobs_in_queue().items():
+            in_queue[simulator] = in_queue.get(simulator, 0) + n
     try:
-        dag = make_dag(planned, conditions, site)
+        site = Site(
+            str(run.root),
+            archive.relative_to(run.root).as_posix(),
+            conditions.settings,
+            tuple(sorted(bad)),
+            _images(planned, conditions),
+            # All jobs of a submit run the same model on the same data
+            planned[0].job.files() if planned else (),
+        )
+        dag = make_dag(planned, conditions, site, in_queue)
         return dag, dag_text(dag)
     except DagError as error:
         raise ExecutorError(str(error)) from error
 
 
+def _images(planned: Sequence[PlannedJob], conditions: Conditions) -> dict[str, str]:
+    if conditions.settings["universe"] == "vanilla":
+        return {}
+    images = {}
+    for simulator in dict.fromkeys(one.job.simulator for one in planned):
+        image = image_of(simulator, conditions.placement.get(simulator, Placement()))
+        if not is_pinned(image):
+            log.warning("[jobs.%s] image = %r may be another one tomorrow: give it a tag or a digest", simulator, image)
+        images[simulator] = exact_image(image)
+    return images
+
+
+@dataclass(frozen=True)
+class _Dag:
+    """A DAG that was written for a run, and what its event logs say of it."""
+
+    folder: Path
+    record: DagRecord
+    cluster: int | None
+    hold: Hold | None
+    states: Mapping[str, NodeState]
+    machines: Mapping[str, MachineState]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether none of its nodes was ever in the queue."""
+        return all(state.phase == "waiting" for state in self.states.values())
+
+    def bad_machines(self) -> dict[str, MachineState]:
+        return bad_machines(self.states, self.machines, time.time())
+
+    def jobs_in_queue(self) -> dict[str, int]:
+        if self.cluster is None or self.record.cancelled:
+            return {}
+        return jobs_in_queue(self.record, self.states.items())
+
+
 def look_up(run: RunDirectory) -> InFlight:
     """Say what the pool has in flight, from the event logs (see `jobs.executor.ExecutorModule.look_up`)."""
     descriptions: list[str] = []
-    in_flight: list[JobInFlight] = []
-    failures: list[JobFailure] = []
+    jobs: list[JobInFlight] = []
+    ended: list[JobFailure] = []
     seconds = []
-    for folder, record in _records(run):
-        cluster, dag_hold = _living_dag(folder)
-        states = fold_events(_events(node_log(folder)))
-        failed: dict[str, NodeState] = {}
-        phases: dict[str, NodeState] = {}
-        for name in record.jobs:
-            state = states.get(name, NodeState("waiting", 0.0))
-            if state.phase == "failed":
-                if cluster is not None and record.may_return(state.attempts, state.exit_code):
-                    state = replace(state, phase="waiting")
-                else:
-                    failed[name] = state
-            phases[name] = state
-        # Of the newest DAG only: a later submit has taken up what an earlier one left. A job that ends the DAG has the
-        # others removed, so it comes first.
-        causes_first = sorted(failed.items(), key=lambda item: item[1].exit_code is None)
-        failures = [JobFailure(name, _how(state, run.stderr(name))) for name, state in causes_first]
-        if cluster is None and not states and (complaint := _complaint(dagman_output(folder))):
-            failures = [JobFailure(name, f"did not run: {complaint}") for name in record.jobs]
-        if cluster is None:
+    machines: dict[str, str] = {}
+    for dag in _dags(run):
+        machines |= {name: describe_machine(name, state) for name, state in dag.bad_machines().items()}
+        # Of the newest DAG only: a later submit has taken up what an earlier one left
+        ended = failures(dag.states, run, dag.record.cancelled)
+        if dag.cluster is None and dag.is_new and (words := complaint(dagman_output(dag.folder))):
+            ended = [JobFailure(name, f"did not run: {words}") for name in dag.record.jobs]
+        if dag.cluster is None:
             continue
-        descriptions.append(f"DAG {cluster} of HTCondor{'' if dag_hold is None else f', {explain(dag_hold)}'}")
-        mine = [_in_flight(name, record.jobs[name], state, run) for name, state in phases.items()]
-        in_flight += [job for job in mine if job is not None]
-        seconds.append(_seconds_left(record, phases))
+        where = "" if dag.record.host in ("", platform.node()) else f", submitted on {dag.record.host}"
+        state = ", cancelled" if dag.record.cancelled else "" if dag.hold is None else f", {explain(dag.hold)}"
+        descriptions.append(f"DAG {dag.cluster} of HTCondor{where}{state}")
+        if dag.record.cancelled:
+            continue
+        mine = [in_flight(name, dag.record.jobs[name], node, run) for name, node in dag.states.items()]
+        jobs += [job for job in mine if job is not None]
+        seconds.append(seconds_left(dag.record, dag.states))
     left = [estimate for estimate in seconds if estimate is not None]
-    return InFlight(" and ".join(descriptions), tuple(in_flight), max(left, default=None), tuple(failures))
+    return InFlight(
+        " and ".join(descriptions), tuple(jobs), max(left, default=None), tuple(ended), tuple(machines.values())
+    )
 
 
 def cancel(run: RunDirectory) -> str | None:
-    """Remove what the pool has in flight (see `jobs.executor.ExecutorModule.cancel`)."""
-    clusters = [cluster for folder, _ in _records(run) if (cluster := _living_dag(folder)[0]) is not None]
-    if not clusters:
+    """Remove what the pool has in flight (see `jobs.executor.ExecutorModule.cancel`).
+
+    Jobs that run write what is finished and bring it back, for which this waits; what they have not begun is free for
+    the next submit at once.
+    """
+    dags = [dag for dag in _dags(run, must_answer=True) if dag.cluster is not None]
+    if not dags:
         return None
-    import htcondor2
+    said = []
+    for dag in dags:
+        assert dag.cluster is not None
+        schedd.remove(dag.record.schedd, dag.cluster, dag.record.global_id)
+        write_record(replace(dag.record, cancelled=True), dag.folder)
+    for dag in dags:
+        assert dag.cluster is not None
+        n_left = _wait_for_nodes(dag.record.schedd, dag.cluster)
+        rest = f" ({n_left} jobs have not left yet)" if n_left else ""
+        said.append(f"{dag.cluster}{rest}")
+    return f"removed DAG {', '.join(said)}; finished points are kept"
 
-    try:
-        for cluster in clusters:
-            htcondor2.Schedd().act(htcondor2.JobAction.Remove, f"ClusterId == {cluster}", "cancelled")
-    except htcondor2.HTCondorException as error:
-        raise ExecutorError(f"HTCondor does not remove DAG {', '.join(map(str, clusters))}: {error}") from error
-    return f"removed DAG {', '.join(map(str, clusters))}; the rows of finished jobs are kept"
+
+def _wait_for_nodes(name: str, cluster: int) -> int:
+    """Wait until the jobs of a removed DAG have left, and return how many have not in their time."""
+    until = time.monotonic() + schedd.longest_leave(name, cluster) + _LEAVE
+    n_left = 0
+    with contextlib.suppress(UnreachableError):
+        while (n_left := schedd.count_nodes(name, cluster, but=COLLECT)) and time.monotonic() < until:
+            time.sleep(1.0)
+    return n_left
 
 
-def _records(run: RunDirectory) -> Iterator[tuple[Path, DagRecord]]:
+def _dags(run: RunDirectory, must_answer: bool = False) -> Iterator[_Dag]:
+    """Read what is known of a run's DAGs, the oldest first.
+
+    Raises
+    ------
+    UnreachableError
+        If `must_answer` and the schedd of one that has not ended cannot be asked from here.
+    """
     folders = run.dag_folders()
-    if folders and importlib.util.find_spec("htcondor2") is None:
+    if folders and not schedd.bindings_are_installed():
         log.warning("%s: jobs a pool may have in flight cannot be seen without the Python package htcondor", run.root)
         return
     for folder in folders:
         record = read_record(folder)
-        if record is not None:
-            yield folder, record
+        if record is None:
+            continue
+        cluster, hold = _living(folder, record, must_answer)
+        states, machines = fold_events(read_events(node_log(folder)))
+        nodes = {name: states.get(name, NodeState("waiting", 0.0)) for name in record.jobs}
+        yield _Dag(folder, record, cluster, hold, nodes, machines)
 
 
-def _living_dag(folder: Path) -> tuple[int | None, Hold | None]:
-    """Return the cluster of a DAG that has not ended, and why it is held if it is."""
+def _living(folder: Path, record: DagRecord, must_answer: bool) -> tuple[int | None, Hold | None]:
+    """Return the cluster of a DAG that has not ended, and why it is held if it is.
+
+    Its log may have alive what the schedd lost. Where the schedd that took it does not answer, it is held alive: it is
+    not ours to submit its jobs again.
+    """
     cluster, ended, hold = None, False, None
-    for event in _events(dagman_log(folder)):
+    for event in read_events(dagman_log(folder)):
         cluster = event.cluster
         ended = event.kind in ("terminate", "remove")
         hold = event.hold if event.kind == "hold" else None
-    if cluster is None or ended or _is_gone(cluster):
+    if cluster is None or ended:
         return None, None
+    try:
+        if not schedd.is_there(record.schedd, cluster, record.global_id, dagman_log(folder)):
+            return None, None
+    except UnreachableError as error:
+        if must_answer:
+            where = f" on {record.host}" if record.host else ""
+            raise UnreachableError(f"DAG {cluster} was submitted{where}, and {error}; cancel it there") from error
+        log.warning("%s; what follows is from the event log", error)
     return cluster, hold
-
-
-def _complaint(output: Path) -> str | None:
-    """Return why a DAG ended at once, in DAGMan's words, or None if it did not complain."""
-    try:
-        lines = output.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    said = [found.group() for line in lines if (found := _COMPLAINT.search(line))]
-    return f"{' '.join(said[-2:])} (see {output})" if said else None
-
-
-def _is_gone(cluster: int) -> bool:
-    """Say whether the schedd knows nothing of a job that its log has alive: its queue was lost, say."""
-    import htcondor2
-
-    try:
-        return not htcondor2.Schedd().query(constraint=f"ClusterId == {cluster}", projection=["ClusterId"])
-    except htcondor2.HTCondorException as error:
-        log.warning("the schedd does not answer (%s); what follows is from the event log", error)
-        return False
-
-
-def _events(path: Path) -> Iterator[Event]:
-    """Read an event log; one that is not there yet has no events."""
-    import htcondor2
-
-    if not path.exists():
-        return
-    with contextlib.closing(htcondor2.JobEventLog(str(path))) as reader:
-        try:
-            for event in reader.events(0):
-                kind = _KINDS.get(event.type.name)
-                if kind is not None:
-                    yield _event(kind, event)
-        except htcondor2.HTCondorException as error:
-            log.warning("%s cannot be read to its end: %s", path, error)
-
-
-def _event(kind: Kind, event: Any) -> Event:
-    node = _NODE.search(str(event.get("LogNotes", "")))
-    hold = None
-    if kind == "hold":
-        hold = Hold(
-            int(event.get("HoldReasonCode", 0)),
-            int(event.get("HoldReasonSubCode", 0)),
-            str(event.get("HoldReason", "no reason given")),
-        )
-    exit_code = event.get("ReturnValue") if event.get("TerminatedNormally") else None
-    return Event(
-        kind,
-        event.cluster,
-        float(event.timestamp),
-        "" if node is None else node.group(1),
-        hold,
-        None if exit_code is None else int(exit_code),
-    )
-
-
-def _in_flight(name: str, job: RecordedJob, state: NodeState, run: RunDirectory) -> JobInFlight | None:
-    if state.phase == "done" or state.phase == "failed":
-        return None
-    reason = "" if state.hold is None else explain(state.hold)
-    return JobInFlight(name, job.simulator, job.n_points - _count_rows(run.summary(name)), state.phase, reason)
-
-
-def _count_rows(summary: Path) -> int:
-    try:
-        return int(pq.read_metadata(summary).num_rows)
-    except (OSError, pa.ArrowException):
-        return 0  # on its way back from a machine just now
-
-
-def _how(state: NodeState, stderr: Path) -> str:
-    if state.exit_code is None:
-        return f"was removed or killed at attempt {state.attempts}: {last_words(stderr)}"
-    if state.exit_code == UNUSABLE:
-        return f"cannot be carried out, and took the DAG with it: {last_words(stderr)}"
-    return f"failed at attempt {state.attempts} with exit code {state.exit_code}: {last_words(stderr)}"
-
-
-def _seconds_left(record: DagRecord, states: Mapping[str, NodeState]) -> float | None:
-    """Estimate from the plan, corrected by how long finished jobs took, at as many at once as run now."""
-    done = [name for name, state in states.items() if state.phase == "done" and state.seconds > 0.0]
-    running = [name for name, state in states.items() if state.phase == "running"]
-    open_ = [name for name, state in states.items() if state.phase in ("waiting", "idle", "running")]
-    planned = sum(record.jobs[name].seconds for name in done)
-    pace = sum(states[name].seconds for name in done) / planned if planned else 1.0
-    if not running:
-        return None
-    now = time.time()
-    # One that runs longer than that says so too
-    pace = max([pace, *((now - states[name].since) / max(record.jobs[name].seconds, 1.0) for name in running)])
-    left = sum(record.jobs[name].seconds for name in open_) * pace
-    left -= sum(min(now - states[name].since, record.jobs[name].seconds * pace) for name in running)
-    return left / len(running)

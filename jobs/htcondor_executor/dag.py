@@ -45,6 +45,9 @@ class Node:
 class Dag:
     """Independent nodes, and a last one that runs whatever became of them.
 
+    A node is submitted once, and none ends another's: what follows when a job fails is the business of the schedd,
+    which knows where and why it did (see `jobs.htcondor_executor.policy`).
+
     Parameters
     ----------
     descriptions : mapping of str to mapping
@@ -53,10 +56,6 @@ class Dag:
         Run in any order.
     final : Node, optional
         Runs last.
-    retries : int
-        How often a node that fails is run again.
-    fatal_code : int
-        Exit code of a node that ends the whole DAG at once, without retries.
     throttles : mapping of str to int
         How many nodes of a category may be in the queue at a time.
     """
@@ -64,8 +63,6 @@ class Dag:
     descriptions: Mapping[str, Mapping[str, str]]
     nodes: Sequence[Node]
     final: Node | None = None
-    retries: int = 3
-    fatal_code: int = 78
     throttles: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -75,7 +72,7 @@ def dag_text(dag: Dag) -> str:
     Raises
     ------
     DagError
-        If a name is not letters, digits, ``-`` and ``_`` or is taken; if a value has a line break; if a node
+        If a name is not letters, digits, ``-`` and ``_`` or is taken; if a value is not one line; if a node
         names a description or a category that is not there.
     """
     _check(dag)
@@ -88,9 +85,6 @@ def dag_text(dag: Dag) -> str:
         lines += _node_lines("JOB", node)
         if node.category is not None:
             lines.append(f"CATEGORY {node.name} {node.category}")
-        if dag.retries:
-            lines.append(f"RETRY {node.name} {dag.retries} UNLESS-EXIT {dag.fatal_code}")
-        lines.append(f"ABORT-DAG-ON {node.name} {dag.fatal_code} RETURN 1")
     lines += [f"MAXJOBS {category} {count}" for category, count in dag.throttles.items()]
     if dag.final is not None:
         lines += _node_lines("FINAL", dag.final)
@@ -141,5 +135,5 @@ def _check_name(kind: str, name: str) -> None:
 def _check_value(where: str, key: str, value: str) -> None:
     if not re.fullmatch(r"[A-Za-z_+][\w.+]*", key):
         raise DagError(f"{where}: {key!r} is not a name of a submit command")
-    if "\n" in value or "\r" in value:
-        raise DagError(f"{where}: must be one line, not {value!r}")
+    if any(ord(character) < 32 for character in value) or value.rstrip().endswith("\\"):
+        raise DagError(f"{where}: must be one line that the next does not continue, not {value!r}")

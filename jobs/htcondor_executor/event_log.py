@@ -1,4 +1,4 @@
-"""From the events of a DAG's log to the state of each of its nodes. Pure: HTCondor is not needed to fold events."""
+"""From the events of a DAG's log to the state of its nodes and machines. Pure: HTCondor is not needed for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from jobs.htcondor_executor.holds import Hold
+from jobs.htcondor_executor.holds import Hold, is_of_machine
+from simulators.worker.exit_codes import UNUSABLE
 
 Kind = Literal["submit", "execute", "requeue", "hold", "release", "terminate", "remove"]
 Phase = Literal["waiting", "idle", "running", "held", "done", "failed"]
@@ -29,7 +30,11 @@ class Event:
     hold : Hold, optional
         Of a hold.
     exit_code : int, optional
-        Of a termination; None if a signal ended the job.
+        Of an end, after which the job may be requeued; None if a signal ended it, or if it did not end by itself.
+    machine : str
+        Of an execution, where.
+    ended : bool
+        Of a requeue: whether the job ended by itself, in failure; else it was evicted.
     """
 
     kind: Kind
@@ -38,6 +43,8 @@ class Event:
     node: str = ""
     hold: Hold | None = None
     exit_code: int | None = None
+    machine: str = ""
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,18 +54,19 @@ class NodeState:
     Parameters
     ----------
     phase : str
-        Waiting: not in the queue, yet or until its next attempt. Failed: its last attempt failed; while its DAG
-        lives there may be another.
+        Waiting: not in the queue yet. Failed: it is given up.
     since : float
         s since the epoch.
     attempts : int
-        Submits so far.
+        Times it ended by itself, or was held for memory or by a machine.
     hold : Hold, optional
         Of a held one.
     exit_code : int, optional
         Of the last attempt that ended.
     seconds : float
         s it ran, of the attempt that ended.
+    machines : tuple of str
+        Where it was tried, the last one last.
     """
 
     phase: Phase
@@ -67,10 +75,30 @@ class NodeState:
     hold: Hold | None = None
     exit_code: int | None = None
     seconds: float = 0.0
+    machines: tuple[str, ...] = ()
 
 
-def fold_events(events: Iterable[Event]) -> dict[str, NodeState]:
-    """Return the state of each node that was ever in the queue.
+@dataclass(frozen=True)
+class MachineState:
+    """How a machine has served, since it last served well.
+
+    Parameters
+    ----------
+    failed : tuple of str
+        Nodes that failed there, one after the other.
+    last : float
+        s since the epoch, of the last failure.
+    reason : str
+        Of the last failure.
+    """
+
+    failed: tuple[str, ...] = ()
+    last: float = 0.0
+    reason: str = ""
+
+
+def fold_events(events: Iterable[Event]) -> tuple[dict[str, NodeState], dict[str, MachineState]]:
+    """Return the state of each node that was ever in the queue, and of each machine that failed the last one.
 
     Parameters
     ----------
@@ -79,6 +107,7 @@ def fold_events(events: Iterable[Event]) -> dict[str, NodeState]:
         cluster that its node has left behind.
     """
     states: dict[str, NodeState] = {}
+    machines: dict[str, MachineState] = {}
     node_of: dict[int, str] = {}
     current: dict[str, int] = {}
     for event in events:
@@ -86,24 +115,50 @@ def fold_events(events: Iterable[Event]) -> dict[str, NodeState]:
             if event.node:
                 node_of[event.cluster] = event.node
                 current[event.node] = event.cluster
-                attempts = states[event.node].attempts + 1 if event.node in states else 1
-                states[event.node] = NodeState("idle", event.time, attempts)
+                states[event.node] = NodeState("idle", event.time)
             continue
         node = node_of.get(event.cluster)
         if node is not None and current[node] == event.cluster:
+            _note_machine(machines, node, states[node], event)
             states[node] = _after(states[node], event)
-    return states
+    return states, machines
 
 
 def _after(state: NodeState, event: Event) -> NodeState:
     ran = event.time - state.since if state.phase == "running" else 0.0
     if event.kind == "terminate":
         phase: Phase = "done" if event.exit_code == 0 else "failed"
-        return replace(state, phase=phase, since=event.time, hold=None, exit_code=event.exit_code, seconds=ran)
+        attempts = state.attempts + 1
+        return replace(
+            state, phase=phase, since=event.time, attempts=attempts, hold=None, exit_code=event.exit_code, seconds=ran
+        )
     if event.kind == "remove":
         return replace(state, phase="failed", since=event.time, hold=None, exit_code=None, seconds=ran)
     if event.kind == "hold":
-        return replace(state, phase="held", since=event.time, hold=event.hold)
+        tried = state.phase == "running"
+        return replace(state, phase="held", since=event.time, attempts=state.attempts + tried, hold=event.hold)
     if event.kind == "execute":
-        return replace(state, phase="running", since=event.time, hold=None)
+        machines = state.machines if event.machine in ("", *state.machines[-1:]) else (*state.machines, event.machine)
+        return replace(state, phase="running", since=event.time, hold=None, machines=machines)
+    if event.ended:
+        state = replace(state, attempts=state.attempts + 1, exit_code=event.exit_code, seconds=ran)
     return replace(state, phase="idle", since=event.time, hold=None)
+
+
+def _note_machine(machines: dict[str, MachineState], node: str, state: NodeState, event: Event) -> None:
+    machine = state.machines[-1] if state.machines else ""
+    reason = ""
+    if event.kind == "hold" and event.hold is not None and is_of_machine(event.hold):
+        machine, reason = event.hold.machine or machine, " ".join(event.hold.reason.split())
+    elif event.exit_code == UNUSABLE:
+        return
+    elif (event.kind == "terminate" and event.exit_code != 0) or (event.kind == "requeue" and event.ended):
+        reason = "ended by a signal" if event.exit_code is None else f"exit code {event.exit_code}"
+    elif event.kind != "terminate":
+        return
+    if not reason:
+        machines.pop(machine, None)
+    elif machine:
+        before = machines.get(machine, MachineState())
+        failed = before.failed if node in before.failed else (*before.failed, node)
+        machines[machine] = MachineState(failed, event.time, reason)

@@ -1,10 +1,14 @@
-"""What we note of a DAG beside its file: which jobs it has, so that its event log can be read as points."""
+"""What we note of a DAG beside its file.
+
+Which jobs it has, so that its event log can be read as points; and which job of which schedd it is itself, so that it
+is found again from another access point, and not mistaken for somebody's.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from simulators.records.atomic_file import replacing
@@ -37,21 +41,26 @@ class DagRecord:
 
     Parameters
     ----------
-    retries : int
-        How often a failed node is run again.
-    fatal_code : int
-        Exit code after which it is not.
     jobs : mapping of str to RecordedJob
         Its nodes, by name.
+    schedd : str
+        Name of the schedd that has it; empty in records of old.
+    host : str
+        Access point it was submitted from.
+    global_id : str
+        GlobalJobId of its own job; empty until the schedd has taken it.
+    throttles : mapping of str to int
+        How many jobs of a simulator it may have in the queue.
+    cancelled : bool
+        Whether it was taken back: what it has not begun is nobody's.
     """
 
-    retries: int
-    fatal_code: int
     jobs: Mapping[str, RecordedJob]
-
-    def may_return(self, attempts: int, exit_code: int | None) -> bool:
-        """Say whether a node that failed gets another attempt while its DAG lives."""
-        return exit_code != self.fatal_code and attempts <= self.retries
+    schedd: str = ""
+    host: str = ""
+    global_id: str = ""
+    throttles: Mapping[str, int] = field(default_factory=dict)
+    cancelled: bool = False
 
 
 def write_record(record: DagRecord, folder: Path) -> None:
@@ -67,7 +76,8 @@ def read_record(folder: Path) -> DagRecord | None:
     except FileNotFoundError:
         return None
     jobs = {name: RecordedJob(**job) for name, job in content["jobs"].items()}
-    return DagRecord(content["retries"], content["fatal_code"], jobs)
+    known = {one.name for one in fields(DagRecord)} - {"jobs"}
+    return DagRecord(jobs, **{key: value for key, value in content.items() if key in known})
 
 
 def dag_file(folder: Path) -> Path:

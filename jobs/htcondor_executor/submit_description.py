@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.executor import Placement
+from jobs.htcondor_executor.images import image_commands
+from jobs.htcondor_executor.policy import disk_request, elsewhere, memory_request, retry_commands
 from jobs.plan import PlannedJob
-
-# Holds for memory that are answered with twice the memory, before the job stays held.
-MAX_DOUBLINGS = 3
 
 _MEBIBYTE = 2**20
 _MEMORY_MARGIN = 1.25  # on the estimate, which cannot know the allocator's habits
 _MEMORY_FLOOR = 256  # MiB
 _DISK_FLOOR = 256  # MiB: the code, the job file, the caches of Python packages
-_OUT_OF_MEMORY = "(MY.NumHoldsByReason.JobOutOfResources ?: 0)"
+_TIME_FLOOR = 600.0  # s, of a limit: the image may have to come first
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,10 @@ class Site:
         The worker's code, relative to `root`.
     settings : mapping of str to value
         ``[jobs.htcondor]``.
+    avoided : tuple of str
+        Machines that have failed one job after the other.
+    images : mapping of str to str
+        By simulator: its image with its digest, for the rows.
     files : tuple of str
         Users' code and data that every job needs, relative to `root`.
     """
@@ -39,6 +42,8 @@ class Site:
     root: str
     archive: str
     settings: Mapping[str, Any]
+    avoided: tuple[str, ...] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
 
 
@@ -49,6 +54,8 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
     fro under the same names, so one command line serves with and without a shared file system. The summary goes in
     too: what an earlier attempt finished is not simulated again, and HTCondor, which holds a job that lacks an
     output file when it is evicted, always finds one.
+    What comes back from an eviction goes to the run's folder, as from an end, not to the schedd's spool: it is there
+    for `status`, and a job that is removed loses nothing.
 
     Parameters
     ----------
@@ -64,37 +71,46 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
     Returns
     -------
     dict of str to str
-        With the macros ``job_name``, ``points``, ``cpus``, ``memory`` and ``disk`` (MiB) for `node_variables`.
+        With the macros ``job_name``, ``points``, ``cpus``, ``memory``, ``disk`` (MiB), ``expected_seconds`` and
+        ``allowed_seconds`` for `node_variables`.
+
+    Raises
+    ------
+    DagError
+        If there is no image that the universe runs.
     """
     settings = site.settings
     job, summary = "jobs/$(job_name).json", "summaries/$(job_name).parquet"
     arguments = [site.archive, job, "--summary", summary]
     outputs = [summary]
+    if simulator in site.images:
+        arguments += ["--image", site.images[simulator]]
     if keeps_spikes:
         arguments += ["--spikes", "spikes/$(job_name)"]
         outputs.append("spikes/$(job_name)")
-    commands = {**_universe(simulator, placement, settings)}
+    commands = image_commands(simulator, placement, settings)
     commands |= {
-        "executable": str(settings["python"]),
+        "executable": _literal(str(settings["python"])),
         "transfer_executable": "false",
         "arguments": quoted_arguments(arguments),
-        "initialdir": site.root,
+        "initialdir": _literal(site.root),
         "output": "logs/$(job_name).out",
         "error": "logs/$(job_name).err",
         "description": f"{simulator}, $(points) points",
         "request_cpus": "$(cpus)",
-        # Grows with every hold for memory, not with every start: an eviction is no reason to ask for more
-        "request_memory": f"$(memory) * pow(2, {_OUT_OF_MEMORY})",
-        "request_disk": "$(disk)MB",
-        "periodic_release": f"HoldReasonCode == 34 && {_OUT_OF_MEMORY} <= {MAX_DOUBLINGS}",
+        "request_memory": memory_request("$(memory)"),
+        "request_disk": disk_request("$(disk)"),
+        **retry_commands(int(settings["retries"])),
+        # Who must leave, or is removed, may first write what is finished, and that comes to the run's folder at once
+        "want_graceful_removal": "true",
         "job_max_vacate_time": str(settings["vacate_seconds"]),
+        "My.SpoolOnEvict": "false",
     }
     if settings["shared_filesystem"]:
         commands["should_transfer_files"] = "NO"
     else:
         commands |= {
             "should_transfer_files": "YES",
-            # What a job that must leave has finished comes along to its next start
             "when_to_transfer_output": "ON_EXIT_OR_EVICT",
             "preserve_relative_paths": "true",
             "transfer_input_files": ", ".join([site.archive, job, summary, *site.files]),
@@ -102,13 +118,35 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
         }
     if placement.gpus:
         commands["request_gpus"] = str(placement.gpus)
-    if settings["accounting_group"]:
-        commands["accounting_group"] = str(settings["accounting_group"])
-    return commands | {key: _plain(value) for key, value in {**settings["submit"], **placement.submit}.items()}
+    if settings["time_limit"]:
+        commands["allowed_execute_duration"] = "$(allowed_seconds)"
+    commands |= accounting_commands(settings)
+    return _with_users(commands, elsewhere(int(settings["elsewhere_seconds"]), site.avoided), settings, placement)
+
+
+def accounting_commands(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the submit commands that say whom the pool charges: of every job, the DAG's own among them."""
+    keys = ("accounting_group", "accounting_group_user")
+    return {key: _literal(str(settings[key])) for key in keys if settings[key]}
+
+
+def _with_users(
+    commands: Mapping[str, str], requirement: str, settings: Mapping[str, Any], placement: Placement
+) -> dict[str, str]:
+    """Add the user's lines; those of a simulator win, but what either requires must hold, and ours too."""
+    wanted: list[str] = []
+    lines: dict[str, str] = {}
+    for table in (settings["submit"], placement.submit):
+        for key, value in table.items():
+            if key.lower() == "requirements":
+                wanted.append(f"({_plain(value)})")
+            else:
+                lines[key] = _plain(value)
+    return {**commands, **lines, "requirements": " && ".join([*wanted, requirement])}
 
 
 def collect_commands(command: Sequence[str], environment: Mapping[str, str], site: Site) -> dict[str, str]:
-    """Return the submit commands of the last node, which runs on the access point.
+    """Return the submit commands of the last node, which runs on the access point or where it finds a slot.
 
     Parameters
     ----------
@@ -120,26 +158,36 @@ def collect_commands(command: Sequence[str], environment: Mapping[str, str], sit
         What is the same for all jobs.
     """
     commands = {
-        "universe": "local",
-        "executable": command[0],
-        "arguments": quoted_arguments([*command[1:], "$(DAG_STATUS)", "$(FAILED_COUNT)"]),
-        "initialdir": site.root,
+        "universe": str(site.settings["collect"]),
+        "executable": _literal(command[0]),
+        "transfer_executable": "false",
+        "arguments": quoted_arguments([*map(_literal, command[1:]), "$(DAG_STATUS)", "$(FAILED_COUNT)"]),
+        "initialdir": _literal(site.root),
         "output": "logs/collect.out",
         "error": "logs/collect.err",
         "getenv": "HOME, PATH",
-        "environment": quoted_arguments([f"{key}={value}" for key, value in environment.items()]),
+        "environment": quoted_arguments([f"{key}={_literal(value)}" for key, value in environment.items()]),
         "description": "collect",
         # Without this a local job of a DAG leaves its output under another name
         "should_transfer_files": "NO",
+        "request_memory": "2048" if site.settings["collect"] == "vanilla" else "",
     }
-    if site.settings["accounting_group"]:
-        commands["accounting_group"] = str(site.settings["accounting_group"])
-    return commands
+    return {key: value for key, value in commands.items() if value} | accounting_commands(site.settings)
 
 
-def node_variables(planned: PlannedJob) -> dict[str, str]:
-    """Return what a job puts into its description's macros."""
+def node_variables(planned: PlannedJob, time_limit: float = 0.0) -> dict[str, str]:
+    """Return what a job puts into its description's macros.
+
+    Parameters
+    ----------
+    planned : PlannedJob
+        The job.
+    time_limit : float
+        How many times its expected time it may take.
+    """
     return {
+        "expected_seconds": str(math.ceil(planned.seconds)),
+        "allowed_seconds": str(math.ceil(max(planned.seconds * time_limit, _TIME_FLOOR))),
         "job_name": planned.job.name,
         "points": str(len(planned.job.points)),
         "cpus": str(planned.cores),
@@ -160,15 +208,9 @@ def _quoted(argument: str) -> str:
     return "'" + argument.replace("'", "''") + "'"
 
 
-def _universe(simulator: str, placement: Placement, settings: Mapping[str, Any]) -> dict[str, str]:
-    universe = str(settings["universe"])
-    image = placement.image or f"gridsearch-{simulator}:latest"
-    if universe == "docker":
-        return {"universe": universe, "docker_image": image}
-    if universe == "container":
-        # HTCondor takes a name without a scheme for a file, and the job never matches
-        return {"universe": universe, "container_image": image if "/" in image else f"docker://{image}"}
-    return {"universe": universe}
+def _literal(text: str) -> str:
+    """Return a text as a submit command has it: what looks like one of its macros is none."""
+    return text.replace("$", "$(DOLLAR)")
 
 
 def _plain(value: Any) -> str:

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 import simulators
-from jobs.executor import Conditions, InFlight, JobFailure, Progress, last_words
+from jobs.executor import Conditions, InFlight, JobFailure, Placement, Progress, last_words
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import Setting
 from simulators.records import machine
@@ -43,6 +43,12 @@ log = logging.getLogger(__name__)
 def why_unavailable() -> str | None:
     """Return None: processes can be started anywhere."""
     return None
+
+
+def problems(settings: Mapping[str, Any], placement: Mapping[str, Placement]) -> dict[str, str]:
+    """Return nothing: types say it all."""
+    del settings, placement
+    return {}
 
 
 def n_slots() -> int | None:

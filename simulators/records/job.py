@@ -18,6 +18,10 @@ class JobError(ValueError):
     """A job file that cannot be carried out."""
 
 
+class UnreadableJobError(JobError):
+    """A job file that cannot be read here: it is missing or was cut short on its way; elsewhere it may be whole."""
+
+
 @dataclass(frozen=True)
 class Simulation:
     """How long and how finely to simulate.
@@ -154,14 +158,22 @@ def read_job(path: Path) -> Job:
 
     Raises
     ------
+    UnreadableJobError
+        If the file is missing or cut short.
     JobError
-        If the file is missing, is not JSON, or lacks or misnames a field; the message names file and field.
+        If it is not JSON, or lacks or misnames a field; the message names file and field.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise JobError(f"{path}: cannot be read: {error.strerror}") from error
+        raise UnreadableJobError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise JobError(f"{path}: is not JSON: {error}") from error
+    try:
+        content = json.loads(text)
     except ValueError as error:
+        if not text.endswith("}\n"):  # as `write_job` ends it
+            raise UnreadableJobError(f"{path}: is not JSON, and seems cut short: {error}") from error
         raise JobError(f"{path}: is not JSON: {error}") from error
     try:
         return Job(

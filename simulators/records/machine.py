@@ -13,6 +13,9 @@ from pathlib import Path
 
 import simulators
 
+# Names the container image that a worker runs in, with its digest where the submitter knows it
+IMAGE_VARIABLE = "GRIDSEARCH_IMAGE"
+
 
 @cache
 def processor() -> str:
@@ -65,6 +68,12 @@ def package_versions(packages: Iterable[str]) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def image() -> dict[str, str]:
+    """Container image that this process runs in, as ``image``; empty if nobody named one."""
+    name = os.environ.get(IMAGE_VARIABLE)
+    return {"image": name} if name else {}
 
 
 @cache

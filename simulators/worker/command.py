@@ -3,14 +3,14 @@
 The same command runs under every executor and by hand. After every point the summary on disk is whole, so a worker
 that dies loses only the point in flight; started again with the same job it goes on where it stopped.
 
-Exit codes: 0 every point has a row · 75 a passing trouble (no space left, say), worth another try · 78 the job cannot
-be carried out here, another try is pointless · 85 stopped by a signal, finished points are written.
+Exit codes: 0 every point has a row · 75 not on this machine or not now (a simulator is missing, a file was cut short,
+a disk is full), worth a try elsewhere · 78 the content of the job file is wrong, another try is pointless · 85 stopped
+by a signal, finished points are written.
 """
 
 from __future__ import annotations
 
 import argparse
-import errno
 import logging
 import os
 import signal
@@ -20,17 +20,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from simulators.backends.simulator import SimulatorUnavailableError
+from simulators.backends.simulator import SimulatorUnavailableError, find_simulator
 from simulators.guests.loading import GuestError
+from simulators.models import find_model
 from simulators.records import machine
-from simulators.records.job import JobError, read_job
+from simulators.records.job import Job, JobError, UnreadableJobError, read_job
 from simulators.records.phases import PhaseClock
-from simulators.records.summary import CorruptSummaryError
+from simulators.records.summary import CorruptSummaryError, schema_of
 from simulators.worker.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
 from simulators.worker.job_run import JobFiles, run_job
 from simulators.worker.watch import Terminated, Watch
-
-_TRANSIENT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ENOMEM})
 
 log = logging.getLogger("worker")
 
@@ -55,18 +54,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _stop_at_eof(watch)
         root = options.job.resolve().parent.parent if options.root is None else options.root
         sys.path[:0] = [str(root / folder) for folder in job.python_path]
+        _check_content(job, options.job, root)
         files = JobFiles(root, options.summary or Path(f"{job.name}.parquet"), options.spikes)
         run_job(job, files, watch, clock)
     except Terminated as stop:
         log.warning("%s; finished points are written", stop)
         return STOPPED
-    except (JobError, GuestError, SimulatorUnavailableError, CorruptSummaryError, LookupError) as error:
+    except (UnreadableJobError, SimulatorUnavailableError, CorruptSummaryError, ImportError, OSError) as error:
+        log.error("%s", error)
+        return TRANSIENT
+    except GuestError as error:
+        log.error("%s", error)
+        # a package that a user's file imports may be on another machine
+        return TRANSIENT if isinstance(error.__cause__, ImportError) else UNUSABLE
+    except JobError as error:
         log.error("%s", error)
         return UNUSABLE
-    except OSError as error:
-        log.error("%s", error)
-        return TRANSIENT if error.errno in _TRANSIENT_ERRORS else UNUSABLE
     return DONE
+
+
+def _check_content(job: Job, path: Path, root: Path) -> None:
+    """Raise `JobError` if a job names what does not exist; where it is about to run makes no difference to that."""
+    try:
+        find_simulator(job.simulator)
+        find_model(job.model, root, {name: root / place for name, place in job.data.items()})
+        if not job.points:
+            raise ValueError("there are no points in it")
+        schema_of(job, root)
+    except (LookupError, TypeError, ValueError) as error:
+        said = error if not isinstance(error, KeyError) else f"no parameter {error}"
+        raise JobError(f"{path}: {said}") from error
 
 
 def _parser() -> argparse.ArgumentParser:

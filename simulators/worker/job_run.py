@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simulators.backends.simulator import Build, PointFailure, Recording, find_simulator
+from simulators.backends.simulator import (
+    Build,
+    PointFailure,
+    Recording,
+    SimulatorUnavailableError,
+    find_simulator,
+)
 from simulators.description import Network
 from simulators.description.parameters import with_overrides
 from simulators.guests.content import data_digest
@@ -25,6 +32,9 @@ from simulators.worker.watch import Terminated, TimedOut, Watch
 
 # A point that was in flight at this many deaths of its worker is given up, so that those behind it can run.
 MAX_DEATHS = 3
+
+# What belongs to the machine and not to a point: it gets no row from here, and may run elsewhere.
+_MACHINE_ERRORS = (SimulatorUnavailableError, ImportError, OSError)
 
 log = logging.getLogger(__name__)
 
@@ -75,20 +85,24 @@ def run_job(job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
     ------
     Terminated
         If `watch` was asked to stop; the rows of finished points are on disk.
-    SimulatorUnavailableError
-        If the simulator is not installed here.
+    SimulatorUnavailableError, ImportError
+        If the simulator, or something it or a model needs, is missing or broken here.
     JobError
         If data are not what they were at the submit.
     CorruptSummaryError
         If the summary file is there but unreadable.
     OSError
-        If the summary cannot be written.
+        If the summary cannot be written, or the machine fails the simulator.
     """
     run = _JobRun(job, files, watch, clock)
     clock.end("t_load")
-    for batch in run.batches():
-        run.run_batch(batch)
-    run.finish()
+    try:
+        for batch in run.batches():
+            run.run_batch(batch)
+        run.finish()
+    except _MACHINE_ERRORS:
+        run.absolve()
+        raise
 
 
 class _JobRun:
@@ -150,6 +164,11 @@ class _JobRun:
             self._summary.write()
         self._simulator.close()
 
+    def absolve(self) -> None:
+        """Note that the points in flight are not to blame for the end of the worker."""
+        with suppress(OSError):
+            self._summary.end()
+
     def _describe(self, point: Point) -> Network | None:
         deaths = self._summary.deaths(point)
         if deaths >= MAX_DEATHS:
@@ -157,6 +176,8 @@ class _JobRun:
         else:
             try:
                 return self._make_network(with_overrides(self._job.parameters, point.swept))
+            except ImportError:
+                raise
             except Exception as error:
                 log.exception("point %s", point.point_id)
                 failure = PointFailure("failed", self._why_no_network(error))
@@ -180,6 +201,8 @@ class _JobRun:
         except Terminated:
             self._summary.end()
             raise
+        except _MACHINE_ERRORS:
+            raise
         except TimedOut as error:
             outcomes = [PointFailure("timeout", str(error))] * len(batch.points)
         except Exception as error:
@@ -201,6 +224,8 @@ class _JobRun:
         try:
             settings, windows = self._job.statistics_settings, self._job.windows
             values |= summarise(recording.spikes, self._statistics, settings, windows)
+        except ImportError:
+            raise
         except Exception as error:
             log.exception("statistics of point %s", point.point_id)
             values |= {"status": "failed", "error": f"statistics: {_reason(error)}"}

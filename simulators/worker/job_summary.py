@@ -64,6 +64,7 @@ class JobSummary:
             "versions": json.dumps(
                 machine.package_versions((*_PACKAGES, *find_simulator(job.simulator).PACKAGES))
                 | {"code": machine.code_hash()}
+                | machine.image()
             ),
         }
         self._deaths = self._read_marker()

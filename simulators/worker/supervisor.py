@@ -3,11 +3,14 @@
 ``python -m simulators.worker.supervisor job.json …`` takes the arguments of `simulators.worker` and ends with its exit
 code.
 A worker that was killed starts again in the same place, where its rows and its note of the points in flight are; so a
-point that kills its worker is given up after a few deaths instead of taking the job with it.
+point that kills its worker is given up after a few deaths instead of taking the job with it. A death for lack of memory
+is no point's fault: the pool gives the job more, as long as it may.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,12 +20,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from simulators.worker.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
+from simulators.records import machine
+from simulators.worker.exit_codes import DONE, OUT_OF_MEMORY, STOPPED, TRANSIENT, UNUSABLE
 
 # Deaths without a new row in between; the worker gives up a point that kills it before that.
 MAX_DEATHS = 4
+# Holds of the job after which a pool gives it no more memory.
+MAX_HOLDS = 3
 
 _PAUSE = 1.0  # s between a death and the next start
+_HOLDS = re.compile(r"^NumHolds = (\d+)$", re.MULTILINE)
+_KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
+_MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,24 +43,35 @@ def main(arguments: Sequence[str]) -> int:
     Parameters
     ----------
     arguments : sequence of str
-        Those of `simulators.worker`; ``--summary`` must be among them.
+        Those of `simulators.worker`; ``--summary`` must be among them. ``--image`` may be: the container image that
+        the rows are to name.
     """
     summary = Path(arguments[arguments.index("--summary") + 1])
+    if "--image" in arguments:
+        at = arguments.index("--image")
+        os.environ[machine.IMAGE_VARIABLE] = arguments[at + 1]
+        arguments = [*arguments[:at], *arguments[at + 2 :]]
     if "--spikes" in arguments:
         # HTCondor holds a job that leaves without one of its output folders
         Path(arguments[arguments.index("--spikes") + 1]).mkdir(parents=True, exist_ok=True)
     keeper = _Keeper([sys.executable, "-m", "simulators.worker", *arguments, "--stop-at-eof"])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, keeper.stop)
-    deaths, written = 0, _last_write(summary)
+    deaths, kills, written = 0, 0, _last_write(summary)
+    before = _kills_for_memory()
     while True:
         code = keeper.run()
         if code in (DONE, TRANSIENT, UNUSABLE):
             return code
-        deaths = 1 if _last_write(summary) != written else deaths + 1
+        has_new_rows = _last_write(summary) != written
         written = _last_write(summary)
+        deaths = 1 if has_new_rows else deaths + 1
+        kills = (kills + 1 if not has_new_rows else 1) if code == -signal.SIGKILL else 0
         if keeper.stopping.is_set() or code == STOPPED:
             return TRANSIENT
+        # Where the kernel does not tell why it killed, twice in the same place is taken for lack of memory
+        if kills and (_kills_for_memory() > before or kills > 1) and _more_memory_can_be_had():
+            return OUT_OF_MEMORY
         if deaths >= MAX_DEATHS:
             return code if code > 0 else 128 - code  # a signal's number, as shells write it
         time.sleep(_PAUSE)
@@ -88,6 +108,30 @@ def _last_write(summary: Path) -> int | None:
         return summary.stat().st_mtime_ns
     except OSError:
         return None
+
+
+def _kills_for_memory() -> int:
+    """How many processes of this control group the kernel has killed for their memory; 0 where it does not say."""
+    found = _KILLS.search(_text(_MEMORY_EVENTS))
+    return int(found.group(1)) if found else 0
+
+
+def _more_memory_can_be_had() -> bool:
+    """Whether this is a pool's job that has not been given all the memory that it may ask for.
+
+    HTCondor tells a job of itself in the file that ``_CONDOR_JOB_AD`` names.
+    """
+    if "_CONDOR_JOB_AD" not in os.environ:
+        return False
+    held = _HOLDS.search(_text(Path(os.environ["_CONDOR_JOB_AD"])))
+    return (int(held.group(1)) if held else 0) < MAX_HOLDS
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 if __name__ == "__main__":

@@ -1,0 +1,128 @@
+"""What a user wants to know of a DAG's nodes: what goes on, for how long, and what went wrong.
+
+Pure but for the logs and summaries of the run's folder that it looks into.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jobs.executor import JobFailure, JobInFlight, last_words
+from jobs.htcondor_executor.event_log import MachineState, NodeState
+from jobs.htcondor_executor.holds import explain
+from jobs.htcondor_executor.record import DagRecord, RecordedJob
+from simulators.records.run_directory import RunDirectory
+from simulators.worker.exit_codes import TRANSIENT, UNUSABLE
+
+# Jobs that a machine fails in a row before it is left out
+_IN_A_ROW = 3
+_FORGIVEN = 24 * 3600.0  # s after its last failure
+
+_COMPLAINT = re.compile(r"\b(Warning|ERROR): .*")
+_MACHINE_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def in_flight(name: str, job: RecordedJob, state: NodeState, run: RunDirectory) -> JobInFlight | None:
+    """Return a job that has not ended, or None."""
+    if state.phase == "done" or state.phase == "failed":
+        return None
+    reason = "" if state.hold is None else explain(state.hold)
+    return JobInFlight(name, job.simulator, job.n_points - _count_rows(run.summary(name)), state.phase, reason)
+
+
+def failures(states: Mapping[str, NodeState], run: RunDirectory, cancelled: bool) -> list[JobFailure]:
+    """Return the jobs that are given up; those that ended by themselves come first, alone if the DAG was cancelled."""
+    failed = [(name, state) for name, state in states.items() if state.phase == "failed"]
+    failed = [(name, state) for name, state in failed if state.exit_code is not None or not cancelled]
+    failed.sort(key=lambda item: item[1].exit_code is None)
+    return [JobFailure(name, _how(state, run.stderr(name))) for name, state in failed]
+
+
+def bad_machines(
+    states: Mapping[str, NodeState], machines: Mapping[str, MachineState], now: float
+) -> dict[str, MachineState]:
+    """Return the machines that fail one job after the other, where the jobs are not to blame: they ran elsewhere.
+
+    Parameters
+    ----------
+    states, machines : mapping
+        Of nodes and of machines, from `event_log.fold_events`.
+    now : float
+        s since the epoch; what is a day old is forgiven.
+    """
+    bad = {}
+    for name, machine in machines.items():
+        elsewhere = any(states[node].phase == "done" for node in machine.failed if node in states)
+        recent = now - machine.last < _FORGIVEN
+        if len(machine.failed) >= _IN_A_ROW and elsewhere and recent and _MACHINE_NAME.fullmatch(name):
+            bad[name] = machine
+    return bad
+
+
+def describe_machine(name: str, machine: MachineState) -> str:
+    """Say of a machine what it did, in one line."""
+    return (
+        f"machine {name} failed {len(machine.failed)} jobs in a row that others could run, the last with: "
+        f"{machine.reason}. Jobs it failed avoid it, as will those of the next submit; tell the pool's administrator"
+    )
+
+
+def complaint(output: Path) -> str | None:
+    """Return why a DAG ended at once, in DAGMan's words, or None if it did not complain."""
+    try:
+        lines = output.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    said = [found.group() for line in lines if (found := _COMPLAINT.search(line))]
+    return f"{' '.join(said[-2:])} (see {output})" if said else None
+
+
+def seconds_left(record: DagRecord, states: Mapping[str, NodeState]) -> float | None:
+    """Estimate from the plan, corrected by how long finished jobs took, at as many at once as run now."""
+    done = [name for name, state in states.items() if state.phase == "done" and state.seconds > 0.0]
+    running = [name for name, state in states.items() if state.phase == "running"]
+    open_ = [name for name, state in states.items() if state.phase in ("waiting", "idle", "running")]
+    planned = sum(record.jobs[name].seconds for name in done)
+    pace = sum(states[name].seconds for name in done) / planned if planned else 1.0
+    if not running:
+        return None
+    now = time.time()
+    # One that runs longer than that says so too
+    pace = max([pace, *((now - states[name].since) / max(record.jobs[name].seconds, 1.0) for name in running)])
+    left = sum(record.jobs[name].seconds for name in open_) * pace
+    left -= sum(min(now - states[name].since, record.jobs[name].seconds * pace) for name in running)
+    return left / len(running)
+
+
+def jobs_in_queue(record: DagRecord, states: Iterable[tuple[str, NodeState]]) -> dict[str, int]:
+    """Return how many jobs of each simulator a DAG may still have in the queue at a time."""
+    count: dict[str, int] = {}
+    for name, state in states:
+        if state.phase not in ("done", "failed"):
+            simulator = record.jobs[name].simulator
+            count[simulator] = count.get(simulator, 0) + 1
+    return {simulator: min(n, record.throttles.get(simulator, n)) for simulator, n in count.items()}
+
+
+def _count_rows(summary: Path) -> int:
+    try:
+        return int(pq.read_metadata(summary).num_rows)
+    except (OSError, pa.ArrowException):
+        return 0  # on its way back from a machine just now
+
+
+def _how(state: NodeState, stderr: Path) -> str:
+    if state.exit_code is None:
+        return f"was removed or killed after {state.attempts} attempts: {last_words(stderr)}"
+    if state.exit_code == UNUSABLE:
+        return f"cannot be carried out anywhere: {last_words(stderr)}"
+    if state.exit_code == TRANSIENT:
+        where = f" on {', '.join(dict.fromkeys(state.machines))}" if state.machines else ""
+        return f"could not be carried out at {state.attempts} attempts{where}: {last_words(stderr)}"
+    return f"failed at attempt {state.attempts} with exit code {state.exit_code}: {last_words(stderr)}"

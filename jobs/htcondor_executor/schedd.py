@@ -1,0 +1,252 @@
+"""The schedds of a pool: the only module that imports HTCondor's bindings, and only when used."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jobs.executor import ExecutorError
+from jobs.htcondor_executor.event_log import Event, Kind
+from jobs.htcondor_executor.holds import Hold
+
+_KINDS: Mapping[str, Kind] = {
+    "SUBMIT": "submit",
+    "EXECUTE": "execute",
+    "JOB_EVICTED": "requeue",
+    "SHADOW_EXCEPTION": "requeue",
+    "JOB_RECONNECT_FAILED": "requeue",
+    "JOB_HELD": "hold",
+    "JOB_RELEASED": "release",
+    "JOB_TERMINATED": "terminate",
+    "JOB_ABORTED": "remove",
+}
+_NODE = re.compile(r"DAG Node: (\S+)")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+log = logging.getLogger(__name__)
+
+
+class UnreachableError(ExecutorError):
+    """A schedd that cannot be asked from here."""
+
+
+def bindings_are_installed() -> bool:
+    """Say whether HTCondor's bindings are there, without importing them."""
+    return importlib.util.find_spec("htcondor2") is not None
+
+
+def why_unavailable() -> str | None:
+    """Say why jobs cannot be submitted from here, or return None if they can.
+
+    To be asked is one right (READ), to be given jobs another (WRITE), for which a schedd must know who asks.
+    """
+    if os.geteuid() == 0:
+        return "HTCondor runs no jobs of root; submit as an ordinary user"
+    try:
+        import htcondor2
+    except ImportError:
+        return "the Python package htcondor is not installed (pip install 'gridsearch[htcondor]')"
+    try:
+        location = htcondor2.Collector().locate(htcondor2.DaemonType.Schedd)
+        htcondor2.Schedd(location).query(constraint="false", projection=["ClusterId"])
+    except (htcondor2.HTCondorException, KeyError, TypeError) as error:
+        return f"no schedd answers on this machine ({error})"
+    with contextlib.suppress(htcondor2.HTCondorException):
+        if htcondor2.ping(location, "WRITE").get("AuthorizationSucceeded"):
+            return None
+    ours, theirs = (
+        found.group() if (found := _VERSION.search(str(text))) else "of unknown version"
+        for text in (htcondor2.version(), location.get("CondorVersion", ""))
+    )
+    return (
+        f"the schedd {location.get('Name')} may be asked from here (READ) but takes no jobs from you (WRITE): it does "
+        f"not know who you are, or may not let you. The bindings {ours} need a token to prove it to a schedd {theirs} "
+        "where file-system authentication fails between the two: condor_token_fetch -token gridsearch, or ask its "
+        "administrator for one, into ~/.condor/tokens.d with mode 600"
+    )
+
+
+def local_name() -> str:
+    """Return the name of the schedd of this machine.
+
+    Raises
+    ------
+    UnreachableError
+        If there is none.
+    """
+    import htcondor2
+
+    try:
+        return str(htcondor2.Collector().locate(htcondor2.DaemonType.Schedd)["Name"])
+    except (htcondor2.HTCondorException, KeyError, TypeError) as error:
+        raise UnreachableError(f"no schedd answers on this machine ({error})") from error
+
+
+def submit_dag(dag: Path, folder: Path, name: str, commands: Mapping[str, str]) -> tuple[int, str]:
+    """Submit a DAG to this machine's schedd and return its cluster and GlobalJobId.
+
+    Parameters
+    ----------
+    dag : Path
+        The DAG file.
+    folder : Path
+        In which DAGMan runs.
+    name : str
+        Batch name.
+    commands : mapping of str to str
+        Submit commands of DAGMan's own job.
+
+    Raises
+    ------
+    ExecutorError
+        If the schedd does not take it.
+    """
+    import htcondor2
+
+    try:
+        submit = htcondor2.Submit.from_dag(str(dag), {"batch-name": name})
+        submit["initialdir"] = str(folder)
+        for key, value in commands.items():
+            submit[key] = value
+        schedd = htcondor2.Schedd()
+        cluster = schedd.submit(submit).cluster()
+        ads = schedd.query(constraint=f"ClusterId == {cluster}", projection=["GlobalJobId"])
+    except htcondor2.HTCondorException as error:
+        raise ExecutorError(f"HTCondor does not take the DAG {dag}: {error}") from error
+    return int(cluster), str(ads[0]["GlobalJobId"]) if ads else ""
+
+
+def is_there(schedd: str, cluster: int, global_id: str, user_log: Path) -> bool:
+    """Say whether a schedd has a job, and it is the one we mean: numbers start anew where a queue was lost.
+
+    Parameters
+    ----------
+    schedd : str
+        Its name; that of this machine if empty.
+    cluster : int
+        Of the job.
+    global_id : str
+        Its GlobalJobId; if empty it is known by its event log.
+    user_log : Path
+        The event log.
+
+    Raises
+    ------
+    UnreachableError
+        If the schedd does not answer from here.
+    """
+    ads = _query(schedd, f"ClusterId == {cluster}", ["GlobalJobId", "Iwd", "UserLog"])
+    if global_id:
+        return any(ad.get("GlobalJobId") == global_id for ad in ads)
+    logs = [Path(str(ad.get("Iwd", "/")), str(ad.get("UserLog", ""))) for ad in ads]
+    return any(one.resolve() == user_log.resolve() for one in logs)
+
+
+def remove(schedd: str, cluster: int, global_id: str) -> None:
+    """Remove a job, and with a DAG's its nodes.
+
+    Raises
+    ------
+    ExecutorError
+        If the schedd does not.
+    """
+    import htcondor2
+
+    mine = f"ClusterId == {cluster}" + (f' && GlobalJobId == "{global_id}"' if global_id else "")
+    try:
+        _schedd(schedd).act(htcondor2.JobAction.Remove, mine, "cancelled")
+    except htcondor2.HTCondorException as error:
+        raise ExecutorError(f"HTCondor does not remove DAG {cluster}: {error}") from error
+
+
+def longest_leave(schedd: str, dag: int) -> float:
+    """How long the jobs of a DAG may take to leave in s, as they asked for.
+
+    Raises
+    ------
+    UnreachableError
+        If the schedd does not answer from here.
+    """
+    ads = _query(schedd, f"DAGManJobId == {dag}", ["JobMaxVacateTime"])
+    return max((float(ad.get("JobMaxVacateTime", 0)) for ad in ads), default=0.0)
+
+
+def count_nodes(schedd: str, dag: int, but: str) -> int:
+    """How many jobs of a DAG are in the queue, one node left out.
+
+    Raises
+    ------
+    UnreachableError
+        If the schedd does not answer from here.
+    """
+    return len(_query(schedd, f'DAGManJobId == {dag} && DAGNodeName != "{but}"', ["ClusterId"]))
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """Read an event log; one that is not there yet has no events."""
+    import htcondor2
+
+    if not path.exists():
+        return
+    with contextlib.closing(htcondor2.JobEventLog(str(path))) as reader:
+        try:
+            for event in reader.events(0):
+                kind = _KINDS.get(event.type.name)
+                if kind is not None:
+                    yield _event(kind, event)
+        except htcondor2.HTCondorException as error:
+            log.warning("%s cannot be read to its end: %s", path, error)
+
+
+def _event(kind: Kind, event: Any) -> Event:
+    node = _NODE.search(str(event.get("LogNotes", "")))
+    hold = None
+    if kind == "hold":
+        hold = Hold(
+            int(event.get("HoldReasonCode", 0)),
+            int(event.get("HoldReasonSubCode", 0)),
+            str(event.get("HoldReason", "no reason given")),
+        )
+    exit_code = event.get("ReturnValue") if event.get("TerminatedNormally") else None
+    return Event(
+        kind,
+        event.cluster,
+        float(event.timestamp),
+        "" if node is None else node.group(1),
+        hold,
+        None if exit_code is None else int(exit_code),
+        str(event.get("SlotName", "")).rpartition("@")[2],
+        bool(event.get("TerminatedAndRequeued", False)),
+    )
+
+
+def _schedd(name: str) -> Any:
+    import htcondor2
+
+    try:
+        collector = htcondor2.Collector()
+        local = collector.locate(htcondor2.DaemonType.Schedd)
+        if name in ("", local.get("Name")):
+            return htcondor2.Schedd(local)
+    except (htcondor2.HTCondorException, KeyError, TypeError) as error:
+        if not name:
+            raise UnreachableError(f"no schedd answers on this machine ({error})") from error
+    try:
+        return htcondor2.Schedd(htcondor2.Collector().locate(htcondor2.DaemonType.Schedd, name))
+    except (htcondor2.HTCondorException, KeyError, TypeError) as error:
+        raise UnreachableError(f"the pool's collector knows no schedd {name} now ({error})") from error
+
+
+def _query(schedd: str, constraint: str, attributes: list[str]) -> list[Any]:
+    import htcondor2
+
+    try:
+        return list(_schedd(schedd).query(constraint=constraint, projection=attributes))
+    except htcondor2.HTCondorException as error:
+        raise UnreachableError(f"the schedd {schedd or 'of this machine'} does not answer ({error})") from error
