@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from gridsearch import jobs_section
 from gridsearch import sweep_tables as tables
 from gridsearch.axes import Axis, expand_axis, zip_groups
 from gridsearch.guest_files import GuestFiles
@@ -16,10 +17,7 @@ from gridsearch.input_files import InputError, Problem, choices, read_toml
 from gridsearch.network_checks import ParameterSpace, column_problems, network_problems
 from gridsearch.parameters import DURATION, Defaults, defaults_file, read_defaults
 from gridsearch.record_windows import read_windows
-from gridsearch.settings import checked_settings
-from jobs.executor import Placement, executor_names, find_executor
 from simulators import models
-from simulators.backends.simulator import Setting, find_simulator, simulator_names
 from simulators.description.parameters import split_key
 from simulators.guests.loading import GuestError
 from simulators.records.job import Simulation, SpikeRecording
@@ -131,9 +129,7 @@ class _Reader:
         simulation = self._simulation()
         replicates = self._table(tables.ReplicatesTable, "replicates", self._section("replicates"))
         record = self._table(tables.RecordTable, "record", self._section("record"))
-        jobs, settings, placement = self._jobs(top)
-        executors = self._executors()
-        self._check_executors(executors, placement)
+        asked = jobs_section.read_jobs(self._section("jobs"), getattr(top, "simulators", ()), self._complain)
         guests = self._guests(top, record)
         defaults = self._defaults(top, guests)
         targets = self._targets()
@@ -157,13 +153,13 @@ class _Reader:
                     self._problems += column_problems(self._path, targets, statistics, populations, windows)
         if self._problems:
             raise InputError(self._problems)
-        assert top and guests and defaults and simulation and replicates and record and jobs
+        assert top and guests and defaults and simulation and replicates and record and asked.jobs
         return Sweep(
             path=self._path,
             name=top.name,
             model=top.model,
             guests=guests,
-            simulators=settings,
+            simulators=asked.simulators,
             parameters=parameters,
             axes=axes,
             seeds=seeds,
@@ -179,9 +175,9 @@ class _Reader:
             windows=windows,
             spikes=record.spikes,
             targets=targets,
-            jobs=jobs,
-            placement=placement,
-            executors=executors,
+            jobs=asked.jobs,
+            placement=asked.placement,
+            executors=asked.executors,
             defaults=defaults,
         )
 
@@ -196,17 +192,7 @@ class _Reader:
         return {}
 
     def _table(self, kind: type[T], key: str, content: Any) -> T | None:
-        if not isinstance(content, dict):
-            self._complain(key, content, "must be a table")
-            return None
-        try:
-            return kind.model_validate(content)
-        except ValidationError as error:
-            for problem in tables.problems_of(error, kind):
-                self._complain(".".join(filter(None, (key, problem.key))), problem.value, problem.rule)
-            # What is sound goes on to the checks that follow, so that one mistake does not hide another
-            wrong = {detail["loc"][0] for detail in error.errors()}
-            return kind.model_construct(**{name: value for name, value in content.items() if name not in wrong})
+        return tables.checked_table(kind, key, content, self._complain)
 
     def _guests(self, top: tables.TopTable | None, record: tables.RecordTable | None) -> GuestFiles | None:
         model = getattr(top, "model", None)
@@ -362,69 +348,3 @@ class _Reader:
                 self._complain(f"targets.{column}", content, "min must not be above max")
             targets[column] = table
         return targets
-
-    def _jobs(
-        self, top: tables.TopTable | None
-    ) -> tuple[tables.JobsTable | None, dict[str, dict[str, Any]], dict[str, tables.PlacementTable]]:
-        content = self._section("jobs")
-        own = {key: value for key, value in content.items() if not isinstance(value, dict)}
-        for key in {*simulator_names(), *executor_names()} & own.keys():
-            self._complain(f"jobs.{key}", own.pop(key), f"must be a table: [jobs.{key}]")
-        jobs = self._table(tables.JobsTable, "jobs", own)
-        if jobs is not None and jobs.executor not in ("auto", *executor_names()):
-            valid = choices(("auto", *executor_names()), jobs.executor)
-            self._complain("jobs.executor", jobs.executor, f"no such executor; {valid}")
-        names = simulator_names()
-        for key in content.keys() - own.keys() - {*names, *executor_names()}:
-            valid = choices([*names, *executor_names()], key)
-            self._complain(f"jobs.{key}", content[key], f"no such simulator or executor; {valid}")
-        settings, placement = {}, {}
-        for name in getattr(top, "simulators", ()):
-            if name not in names:
-                self._complain("simulators", name, f"no such simulator; {choices(names, name)}")
-                continue
-            if name in settings:
-                self._complain("simulators", name, "is listed twice")
-                continue
-            given = content.get(name, {})
-            if not isinstance(given, dict):
-                continue  # already complained about as an unknown key of [jobs]
-            known = find_simulator(name).SETTINGS
-            settings[name] = self._settings(name, known, given)
-            rest = {key: value for key, value in given.items() if key in tables.PlacementTable.model_fields}
-            placed = self._table(tables.PlacementTable, f"jobs.{name}", rest)
-            for key in given.keys() - rest.keys() - known.keys():
-                valid = choices([*known, *tables.PlacementTable.model_fields], key)
-                self._complain(f"jobs.{name}.{key}", given[key], f"unknown key; {valid}")
-            if placed is not None:
-                placement[name] = placed
-        return jobs, settings, placement
-
-    def _executors(self) -> dict[str, dict[str, Any]]:
-        settings = {}
-        for name in executor_names():
-            known, given = find_executor(name).SETTINGS, self._section("jobs").get(name, {})
-            if not isinstance(given, dict):
-                continue  # already complained about as an unknown key of [jobs]
-            for key in given.keys() - known.keys():
-                self._complain(f"jobs.{name}.{key}", given[key], f"unknown key; {choices(known, key)}")
-            settings[name] = self._settings(name, known, given)
-        return settings
-
-    def _check_executors(
-        self, executors: Mapping[str, Mapping[str, Any]], placement: Mapping[str, tables.PlacementTable]
-    ) -> None:
-        placed = {name: Placement(**table.model_dump()) for name, table in placement.items()}
-        for name, settings in executors.items():
-            for key, rule in find_executor(name).problems(settings, placed).items():
-                table, _, rest = key.partition(".")
-                value: Any = self._section("jobs").get(table, {})
-                for part in rest.split(".", 1):
-                    value = value.get(part) if isinstance(value, dict) else None
-                self._complain(f"jobs.{key}", value, rule)
-
-    def _settings(self, owner: str, known: Mapping[str, Setting], given: Mapping[str, Any]) -> dict[str, Any]:
-        checked, broken = checked_settings(known, given)
-        for key, value, rule in broken:
-            self._complain(f"jobs.{owner}.{key}", value, rule)
-        return checked

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gridsearch.input_files import choices
+
+T = TypeVar("T", bound=BaseModel)
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -125,6 +127,33 @@ _RULES: Mapping[str, str] = {
     "less_than": "must be below {lt:g}",
     "less_than_equal": "must be at most {le:g}",
 }
+
+
+def checked_table(kind: type[T], key: str, content: Any, complain: Callable[[str, object, str], None]) -> T | None:
+    """Return a table, with what is sound of it if something is wrong; None if it is none.
+
+    Parameters
+    ----------
+    kind : type
+        One of the tables above.
+    key : str
+        Its key in the file.
+    content : value
+        What stands there.
+    complain : callable
+        Told key, value and rule of every mistake.
+    """
+    if not isinstance(content, dict):
+        complain(key, content, "must be a table")
+        return None
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        for problem in problems_of(error, kind):
+            complain(".".join(filter(None, (key, problem.key))), problem.value, problem.rule)
+        # What is sound goes on to the checks that follow, so that one mistake does not hide another
+        wrong = {detail["loc"][0] for detail in error.errors()}
+        return kind.model_construct(**{name: value for name, value in content.items() if name not in wrong})
 
 
 def problems_of(error: ValidationError, kind: type[BaseModel]) -> list[TableProblem]:
