@@ -14,6 +14,7 @@ from rich.table import Table
 
 from gridsearch.axes import zip_groups
 from gridsearch.input_files import InputError
+from gridsearch.recording_length import short_recordings
 from gridsearch.submission import Plan
 from jobs.executor import InFlight, JobFailure, Submission
 from jobs.executor import Progress as JobProgress
@@ -72,6 +73,8 @@ def show_plan(plan: Plan) -> None:
     console.print(table)
     if plan.advice:
         say(plan.advice)
+    for line in short_recordings(plan.sweep, plan.grid.populations, plan.grid.durations):
+        say(line)
     for _, error in plan.history.corrupt:
         say(f"unreadable, its points run again: {error}")
 
