@@ -16,6 +16,7 @@ from gridsearch.axes import zip_groups
 from gridsearch.check import Trial
 from gridsearch.input_files import InputError
 from gridsearch.planning import Plan
+from gridsearch.recording_length import short_recordings
 from gridsearch.run_lock import Owner
 from jobs.executor import InFlight, JobFailure, Submission
 from jobs.executor import Progress as JobProgress
@@ -79,6 +80,8 @@ def show_plan(plan: Plan) -> None:
         say(line)
     if plan.advice:
         say(plan.advice)
+    for line in short_recordings(plan.sweep, plan.grid.populations, plan.grid.durations):
+        say(line)
     for _, error in plan.history.corrupt:
         say(f"unreadable, its points run again: {error}")
 

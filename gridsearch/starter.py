@@ -41,13 +41,16 @@ warmup = 200.0                    # ms, left out of every statistic
 duration = 1000.0                 # ms
 
 [record]
-statistics = ["rate", "cv_isi", "fano_factor"]
+statistics = ["rate", "lv", "correlation"]   # what is shown; all that cost nothing are computed always
 {statistics}
 spikes = "none"                   # "none" · "sample": 100 neurons per population · "all"
+# settings = {{ fano_window = 200.0 }}                             # constants of the statistics
+# windows = {{ before = [0, 300], during = [300, 350] }}           # ms: every statistic also per window (rate_E_during)
+# window_shifts = {{ I = 5.0 }}                                    # ms by which a population's windows lie later
 
 [targets]                         # a range, or a value and a tolerance; weight for the loss
 rate_E = {{ min = 2.0, max = 8.0 }}
-cv_isi_E = {{ value = 1.0, tolerance = 0.3, weight = 0.5 }}
+lv_E = {{ value = 1.0, tolerance = 0.3, weight = 0.5 }}
 
 [jobs]
 executor = "auto"                 # who runs the jobs; "auto" takes a pool where one answers, else this machine

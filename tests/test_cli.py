@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from sweeps import SMALL, write_sweep
 
 from gridsearch.planning import make_plan
 from simulators.records.job import write_job
 from simulators.records.run_directory import RunDirectory
-from simulators.worker.exit_codes import TRANSIENT
+from simulators.records.summary import read_summary
+from simulators.worker.exit_codes import TRANSIENT, UNUSABLE
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = "\n[jobs.poisson]\nseconds_per_point = 0.15\n"
@@ -62,8 +62,7 @@ def ok_rows(folder: Path, name: str = "small") -> Counter[str]:
     """Count rows with status ok per point over all summaries."""
     rows: Counter[str] = Counter()
     for path in RunDirectory(folder / "results" / name).summary_files():
-        table = pq.read_table(path, columns=["point_id", "status"]).to_pylist()
-        rows.update(row["point_id"] for row in table if row["status"] == "ok")
+        rows.update(row["point_id"] for row in read_summary(path).to_pylist() if row["status"] == "ok")
     return rows
 
 

@@ -159,7 +159,7 @@ def test_columns_are_those_of_plain_loops(seed):
     margin = 0.2 * (values["active_rate_E"] - values["inactive_rate_E"])
     active = slow_active(rates, middle - margin, middle + margin, 21)
     # A Poisson train through a Gaussian: variance of its rate per Hz.
-    noise = 5.0**2 / (CLUSTER_SIZE * 2.0 * math.sqrt(math.pi) * 10e-3)
+    noise = 4.0**2 / (CLUSTER_SIZE * 2.0 * math.sqrt(math.pi) * 10e-3)
     for prefix, state in (("winner", slow_winners(rates, 2.0, noise)), ("active", active)):
         expected, (n_complete, n_censored, n_ever) = slow_columns(state, 2.0)
         for column, value in expected.items():
@@ -187,6 +187,49 @@ def test_known_dwells():
     # Smoothed flanks between the two rates draw the means together.
     assert values["active_rate_E"] == pytest.approx(40.0, rel=0.15)
     assert values["inactive_rate_E"] == pytest.approx(2.0, rel=0.3)
+
+
+def read_dwells(dwell, gap, seed):
+    generator = np.random.default_rng(seed)
+    states, last = [], -1
+    for _ in range(40):
+        last = int(generator.choice([k for k in range(N_CLUSTERS) if k != last]))
+        states += [(dwell, [last]), (gap, [])] if gap else [(dwell, [last])]
+    return summarise({"E": make_trains(states, seed=seed)}, ["clusters"])
+
+
+@pytest.mark.parametrize(
+    ("dwell", "gap", "winner", "active", "active_rate"),
+    [
+        (100.0, 0.0, 76.0, 132.0, 22.0),
+        (200.0, 0.0, 176.0, 220.0, 28.5),
+        (500.0, 0.0, 476.0, 509.0, 34.7),
+        (1000.0, 0.0, 976.0, 1004.5, 37.4),
+        (200.0, 300.0, 260.0, 220.0, 28.3),
+        (500.0, 300.0, 560.0, 509.0, 34.6),
+    ],
+)
+def test_bias_of_dwells_by_smoothing_is_as_stated(dwell, gap, winner, active, active_rate):
+    values = [read_dwells(dwell, gap, seed) for seed in range(3)]
+    for name, expected in (("winner_dwell_median_E", winner), ("active_dwell_median_E", active)):
+        assert np.mean([one[name] for one in values]) == pytest.approx(expected, abs=4.0), name
+    assert np.mean([one["active_rate_E"] for one in values]) == pytest.approx(active_rate, abs=0.7)
+    for one in values:
+        assert one["winner_switching_rate_E"] == pytest.approx(39 / (40 * (dwell + gap)) * 1e3, rel=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 1.0, 8.0])
+@pytest.mark.parametrize(("n_clusters", "cluster_size"), [(2, 10), (2, 100), (4, 100), (20, 80), (10, 1000)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_chance_makes_no_winner(rate, n_clusters, cluster_size, seed):
+    trains = make_trains([(9000.0, [])], low=rate, seed=seed, n_clusters=n_clusters, cluster_size=cluster_size)
+    values = summarise({"E": trains}, ["clusters"])
+    assert values["winner_switching_rate_E"] == 0.0
+    assert values["winner_occupancy_E"] < 1e-3
+    assert math.isnan(values["winner_dwell_mean_E"])
+    unguarded = summarise({"E": trains}, ["clusters"], {"cluster_shot_noise": 0.0})
+    if rate * cluster_size < 100 and n_clusters < 10:
+        assert unguarded["winner_switching_rate_E"] > 0.5, "the guard, not the trains, must make the difference"
 
 
 def test_two_clusters_at_a_time_have_no_winner_but_are_active():

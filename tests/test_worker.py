@@ -23,7 +23,7 @@ from simulators.records.job import Job, JobError, Point, Simulation, read_job, w
 from simulators.records.run_directory import spike_file_name
 from simulators.records.spike_files import SAMPLE_SIZE
 from simulators.records.summary import PHASES, read_summary, summary_schema
-from simulators.statistics import columns
+from simulators.statistics import Window, columns
 from simulators.worker.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -151,6 +151,31 @@ def test_columns_carry_units_and_meaning(workplace: Workplace, make_job: Callabl
     assert all(one.metadata[b"doc"] for one in schema)
     assert set(columns(STATISTICS, ("E", "I"))) <= set(schema.names)
     assert [schema.field(name).type for name in swept] == [pa.int64(), pa.float64(), pa.list_(pa.int64()), pa.bool_()]
+
+
+def test_windows_and_lists_have_columns(workplace: Workplace, make_job: Callable[..., Job]) -> None:
+    windows = {"before": Window(0.0, 300.0), "during": Window(300.0, 350.0, {"I": 5.0})}
+    workplace.write(make_job(1, windows=windows))
+    assert workplace.run()[0] == DONE
+    table = read_summary(workplace.summary)
+    for name, column in columns(STATISTICS, ("E", "I"), windows).items():
+        found = table.schema.field(name)
+        kinds = {"float": pa.float64(), "integer": pa.int64(), "integers": pa.list_(pa.int32())}
+        assert found.type == (kinds | {"floats": pa.list_(pa.float64())})[column.kind]
+        if column.is_list:
+            assert json.loads(found.metadata[b"bins"]) == list(column.bins)
+            assert found.metadata[b"bins_unit"].decode() == column.bins_unit
+    row = table.to_pylist()[0]
+    assert sum(row["rate_hist_E"]) == sum(row["rate_hist_E_during"]) == 400
+    assert row["rate_E_before"] > 0.0 and row["rate_E_before"] != row["rate_E"]
+
+
+def test_a_diverged_point_has_no_lists_either(workplace: Workplace, make_job: Callable[..., Job]) -> None:
+    workplace.write(make_job([{"I_th_E": 2.0, "N_E": 81}, {"I_th_E": 2.0, "N_E": 400}]))
+    assert workplace.run()[0] == DONE
+    failed, ok = workplace.rows()
+    assert (failed["status"], failed["rate_hist_E"]) == ("failed", None)
+    assert ok["status"] == "ok" and sum(ok["rate_hist_E"]) == 400
 
 
 def test_a_bad_point_gets_its_row_and_the_others_run(workplace: Workplace, make_job: Callable[..., Job]) -> None:
@@ -461,11 +486,25 @@ def test_a_job_survives_its_file(tmp_path: Path, make_job: Callable[..., Job]) -
     job = make_job(
         [{"p[0,1]": 0.5, "stim_clusters": [1, 2], "note": "größer"}],
         statistics_settings={"fano_window": 200.0}, spikes="sample", timeout=12.5,
+        windows={"before": Window(0.0, 300.0), "late": Window(300.0, 350.0, {"I": 5.0})},
     )  # fmt: skip
     write_job(job, tmp_path / "job.json")
     assert read_job(tmp_path / "job.json") == job
     assert read_job(tmp_path / "job.json").points[0].swept["note"] == "größer"
     assert [path.name for path in tmp_path.iterdir()] == ["job.json"]
+
+
+def test_a_job_of_before_there_were_windows_is_read(tmp_path: Path, make_job: Callable[..., Job]) -> None:
+    job = make_job(1)
+    path = tmp_path / "job.json"
+    write_job(job, path)
+    content = json.loads(path.read_text())
+    del content["windows"]
+    path.write_text(json.dumps(content))
+    assert read_job(path) == job
+    path.write_text(json.dumps(content | {"windows": [1]}))
+    with pytest.raises(JobError, match=r"job\.json"):
+        read_job(path)
 
 
 def test_a_worker_does_without_pandas(

@@ -118,7 +118,7 @@ def fingerprint(
         texts[statistic.name] = "; ".join([f"version {statistic.version}", *used])
     for window, content in windows.items():
         shifts = [f"{name} {shift:+g} ms" for name, shift in sorted(content.shifts.items()) if shift]
-        part = ", ".join([f"{content.begin!r} to {content.end!r} ms", *shifts])
+        part = ", ".join([f"{float(content.begin)!r} to {float(content.end)!r} ms", *shifts])
         texts |= {f"{_find(one).name}[{window}]": f"{texts[_find(one).name]}; {part}" for one in statistics}
     return texts
 

@@ -36,23 +36,24 @@ def correlation(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
     """
     neurons = subsample(spikes.trains.size, int(settings["correlation_neurons"]))
     clusters = neurons // spikes.trains.cluster_size
-    first, second = np.triu_indices(neurons.size, k=1)
-    together = clusters[first] == clusters[second]
+    pairs = np.arange(neurons.size)[:, None] < np.arange(neurons.size)
+    together = (clusters[:, None] == clusters)[pairs]
     values: Values = {}
     for name, bin_size in (
         ("correlation", settings["correlation_bin"]),
         ("correlation_slow", settings["correlation_bin_slow"]),
     ):
-        found = pair_correlations(spikes.count_table(neurons, bin_size))[first, second]
+        found = pair_correlations(spikes.count_table(neurons, bin_size))[pairs]
         defined = ~np.isnan(found)
-        values |= spread(name, found[defined])
+        ascending = np.sort(found[defined])
+        values |= spread(name, ascending)
         values[f"n_pairs_{name}"] = int(np.count_nonzero(defined))
         for suffix, chosen in (("_within", together), ("_between", ~together)):
             some = found[defined & chosen] if spikes.trains.n_clusters > 1 else np.zeros(0)
             values[f"{name}{suffix}"] = float(some.mean()) if some.size else float("nan")
             values[f"n_pairs_{name}{suffix}"] = int(some.size)
         values[f"n_pairs_{name}_undefined"] = int(np.count_nonzero(~defined))
-        values[f"{name}_hist"] = histogram(found[defined], CORRELATION_BINS)
+        values[f"{name}_hist"] = histogram(ascending, CORRELATION_BINS)
     return values
 
 
@@ -134,7 +135,7 @@ SETTINGS: Mapping[str, Setting] = {
 
 def _correlation_columns(name: str, bins: str) -> dict[str, Column]:
     doc = f"correlation of counts in {bins} bins"
-    columns = spread_columns(name, "1", doc, "pairs")
+    columns = spread_columns(name, "1", f"{doc}, mean over all pairs", "pairs")
     columns[f"n_pairs_{name}"] = Column("1", f"pairs in {name}", "integer")
     for suffix, pairs in (("_within", "pairs in a cluster"), ("_between", "pairs across clusters")):
         columns[f"{name}{suffix}"] = Column("1", f"{doc}, mean over {pairs}")

@@ -2,16 +2,18 @@
 
 ``(tr C)² / tr(C²)`` for the covariance matrix C of spike counts: N for N independent neurons of one variance, 1 if all
 follow one signal. Taken from a recording as it stands it is far too low, as chance covariances add up in ``tr(C²)``:
-n bins cannot show more than n - 1 dimensions. Here what chance adds is taken off, so that the expectation of
-numerator and denominator hardly depends on the length of the recording.
+n bins cannot show more than n - 1 dimensions. Chance covariances of different parts of a recording have nothing in
+common, though, so here only products of covariances from different blocks of bins are summed, over all pairs of blocks.
+The estimate then hardly depends on the length of the recording. Blocks must be long against what the activity
+remembers; where it remembers more, the estimate is too low, as it is for a population of clocks.
 
 References
 ----------
 Mazzucato, L., Fontanini, A., & La Camera, G. (2016). Stimuli reduce the dimensionality of cortical activity. Front
 Syst Neurosci 10, 11.
 Gao, P., et al. (2017). A theory of multineuronal dimensionality, dynamics and measurement. bioRxiv 214262.
-Ledoit, O., & Wolf, M. (2002). Some hypothesis tests for the covariance matrix when the dimension is large compared to
-the sample size. Ann Stat 30, 1081-1102. (Expectation of the traces.)
+Hoeffding, W. (1948). A class of statistics with asymptotically normal distribution. Ann Math Stat 19, 293-325. (Means
+over all pairs of independent parts are free of bias.)
 """
 
 from __future__ import annotations
@@ -25,17 +27,19 @@ from simulators.statistics.correlations import subsample, sums_of_products
 from simulators.statistics.sorted_trains import SortedTrains
 from simulators.statistics.statistic import Column, Setting, Statistic, Values
 
-MIN_BINS = 20
+BLOCK = 10
+"""Bins in a block."""
+MIN_BLOCKS = 6
 
 
 def dimensionality(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
     """Participation ratio of the covariances of counts of a fixed subsample of neurons, free of bias by length.
 
-    Undefined for fewer than 20 bins, and where fewer than two neurons' counts change. Chance can carry it somewhat
-    above the number of neurons, and where covariances are all chance, make it undefined.
+    Undefined for fewer than 6 blocks of 10 bins, and where fewer than two neurons' counts change. Chance can carry it
+    somewhat above the number of neurons.
     """
     undefined: Values = {"dimensionality": float("nan"), "n_neurons_dimensionality": 0}
-    if spikes.n_bins(settings["dimensionality_bin"]) < MIN_BINS:
+    if spikes.n_bins(settings["dimensionality_bin"]) < MIN_BLOCKS * BLOCK:
         return undefined
     neurons = subsample(spikes.trains.size, int(settings["correlation_neurons"]))
     counts = spikes.count_table(neurons, settings["dimensionality_bin"])
@@ -52,36 +56,35 @@ def participation_ratio(counts: NDArray[np.int64]) -> float | None:
     Parameters
     ----------
     counts : ndarray of int64, shape (n_neurons, n_bins)
-        At least 4 bins.
+        At least two blocks of bins; what does not fill a block is dropped.
 
     Returns
     -------
     float or None
-        None if the estimate of ``tr(C²)`` is not positive.
+        None if the estimate of ``tr(C²)`` is not positive, so that nothing but chance is there.
     """
-    n = counts.shape[1]
-    freedom = n - 1.0
+    size, n_blocks = counts.shape[0], counts.shape[1] // BLOCK
+    n = n_blocks * BLOCK
+    counts = counts[:, :n]
     sums = counts.sum(axis=1).astype(np.float64)
-    covariances = (sums_of_products(counts) - np.outer(sums, sums) / n) / freedom
-    variances = covariances.diagonal()
-    # Of a product of two variances, chance takes what it does for normal variables (Ledoit & Wolf 2002) ...
-    squares = np.square(covariances).sum() - np.square(variances).sum()
-    products = variances.sum() ** 2 - np.square(variances).sum()
-    off_diagonal = freedom**2 / ((freedom - 1.0) * (freedom + 2.0)) * (squares - products / freedom)
-    # ... and of a squared variance what the fourth k-statistic says: counts are far from normal.
-    deviations = np.square(counts - sums[:, None] / n)
-    second, fourth = deviations.mean(axis=1), np.square(deviations).mean(axis=1)
-    k4 = n**2 * ((n + 1.0) * fourth - 3.0 * freedom * second**2) / (freedom * (n - 2.0) * (n - 3.0))
-    diagonal = float(((variances**2 - k4 / n) * freedom / (n + 1.0)).sum())
-    denominator = diagonal + off_diagonal
-    numerator = diagonal + products - 2.0 / freedom * off_diagonal
+    # Of products about the mean, D of a block: the sum over all blocks, exactly but for the division ...
+    whole = sums_of_products(counts) - np.outer(sums, sums) / n
+    # ... and of each block, between bins rather than neurons, as tr(D²) is the same.
+    blocks = counts.reshape(size, n_blocks, BLOCK).transpose(1, 2, 0).astype(np.float64)
+    projections = blocks @ sums / n
+    bins = blocks @ blocks.transpose(0, 2, 1) - projections[:, :, None] - projections[:, None, :] + sums @ sums / n**2
+    traces = np.trace(bins, axis1=1, axis2=2)
+    numerator = traces.sum() ** 2 - np.square(traces).sum()
+    # The mean that all blocks share adds this to the products of different ones.
+    of_mean = numerator / n**2
+    denominator = np.square(whole).sum() - np.square(bins).sum() - of_mean
     return float(numerator / denominator) if denominator > 0.0 else None
 
 
 def _bins_lacking(duration: float, rate: float, settings: Mapping[str, float]) -> str | None:
     del rate
-    needed = MIN_BINS * settings["dimensionality_bin"]
-    return None if duration >= needed else f"{MIN_BINS} bins of dimensionality_bin take {needed:g} ms"
+    needed = MIN_BLOCKS * BLOCK * settings["dimensionality_bin"]
+    return None if duration >= needed else f"{MIN_BLOCKS * BLOCK} bins of dimensionality_bin take {needed:g} ms"
 
 
 SETTINGS: Mapping[str, Setting] = {

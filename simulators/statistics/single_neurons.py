@@ -47,7 +47,7 @@ HISTOGRAMS = ("cv_isi", "lv")
 def rate(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
     """Firing rates ``n_i / T`` in Hz over all neurons, silent ones included; SD with ddof 0."""
     del settings
-    rates = spikes.counts / (spikes.trains.duration * 1e-3)
+    rates = np.sort(spikes.counts) / (spikes.trains.duration * 1e-3)
     return {
         **spread("rate", rates),
         "silent_fraction": float((spikes.counts == 0).mean()),
@@ -131,6 +131,7 @@ def _over_neurons(name: str, values: NDArray[np.float64], spikes: SortedTrains, 
 
 
 def _over(name: str, values: NDArray[np.float64]) -> Values:
+    values = np.sort(values)
     hist: Values = {f"{name}_hist": histogram(values, IRREGULARITY_BINS)} if name in HISTOGRAMS else {}
     return {**spread(name, values), f"n_neurons_{name}": int(values.size), **hist}
 
@@ -155,7 +156,7 @@ SETTINGS: Mapping[str, Setting] = {
 def _columns(name: str, doc: str) -> dict[str, Column]:
     hist = {f"{name}_hist": histogram_column(name, "1", IRREGULARITY_BINS)} if name in HISTOGRAMS else {}
     return {
-        **spread_columns(name, "1", doc),
+        **spread_columns(name, "1", f"{doc}, mean over neurons"),
         f"n_neurons_{name}": Column("1", f"neurons in {name}", "integer"),
         **hist,
     }
@@ -185,7 +186,7 @@ STATISTICS = (
         "rate",
         "firing rates, silent neurons included",
         {
-            **spread_columns("rate", "Hz", "firing rate"),
+            **spread_columns("rate", "Hz", "mean firing rate over neurons"),
             "silent_fraction": Column("1", "fraction of neurons without a spike"),
             "n_neurons_rate": Column("1", "neurons in rate", "integer"),
             "rate_hist": histogram_column("rate", "Hz", RATE_BINS),

@@ -5,8 +5,9 @@ window, averaged. It is divided by that of independent Poisson neurons of the sa
 noise; towards frequency 0 it goes to the Fano factor of the population's spike count. Shared fluctuations grow with
 the number of neurons, shot noise does not: compare populations of one size.
 
-A peak is a local maximum that stands out of the octave on both sides of it by more than chance lets the highest of
-hundreds of frequencies of a flat spectrum do; so slow fluctuations, which raise the low end, are none.
+A peak is a local maximum that stands out of what lies between it and the octaves below and above (the geometric mean of
+their medians, which follows a slope) by more than chance lets the highest of hundreds of frequencies of a flat spectrum
+do; so slow fluctuations, which raise the low end, are none.
 
 References
 ----------
@@ -105,8 +106,11 @@ def find_peak(frequencies: NDArray[np.float64], power: NDArray[np.float64], n_se
     threshold = _chance(n_segments)
     candidates = np.flatnonzero((power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:])) + 1
     for k in candidates[np.argsort(-power[candidates], kind="stable")]:
-        octave = (frequencies >= frequencies[k] / 2.0) & (frequencies <= frequencies[k] * 2.0)
-        if np.count_nonzero(octave) >= 4 and power[k] > threshold * np.median(power[octave]):
+        begin, end = np.searchsorted(frequencies, (frequencies[k] / 2.0, frequencies[k] * 2.0))
+        if k - begin < 2 or end - k <= 2:
+            continue
+        around = math.sqrt(np.median(power[begin:k]) * np.median(power[k + 1 : end]))
+        if power[k] > threshold * around:
             return int(k)
     return None
 

@@ -28,39 +28,40 @@ CORRELATION_BINS = (
 """0.005 wide between -0.2 and 0.2, 0.05 wide beyond."""
 
 
-def spread(name: str, values: NDArray[np.float64]) -> Values:
-    """Mean, SD (ddof 0) and quantiles of values that are all defined; NaN if there are none."""
-    if not values.size:
+def spread(name: str, ascending: NDArray[np.float64]) -> Values:
+    """Mean, SD (ddof 0) and quantiles (interpolated) of sorted values that are all defined; NaN if there are none."""
+    if not ascending.size:
         return dict.fromkeys([name, f"{name}_sd", *(f"{name}_{key}" for key in QUANTILES)], float("nan"))
-    quantiles = np.quantile(values, list(QUANTILES.values()))
-    return {
-        name: float(values.mean()),
-        f"{name}_sd": float(values.std()),
-        **{f"{name}_{key}": float(value) for key, value in zip(QUANTILES, quantiles, strict=True)},
-    }
+    values: Values = {name: float(ascending.mean()), f"{name}_sd": float(ascending.std())}
+    for key, share in QUANTILES.items():
+        place = share * (ascending.size - 1)
+        below = min(int(place), ascending.size - 1)
+        lower, upper = float(ascending[below]), float(ascending[min(below + 1, ascending.size - 1)])
+        values[f"{name}_{key}"] = lower + (place - below) * (upper - lower)
+    return values
 
 
 def spread_columns(name: str, unit: str, doc: str, over: str = "neurons") -> dict[str, Column]:
-    """Columns that `spread` fills."""
+    """Columns that `spread` fills; `doc` is that of the mean."""
     return {
-        name: Column(unit, f"{doc}, mean over {over}"),
+        name: Column(unit, doc),
         f"{name}_sd": Column(unit, f"standard deviation of {name} over {over} (ddof 0)"),
         **{f"{name}_{key}": Column(unit, f"{word} of {name} over {over}") for key, word in _WORDS.items()},
     }
 
 
-def histogram(values: NDArray[np.float64], bins: Sequence[float]) -> list[int]:
-    """Count values in bins; those beyond the ends in the first and the last one.
+def histogram(ascending: NDArray[np.float64], bins: Sequence[float]) -> list[int]:
+    """Count sorted values in bins; those beyond the ends in the first and the last one.
 
     Parameters
     ----------
-    values : ndarray of float64
-        All defined.
+    ascending : ndarray of float64
+        Sorted, all defined.
     bins : sequence of float, shape (n_bins + 1,)
         Borders, ascending; a value on a border is in the upper bin.
     """
-    index = np.searchsorted(np.asarray(bins[1:-1]), values, side="right")
-    counts: list[int] = np.bincount(index, minlength=len(bins) - 1).tolist()
+    below = np.searchsorted(ascending, bins[1:-1], side="left")
+    counts: list[int] = np.diff(below, prepend=0, append=ascending.size).tolist()
     return counts
 
 
