@@ -16,10 +16,10 @@ from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from analysis.calibration import CONTOURS
-from analysis.grids import Dimension, Grid, State, population_of
+from analysis.deciding.targets import CONTOURS
+from analysis.grids.grid import Dimension, Grid, State, population_of
+from analysis.opening.run import Target, run_of
 from analysis.plots.style import STATES, in_style, label_of, map_of, state_map
-from analysis.run import Target, run_of
 
 Handle = Patch | Line2D
 

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patheffects import Normal, Stroke
 
-from analysis.agreement import Difference
-from analysis.grids import State
+from analysis.agreement.difference import Difference
+from analysis.grids.grid import State
 from analysis.plots.cells import Handle, centres_of, draw_grid, place_legend, set_axis, state_handles, title_of
 from analysis.plots.style import COLOURS, DIFFERENCE_MAP, axes_or_new, in_style, label_of
 

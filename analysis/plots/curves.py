@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from analysis.grids import Grid, State, cut, position_of
+from analysis.grids.grid import Grid, State, cut, position_of
+from analysis.opening.run import run_of
 from analysis.plots.cells import Handle, centres_of, edges_of, meaning_of, set_axis, title_of
 from analysis.plots.style import COLOURS, STATES, in_style, label_of
-from analysis.run import run_of
 
 _MANY_SEEDS = 5_000  # above it single seeds are not drawn
 

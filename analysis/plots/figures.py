@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.calibration import feasibility_grid
-from analysis.grids import choose_dimensions, dimension_of, statistic_grid
+from analysis.deciding.targets import feasibility_grid
+from analysis.grids.grid import choose_dimensions, dimension_of, statistic_grid
+from analysis.opening.run import Run, run_of
+from analysis.opening.table import open_run
 from analysis.plots.cells import Handle, colour_limits, place_legend
 from analysis.plots.maps import draw_cells, draw_feasible_cells
 from analysis.plots.scans import draw_costs, draw_phases_along, draw_times
 from analysis.plots.style import in_style, new_figure
 from analysis.plots.timing import draw_phases, draw_realtime_factors
-from analysis.results import open_run
-from analysis.run import Run, read_run, run_of
-from analysis.timing import SIZE, TIME, Abscissa, scanned
+from analysis.timing.phases import SIZE, TIME, Abscissa, scanned
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import PHASES
@@ -52,7 +52,7 @@ def draw_figures(path: str | Path) -> list[Path]:
     RunError
         If the folder is not a run.
     """
-    run = read_run(path)
+    run = run_of(path)
     statistics = [f"{name}_{population}" for name in run.statistics for population in run.populations]
     goals = [target.statistic for target in run.targets]
     table = open_run(

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.calibration import CONTOURS, feasibility_grid, wilson_interval
-from analysis.grids import Grid, statistic_grid
+from analysis.deciding.best_points import wilson_interval
+from analysis.deciding.targets import CONTOURS, feasibility_grid
+from analysis.grids.grid import Grid, statistic_grid
+from analysis.opening.run import run_of
 from analysis.plots.cells import (
     CONTOUR_STYLES,
     Handle,
@@ -24,7 +26,6 @@ from analysis.plots.cells import (
 )
 from analysis.plots.curves import draw_curve
 from analysis.plots.style import PROBABILITY_MAP, STATISTIC_MAP, axes_or_new, in_style, label_of
-from analysis.run import run_of
 
 
 def draw_map(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,124 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.grids import Grid, State, statistic_grid, values_of
-from analysis.run import RunError, run_of
+from analysis.agreement.difference import check_column, parts_of
+from analysis.grids.grid import values_of
+from analysis.opening.run import run_of
 
 ENOUGH_SEEDS = 5  # of each, for a verdict
 SIGNIFICANCE = 0.05
 _MOST_PERMUTATIONS = 5000
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The difference of two maps.
-
-    Parameters
-    ----------
-    grid : Grid
-        `mean` is mean(b) − mean(a); cells in which either has no value carry its state.
-    error : ndarray of float, shape (n_y, n_x)
-        Standard error of the difference, from the spread over seeds; NaN with one seed.
-    a, b : str
-        Names of the two.
-    """
-
-    grid: Grid
-    error: NDArray[np.float64]
-    a: str
-    b: str
-
-    @property
-    def beyond_seeds(self) -> NDArray[np.bool_]:
-        """Cells whose difference is more than two standard errors; chance alone makes it one in twenty or more."""
-        with np.errstate(invalid="ignore"):
-            beyond: NDArray[np.bool_] = (np.abs(self.grid.mean) > 2 * self.error) & (self.grid.state == State.VALUE)
-        return beyond
-
-
-def difference_grid(
-    table: pd.DataFrame,
-    statistic: str,
-    a: Any,
-    b: Any,
-    group_on: str = "configuration",
-    x: str | None = None,
-    y: str | None = None,
-    at: Mapping[str, Any] | None = None,
-) -> Difference:
-    """Subtract the maps of two groups of rows, cell by cell.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `open_run` or `open_runs`.
-    statistic : str
-        Column.
-    a, b : value
-        Of the column `group_on`.
-    group_on : str
-        Any column that tells the two apart: ``configuration``, ``run``, ``backend``, ``threads`` …
-    x, y, at
-        As in `statistic_grid`.
-
-    Returns
-    -------
-    Difference
-
-    Raises
-    ------
-    RunError
-        If there are no such rows, or an axis does not exist.
-    """
-    first, second = (
-        statistic_grid(part, statistic, x, y, at, mark_silent=False) for part in _parts(table, group_on, (a, b))
-    )
-    state = np.maximum(first.state, second.state)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.sqrt(first.spread**2 / first.n_defined + second.spread**2 / second.n_defined)
-    grid = replace(
-        first,
-        mean=np.where(state == State.VALUE, second.mean - first.mean, np.nan),
-        state=state,
-        n_defined=np.minimum(first.n_defined, second.n_defined),
-    )
-    return Difference(grid, error, str(a), str(b))
-
-
-def summarise_groups(
-    table: pd.DataFrame, group_on: str = "configuration", statistics: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Return median, 5 % and 95 % of statistics over the ok rows of each group.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `open_run` or `open_runs`.
-    group_on : str
-        Any column.
-    statistics : sequence of str, optional
-        Columns; those of the run by default.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``group``, ``statistic``, ``n``, ``median``, ``p5``, ``p95``.
-
-    Raises
-    ------
-    RunError
-        If there is no such column.
-    """
-    _check_column(table, group_on)
-    ok = table[table["status"] == "ok"]
-    rows = []
-    for name, part in ok.groupby(group_on, observed=True, sort=False):
-        for statistic in statistic_columns(table) if statistics is None else statistics:
-            values = values_of(part, statistic)
-            values = values[np.isfinite(values)]
-            low, middle, high = np.quantile(values, [0.05, 0.5, 0.95]) if len(values) else (np.nan,) * 3
-            rows.append((name, statistic, len(values), middle, low, high))
-    return pd.DataFrame(rows, columns=["group", "statistic", "n", "median", "p5", "p95"])
 
 
 def compare(
@@ -179,8 +67,8 @@ def compare(
     ----------
     Székely, G. J., & Rizzo, M. L. (2004). Testing for equal distributions in high dimension. InterStat 5.
     """
-    _check_column(table, replicate)
-    parts = _parts(table, group_on, (a, b))
+    check_column(table, replicate)
+    parts = parts_of(table, group_on, (a, b))
     rows = []
     for statistic in statistic_columns(table) if statistics is None else statistics:
         maps_a, maps_b = (_maps(part, statistic, replicate) for part in parts)
@@ -226,23 +114,6 @@ def statistic_columns(table: pd.DataFrame) -> list[str]:
     run = run_of(table)
     names = [f"{name}_{population}" for name in run.statistics for population in run.populations]
     return [name for name in (*names, *run.statistics) if name in table]
-
-
-def _parts(table: pd.DataFrame, group_on: str, groups: tuple[Any, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    _check_column(table, group_on)
-    found = []
-    for group in groups:
-        part = table[table[group_on] == group]
-        if part.empty:
-            known = list(dict.fromkeys(table[group_on]))
-            raise RunError(f"no row has {group_on} = {group!r}; it takes {known}")
-        found.append(part)
-    return found[0], found[1]
-
-
-def _check_column(table: pd.DataFrame, column: str) -> None:
-    if column not in table:
-        raise RunError(f"the table has no column {column!r}")
 
 
 def _maps(table: pd.DataFrame, statistic: str, replicate: str) -> pd.DataFrame:

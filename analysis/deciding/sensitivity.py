@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.grids import dimension_of, position_of, values_of
-from analysis.run import run_of
+from analysis.grids.grid import dimension_of, position_of, values_of
+from analysis.opening.run import run_of
 
 
 def sensitivities(table: pd.DataFrame, statistics: list[str] | None = None) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.run import Axis, RunError, run_of
+from analysis.opening.run import Axis, RunError, run_of
 
 
 class State(IntEnum):

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.grids import Grid, statistic_grid, values_of
-from analysis.run import RunError, Target, run_of
+from analysis.grids.grid import Grid, statistic_grid, values_of
+from analysis.opening.run import RunError, Target, run_of
 
 FEASIBLE = "feasible"
 CONTOURS = (0.5, 0.9)  # of P(all targets met)
@@ -119,61 +119,6 @@ def losses(table: pd.DataFrame) -> pd.Series:
     return pd.Series(np.where(known, total, np.nan), table.index, name="loss")
 
 
-def best_points(table: pd.DataFrame, n: int | None = 10) -> pd.DataFrame:
-    """Rank the points: those that meet all targets in most seeds first, then by loss.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `open_run`.
-    n : int, optional
-        How many per simulator; None for all.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per point and ``configuration``: the swept parameters, ``n_seeds`` (with a verdict), ``p_feasible`` with
-        its 95 % interval ``p_low``, ``p_high`` (Wilson; one seed says little, and the interval shows it), ``loss`` and
-        ``loss_sd`` over seeds, and mean and ``<statistic>_sd`` of every statistic with a target.
-
-    Raises
-    ------
-    RunError
-        If the run has no targets.
-
-    References
-    ----------
-    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal of the
-    American Statistical Association 22, 209–212.
-    """
-    run = run_of(table)
-    keys = ["configuration", *(axis.key for axis in run.axes)]
-    goals = [target.statistic for target in run.targets]
-    rows = table[keys].copy()
-    for key in keys:
-        if rows[key].dtype == object:  # vectors cannot be grouped by
-            rows[key] = [tuple(value) if isinstance(value, list | np.ndarray) else value for value in rows[key]]
-    rows["p_feasible"], rows["loss"] = targets_met(table)[FEASIBLE], losses(table)
-    for goal in goals:
-        rows[goal] = values_of(table, goal)
-    rows = rows[rows["p_feasible"].notna()]
-    groups = rows.groupby(keys, observed=True, sort=False, dropna=False)
-    found = groups[["p_feasible", "loss", *goals]].mean()
-    found.insert(0, "n_seeds", groups.size())
-    low, high = wilson_interval(found["p_feasible"].to_numpy(), found["n_seeds"].to_numpy())
-    found.insert(2, "p_low", low)
-    found.insert(3, "p_high", high)
-    finite = rows.replace({"loss": {np.inf: np.nan}}).groupby(keys, observed=True, sort=False, dropna=False)
-    for name in ("loss", *goals):
-        found.insert(list(found.columns).index(name) + 1, f"{name}_sd", finite[name].std())
-    found = found.reset_index().sort_values(["p_feasible", "loss"], ascending=[False, True], kind="stable")
-    if n is not None:
-        found = found.groupby("configuration", observed=True, sort=False).head(n)
-    found = found.reset_index(drop=True)
-    found.attrs = table.attrs
-    return found
-
-
 def target_failures(table: pd.DataFrame) -> pd.DataFrame:
     """Say of each target in which fraction of the rows it is met, missed and which way, and stands alone in the way.
 
@@ -213,17 +158,6 @@ def target_failures(table: pd.DataFrame) -> pd.DataFrame:
             }
         found[target.statistic] = {name: float(np.mean(part)) if len(rows) else np.nan for name, part in parts.items()}
     return pd.DataFrame.from_dict(found, orient="index")
-
-
-def wilson_interval(
-    fraction: NDArray[np.float64], n: NDArray[np.int64], z: float = 1.959964
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the Wilson interval of a fraction of `n`; by default of 95 %."""
-    centre = (fraction + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(fraction * (1 - fraction) / n + z**2 / (4 * n**2))
-    low, high = np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
-    # not a rounding error away from the ends
-    return np.where(fraction == 0, 0.0, low), np.where(fraction == 1, 1.0, high)
 
 
 def _scale(target: Target) -> float:

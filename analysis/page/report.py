@@ -17,8 +17,27 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from analysis.agreement import compare, difference_grid, statistic_columns
-from analysis.calibration import best_points, target_failures
+from analysis.agreement.comparison import compare, statistic_columns
+from analysis.agreement.difference import difference_grid
+from analysis.deciding.best_points import best_points, parameters_table
+from analysis.deciding.sensitivity import sensitivities
+from analysis.deciding.targets import target_failures
+from analysis.opening.run import Run, run_of
+from analysis.opening.summary_files import CorruptSummaryWarning
+from analysis.opening.table import open_run
+from analysis.page.tables import (
+    Rows,
+    as_percent,
+    as_rows,
+    axes_rows,
+    best_rows,
+    failure_rows,
+    machine_rows,
+    settings_rows,
+    targets_rows,
+    text_of,
+)
+from analysis.page.timing_tables import SCAN_WORDS, cost_rows, frontier_words, time_rows, timing_rows
 from analysis.plots import (
     draw_costs,
     draw_difference,
@@ -30,25 +49,7 @@ from analysis.plots import (
     draw_times,
 )
 from analysis.plots.style import in_style, in_vectors, new_figure
-from analysis.report_tables import (
-    Rows,
-    as_percent,
-    as_rows,
-    axes_rows,
-    best_rows,
-    failure_rows,
-    machine_rows,
-    parameters_table,
-    settings_rows,
-    targets_rows,
-    text_of,
-)
-from analysis.report_timing import SCAN_WORDS, cost_rows, frontier_words, time_rows, timing_rows
-from analysis.results import open_run
-from analysis.run import Run, run_of
-from analysis.sensitivity import sensitivities
-from analysis.summary_tables import CorruptSummaryWarning
-from analysis.timing import ABSCISSAE, SIZE, TIME, scanned
+from analysis.timing.phases import ABSCISSAE, SIZE, TIME, scanned
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
 
@@ -95,7 +96,10 @@ def write_report(path: str | Path) -> Path:
 
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.PackageLoader("analysis.page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
     )
     return environment.get_template("report.html")
 
