@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.agreement.difference import check_column, parts_of
-from analysis.grids.grid import values_of
+from analysis.agreement.distances import common_bins, kl_divergence
+from analysis.agreement.equivalence import Equivalence, assess_equivalence, map_levels
+from analysis.agreement.permutations import adjusted_p_values
+from analysis.agreement.verdicts import verdict_of
+from analysis.deciding.targets import Targets, scale_of, targets_of
+from analysis.grids.columns import main_columns, values_of
+from analysis.grids.dimensions import plain
 from analysis.opening.run import run_of
 
-ENOUGH_SEEDS = 5  # of each, for a verdict
-SIGNIFICANCE = 0.05
-_MOST_PERMUTATIONS = 5000
+_MARGIN = 0.2  # of the scale of a target: a tenth of its width
 
 
 def compare(
@@ -28,35 +33,50 @@ def compare(
     group_on: str = "configuration",
     statistics: Sequence[str] | None = None,
     replicate: str = "seed",
+    margin: float | Mapping[str, float] | None = None,
+    targets: Targets | None = None,
 ) -> pd.DataFrame:
     """Compare two groups of rows on the points that both have, statistic by statistic.
 
-    Each seed of each group is one map. The distance between two maps is the mean absolute difference over their
-    points, the Kolmogorov–Smirnov distance or the earth mover's distance of their values. Maps of the same group are
-    the yardstick: the groups differ if maps of different groups are farther apart than those, more than when the
-    seeds are dealt to the groups at random (a permutation test on the energy statistic of the absolute difference).
+    Two questions are answered. *Do they differ?* Each seed of each group is one map. The distance between two maps is
+    the mean absolute difference over their points; maps of one group are the yardstick. The groups differ if maps of
+    different groups are farther apart than those, more than when the seeds are dealt to the groups at random (a
+    permutation test on the energy statistic). *Are they the same, as far as it matters?* They are equivalent if the
+    confidence interval of their mean difference lies within a margin (two one-sided tests); not to have seen a
+    difference is no proof of that.
+
+    A point counts if each group has a value of it in any seed. Where seeds are missing, how far a map is shifted as a
+    whole is estimated by least squares from the points it has, so that a map without the loud points is no quiet map.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        From `open_run` or `open_runs`.
+        From `open_run`.
     a, b : value
         Of the column `group_on`.
     group_on : str
         Any column that tells the two apart.
     statistics : sequence of str, optional
-        Columns; those of the run by default.
+        Columns; the main ones of the run by default.
     replicate : str
         Column of the replicates.
+    margin : float or mapping of str to float, optional
+        Difference that does not matter, in the unit of the statistic (or by statistic). Where none is given, a tenth
+        of the width of the target on the statistic (of a value, a fifth of its tolerance), if there is one.
+    targets
+        As in `deciding.targets_of`; those of the run by default.
 
     Returns
     -------
     pandas.DataFrame
-        A row per statistic: ``statistic``, ``n_points``, ``seeds_a``, ``seeds_b``; ``difference`` (mean of b − a),
-        ``distance``, ``ks``, ``emd`` and, within the groups, ``distance_within``, ``ks_within``, ``emd_within``
-        (medians over pairs of maps; distances in the unit of the statistic); ``kl`` (nats, of all values of b from
-        those of a) and ``kl_within`` (median over pairs of seeds); ``p`` and ``p_smallest``, the least that these
-        seeds could give; ``agrees`` (True, False, or None: cannot be told) and ``verdict`` in words.
+        A row per statistic: ``statistic``; ``n_points`` compared, of which ``n_incomplete`` lack seeds, and ``only_a``,
+        ``only_b``, where one group alone has values; ``seeds_a``, ``seeds_b``; ``difference`` (mean of b − a) with its
+        90 % interval ``difference_low``, ``difference_high``; ``margin``, ``p_equivalent`` (of the two one-sided tests)
+        and ``equivalent``; ``distance``, ``ks`` (Kolmogorov–Smirnov), ``emd`` (earth mover's) and ``kl`` (nats) between
+        maps of different groups and ``…_within`` between maps of one, each the median over pairs; ``p``,
+        ``p_adjusted`` for the number of statistics, and ``p_smallest``, the least that these seeds could give;
+        ``agrees`` (True: no difference seen by tests that could have, False, or None: cannot be told) and ``verdict``
+        in words.
 
     Raises
     ------
@@ -66,157 +86,112 @@ def compare(
     References
     ----------
     Székely, G. J., & Rizzo, M. L. (2004). Testing for equal distributions in high dimension. InterStat 5.
+    Schuirmann, D. J. (1987). A comparison of the two one-sided tests procedure and the power approach. Journal of
+    Pharmacokinetics and Biopharmaceutics 15, 657–680.
+    Westfall, P. H., & Young, S. S. (1993). Resampling-Based Multiple Testing. Wiley. Section 2.6.
     """
     check_column(table, replicate)
     parts = parts_of(table, group_on, (a, b))
+    names = main_columns(table) if statistics is None else list(statistics)
+    margins = _margins(table, names, margin, targets)
+    pairs = [_pair(parts, statistic, replicate) for statistic in names]
+    tests = adjusted_p_values([pair.distance for pair in pairs], [pair.n_a for pair in pairs])
     rows = []
-    for statistic in statistic_columns(table) if statistics is None else statistics:
-        maps_a, maps_b = (_maps(part, statistic, replicate) for part in parts)
-        rows.append({"statistic": statistic, **_compare_maps(maps_a, maps_b, str(a), str(b))})
+    for statistic, pair, test in zip(names, pairs, tests, strict=True):
+        row = {"statistic": statistic, **pair.row(margins.get(statistic, math.nan)), **test}
+        rows.append(row | verdict_of(row, str(a), str(b), len(names)))
     found = pd.DataFrame(rows)
-    found["agrees"] = pd.Series([row["agrees"] for row in rows], dtype=object)  # None is neither
+    for name in ("agrees", "equivalent"):  # None is neither
+        found[name] = pd.Series([row[name] for row in rows], dtype=object)
     return found
 
 
-def kl_divergence(values: NDArray[np.float64], reference: NDArray[np.float64], pseudo_count: float = 1.0) -> float:
-    """Estimate the Kullback–Leibler divergence of `values` from `reference` in nats.
+@dataclass(frozen=True)
+class _Pair:
+    """Maps of two groups: a row per seed, those of the first group first, and a column per point; NaN where none is."""
 
-    Histograms on common bins over the support of both, of the Freedman–Diaconis width of all values, with a
-    pseudo-count in every bin so that an empty one is not infinitely far away.
+    maps: NDArray[np.float64]
+    n_a: int
+    only: tuple[int, int]
 
-    Parameters
-    ----------
-    values, reference : ndarray of float
-        Samples.
-    pseudo_count : float
-        Added to every bin.
+    @property
+    def distance(self) -> NDArray[np.float64]:
+        """Mean absolute difference of each two maps over the points of both; shape (n_maps, n_maps)."""
+        size = len(self.maps)
+        distance = np.zeros((size, size))
+        for i, j in itertools.combinations(range(size), 2):
+            apart = np.abs(self.maps[i] - self.maps[j])
+            known = np.isfinite(apart)
+            distance[i, j] = distance[j, i] = apart[known].mean() if known.any() else math.nan
+        return distance
 
-    Returns
-    -------
-    float
-        ≥ 0; NaN if either is empty.
+    def row(self, margin: float) -> dict[str, Any]:
+        maps, n_a = self.maps, self.n_a
+        known = np.isfinite(maps)
+        row: dict[str, Any] = {
+            "n_points": maps.shape[1],
+            "n_incomplete": int((~known.all(axis=0)).sum()),
+            "only_a": self.only[0],
+            "only_b": self.only[1],
+            "seeds_a": n_a,
+            "seeds_b": len(maps) - n_a,
+        }
+        levels = map_levels(maps)
+        equivalence: Equivalence = assess_equivalence(levels[:n_a], levels[n_a:], margin)
+        row |= equivalence.row()
+        distance = self.distance
+        samples = [one[np.isfinite(one)] for one in maps]
+        edges = common_bins(*samples) if maps.size else None
+        matrices = {"distance": distance, **{name: np.full_like(distance, math.nan) for name in ("ks", "emd", "kl")}}
+        for i, j in itertools.combinations(range(len(maps)), 2):
+            both = known[i] & known[j]
+            if both.any():
+                one, two = maps[i][both], maps[j][both]
+                matrices["ks"][i, j] = stats.ks_2samp(one, two, method="asymp").statistic
+                matrices["emd"][i, j] = stats.wasserstein_distance(one, two)
+                matrices["kl"][i, j] = kl_divergence(two, one, edges)
+        upper = np.triu(np.ones_like(distance, dtype=bool), 1)
+        between = np.zeros_like(upper)
+        between[:n_a, n_a:] = True
+        for name, matrix in matrices.items():
+            row[name] = _median(matrix[between])
+            row[f"{name}_within"] = _median(matrix[upper & ~between])
+        return row
 
-    References
-    ----------
-    Freedman, D., & Diaconis, P. (1981). On the histogram as a density estimator. Zeitschrift für
-    Wahrscheinlichkeitstheorie und verwandte Gebiete 57, 453–476.
-    """
-    if not len(values) or not len(reference):
-        return math.nan
-    edges = np.histogram_bin_edges(np.concatenate([values, reference]), bins="fd")
-    p = np.histogram(values, edges)[0] + pseudo_count
-    q = np.histogram(reference, edges)[0] + pseudo_count
-    return float(stats.entropy(p / p.sum(), q / q.sum()))
 
-
-def statistic_columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns of the statistics that were asked for and are there."""
-    run = run_of(table)
-    names = [f"{name}_{population}" for name in run.statistics for population in run.populations]
-    return [name for name in (*names, *run.statistics) if name in table]
+def _pair(parts: tuple[pd.DataFrame, pd.DataFrame], statistic: str, replicate: str) -> _Pair:
+    maps_a, maps_b = (_maps(part, statistic, replicate) for part in parts)
+    both = maps_a.index.intersection(maps_b.index, sort=False)
+    only = len(maps_a.index.difference(both)), len(maps_b.index.difference(both))
+    maps = np.concatenate([maps_a.loc[both].to_numpy().T, maps_b.loc[both].to_numpy().T])
+    there = np.isfinite(maps).any(axis=1)
+    n_a = int(there[: maps_a.shape[1]].sum())
+    return _Pair(maps[there], n_a, only)
 
 
 def _maps(table: pd.DataFrame, statistic: str, replicate: str) -> pd.DataFrame:
     """Return the values of the ok rows, a row per point of the grid and a column per replicate."""
     keys = [axis.key for axis in run_of(table).axes]
-    long = table[[*keys, replicate]].assign(value=values_of(table, statistic))
+    long = pd.DataFrame({key: table[key].to_numpy() for key in (*keys, replicate)})
     for key in keys:
         if long[key].dtype == object:  # vectors cannot be an index
-            long[key] = [tuple(value) if isinstance(value, list | np.ndarray) else value for value in long[key]]
-    long = long[(table["status"] == "ok").to_numpy() & np.isfinite(long["value"].to_numpy())]
+            long[key] = [plain(value) for value in long[key]]
+    values = values_of(table, statistic)
+    long["value"] = values
+    long = long[(table["status"] == "ok").to_numpy() & np.isfinite(values)]
     maps: pd.DataFrame = long.pivot_table(index=keys, columns=replicate, values="value", aggfunc="mean", observed=True)
     return maps
 
 
-def _compare_maps(maps_a: pd.DataFrame, maps_b: pd.DataFrame, a: str, b: str) -> dict[str, Any]:
-    # points that every map has: else a distance would be one of coverage
-    both = maps_a.dropna().index.intersection(maps_b.dropna().index)
-    values_a, values_b = maps_a.loc[both].to_numpy().T, maps_b.loc[both].to_numpy().T
-    n_a, n_b = len(values_a), len(values_b)
-    row: dict[str, Any] = {"n_points": len(both), "seeds_a": n_a, "seeds_b": n_b}
-    if not len(both):
-        return {**row, "agrees": None, "verdict": f"{a} and {b} have no point in common where it is defined."}
-    maps = np.concatenate([values_a, values_b])
-    size = len(maps)
-    distance, ks, emd = (np.zeros((size, size)) for _ in range(3))
-    for i, j in itertools.combinations(range(size), 2):
-        distance[i, j] = distance[j, i] = np.abs(maps[i] - maps[j]).mean()
-        ks[i, j] = ks[j, i] = stats.ks_2samp(maps[i], maps[j], method="asymp").statistic
-        emd[i, j] = emd[j, i] = stats.wasserstein_distance(maps[i], maps[j])
-    between = np.zeros((size, size), dtype=bool)
-    between[:n_a, n_a:] = True
-    within = np.zeros_like(between)
-    within[:n_a, :n_a] = within[n_a:, n_a:] = True
-    within &= np.triu(np.ones_like(within), 1)
-    row["difference"] = float(values_b.mean() - values_a.mean())
-    for name, matrix in (("distance", distance), ("ks", ks), ("emd", emd)):
-        row[name] = float(np.median(matrix[between]))
-        row[f"{name}_within"] = float(np.median(matrix[within])) if within.any() else math.nan
-    row["kl"] = kl_divergence(values_b.ravel(), values_a.ravel())
-    pairs = [kl_divergence(maps[i], maps[j]) for i, j in np.argwhere(within)]
-    row["kl_within"] = float(np.median(pairs)) if pairs else math.nan
-    row["p"], row["p_smallest"] = _permutation_test(distance, n_a) if min(n_a, n_b) > 1 else (math.nan, math.nan)
-    return {**row, **_verdict(row, a, b)}
+def _margins(
+    table: pd.DataFrame, names: Sequence[str], margin: float | Mapping[str, float] | None, targets: Targets | None
+) -> dict[str, float]:
+    if isinstance(margin, int | float):
+        return dict.fromkeys(names, float(margin))
+    goals = targets_of(table, targets) if targets is not None or run_of(table).targets else ()
+    return {goal.statistic: _MARGIN * scale_of(goal) for goal in goals} | dict(margin or {})
 
 
-def _permutation_test(distance: NDArray[np.float64], n_a: int) -> tuple[float, float]:
-    """Return the p value of the energy statistic under dealing the maps to the groups at random, and the least."""
-    size = len(distance)
-    observed = _energy(distance, np.arange(n_a))
-    n_deals = math.comb(size, n_a)
-    deals: Iterator[Sequence[int]]
-    if n_deals <= _MOST_PERMUTATIONS:
-        deals, count = itertools.combinations(range(size), n_a), n_deals
-    else:
-        random = np.random.default_rng(0)
-        deals, count = (
-            (random.permutation(size)[:n_a].tolist() for _ in range(_MOST_PERMUTATIONS - 1)),
-            _MOST_PERMUTATIONS,
-        )
-    as_far = sum(_energy(distance, np.asarray(deal)) >= observed * (1 - 1e-12) - 1e-300 for deal in deals)
-    if n_deals > _MOST_PERMUTATIONS:
-        as_far += 1  # the deal that was observed
-    # with groups of equal size a deal and its mirror image are the same
-    return as_far / count, (2 if 2 * n_a == size else 1) / min(n_deals, count)
-
-
-def _energy(distance: NDArray[np.float64], first: NDArray[np.int64]) -> float:
-    chosen = np.zeros(len(distance), dtype=bool)
-    chosen[first] = True
-    n, m = chosen.sum(), (~chosen).sum()
-    inside = distance[np.ix_(chosen, chosen)].sum() / (n * (n - 1)) + distance[np.ix_(~chosen, ~chosen)].sum() / (
-        m * (m - 1)
-    )
-    return float(2 * distance[np.ix_(chosen, ~chosen)].mean() - inside)
-
-
-def _verdict(row: Mapping[str, Any], a: str, b: str) -> dict[str, Any]:
-    fewest = min(row["seeds_a"], row["seeds_b"])
-    seeds = f"{row['seeds_a']} and {row['seeds_b']} seeds"
-    if fewest < 2:
-        return {
-            "agrees": None,
-            "verdict": f"Cannot be told from {seeds}: a difference of simulators looks like one of seeds. "
-            f"It takes {ENOUGH_SEEDS} of each.",
-        }
-    measured = f"maps of {a} and {b} are {row['distance']:.3g} apart, maps of one of them {row['distance_within']:.3g}"
-    if row["p"] <= SIGNIFICANCE:
-        return {
-            "agrees": False,
-            "verdict": f"Differ by more than their seeds do: {measured} (p = {row['p']:.2g}, {seeds}).",
-        }
-    if fewest < ENOUGH_SEEDS:
-        reason = (
-            f"the smallest p that {seeds} could give is {row['p_smallest']:.2g}"
-            if row["p_smallest"] > SIGNIFICANCE
-            else f"{seeds} show only large differences"
-        )
-        return {
-            "agrees": None,
-            "verdict": f"No difference seen, but {reason}: {measured}. It takes {ENOUGH_SEEDS} of each.",
-        }
-    return {
-        "agrees": True,
-        "verdict": f"No more apart than their seeds are: {measured} (p = {row['p']:.2g}, {seeds}). "
-        "A difference smaller than that between seeds would not show.",
-    }
+def _median(values: NDArray[np.float64]) -> float:
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else math.nan

@@ -2,92 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+import xarray as xr
+from scipy import stats
 
-from analysis.grids.grid import Grid, State, statistic_grid
+from analysis.grids.grid import State, hold, statistic_grid
 from analysis.opening.run import RunError
 
-
-@dataclass(frozen=True)
-class Difference:
-    """The difference of two maps.
-
-    Parameters
-    ----------
-    grid : Grid
-        `mean` is mean(b) − mean(a); cells in which either has no value carry its state.
-    error : ndarray of float, shape (n_y, n_x)
-        Standard error of the difference, from the spread over seeds; NaN with one seed.
-    a, b : str
-        Names of the two.
-    """
-
-    grid: Grid
-    error: NDArray[np.float64]
-    a: str
-    b: str
-
-    @property
-    def beyond_seeds(self) -> NDArray[np.bool_]:
-        """Cells whose difference is more than two standard errors; chance alone makes it one in twenty or more."""
-        with np.errstate(invalid="ignore"):
-            beyond: NDArray[np.bool_] = (np.abs(self.grid.mean) > 2 * self.error) & (self.grid.state == State.VALUE)
-        return beyond
+FALSE_DISCOVERY_RATE = 0.05
 
 
 def difference_grid(
     table: pd.DataFrame,
-    statistic: str,
+    column: str,
     a: Any,
     b: Any,
     group_on: str = "configuration",
-    x: str | None = None,
-    y: str | None = None,
     at: Mapping[str, Any] | None = None,
-) -> Difference:
+    over: Sequence[str] = (),
+    *,
+    first: Sequence[str] = (),
+) -> xr.Dataset:
     """Subtract the maps of two groups of rows, cell by cell.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        From `open_run` or `open_runs`.
-    statistic : str
-        Column.
+        From `open_run`.
+    column : str
+        Any that holds numbers.
     a, b : value
         Of the column `group_on`.
     group_on : str
         Any column that tells the two apart: ``configuration``, ``run``, ``backend``, ``threads`` …
-    x, y, at
+    at, over, first
         As in `statistic_grid`.
 
     Returns
     -------
-    Difference
+    xarray.Dataset
+        As `statistic_grid`: ``mean`` is mean(b) − mean(a), ``state`` that of whichever has no value. ``error`` is the
+        standard error of the difference, from the spread over seeds; ``p`` that of Welch's t test; ``beyond`` says
+        where they differ. Among the cells it marks, one in twenty is expected to be there by chance (false-discovery
+        rate of 5 % over the whole grid). All NaN or False with one seed.
 
     Raises
     ------
     RunError
-        If there are no such rows, or an axis does not exist.
+        If there are no such rows, or a column or axis does not exist.
+
+    References
+    ----------
+    Benjamini, Y., & Hochberg, Y. (1995). Controlling the false discovery rate. Journal of the Royal Statistical
+    Society B 57, 289–300.
     """
-    first, second = (
-        statistic_grid(part, statistic, x, y, at, mark_silent=False) for part in parts_of(table, group_on, (a, b))
-    )
-    state = np.maximum(first.state, second.state)
+    grids = []
+    for part in parts_of(table, group_on, (a, b)):
+        alone = part.drop(columns=[key for key in ("run", "configuration") if key == group_on])
+        grids.append(statistic_grid(alone, column, over=over, first=first, mark_silent=False))
+    one, two = grids
+    state = np.maximum(one["state"], two["state"]).astype(np.int8)
+    valued = (state == State.VALUE).to_numpy()
     with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.sqrt(first.spread**2 / first.n_defined + second.spread**2 / second.n_defined)
-    grid = replace(
-        first,
-        mean=np.where(state == State.VALUE, second.mean - first.mean, np.nan),
+        error = np.sqrt(one["spread"] ** 2 / one["n_defined"] + two["spread"] ** 2 / two["n_defined"])
+        p = stats.ttest_ind_from_stats(
+            one["mean"].to_numpy(),
+            one["spread"].to_numpy(),
+            one["n_defined"].to_numpy(),
+            two["mean"].to_numpy(),
+            two["spread"].to_numpy(),
+            two["n_defined"].to_numpy(),
+            equal_var=False,
+        ).pvalue
+    grid = one.drop_vars(["spread", "n_rows"]).assign(
+        mean=_difference(one["mean"], two["mean"]).where(valued),
+        n_defined=np.minimum(one["n_defined"], two["n_defined"]),
+        n_rows=np.minimum(one["n_rows"], two["n_rows"]),
         state=state,
-        n_defined=np.minimum(first.n_defined, second.n_defined),
+        error=error,
+        p=(one["mean"].dims, np.where(valued, p, np.nan)),
     )
-    return Difference(grid, error, str(a), str(b))
+    grid["beyond"] = (one["mean"].dims, _beyond(grid["p"].to_numpy()))
+    for name, source in (("mean", "mean"), ("state", "state")):
+        grid[name].attrs = one[source].attrs
+    grid.attrs |= {"a": str(a), "b": str(b), "configuration": ""}
+    # over the whole grid: a slice does not change what counts as a difference
+    return hold(grid, table, at)
+
+
+def _difference(one: xr.DataArray, two: xr.DataArray) -> xr.DataArray:
+    """Subtract, without what is left over of equal numbers that were added in another order."""
+    difference = two - one
+    return difference.where(np.abs(difference) > 1e-12 * np.maximum(np.abs(one), np.abs(two)), 0.0)
+
+
+def _beyond(p: Any) -> Any:
+    from statsmodels.stats.multitest import multipletests
+
+    beyond = np.zeros(p.shape, dtype=bool)
+    known = np.isfinite(p)
+    if known.any():
+        beyond[known] = multipletests(p[known], FALSE_DISCOVERY_RATE, method="fdr_bh")[0]
+    return beyond
 
 
 def parts_of(table: pd.DataFrame, group_on: str, groups: tuple[Any, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:

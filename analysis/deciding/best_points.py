@@ -9,65 +9,80 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from analysis.deciding.targets import FEASIBLE, losses, targets_met
-from analysis.grids.grid import values_of
+from analysis.deciding.feasibility import feasibility_grid, wilson_interval
+from analysis.deciding.targets import FEASIBLE, Targets, losses, margins, targets_met, targets_of
+from analysis.grids.columns import values_of
+from analysis.grids.dimensions import dimension_of, plain, position_of
 from analysis.opening.run import Run, run_of
 
 
-def best_points(table: pd.DataFrame, n: int | None = 10) -> pd.DataFrame:
-    """Rank the points: those that meet all targets in most seeds first, then by loss.
+def best_points(table: pd.DataFrame, n: int | None = 10, targets: Targets | None = None) -> pd.DataFrame:
+    """Rank the points by how surely they meet all targets.
+
+    First comes the lower end of the interval of P(all targets met), so that one good seed does not beat five; among
+    equals the point farthest inside the targets (in its worst seed), then the one nearest to them, then the one whose
+    neighbours on the grid are better. Where nothing fired there is nothing to rank: points that are silent, or have no
+    loss, in all their seeds are left out unless they meet all targets.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        From `open_run`.
+        From `open_run`, of any number of simulators.
     n : int, optional
         How many per simulator; None for all.
+    targets
+        As in `deciding.targets_of`; those of the run by default.
 
     Returns
     -------
     pandas.DataFrame
-        A row per point and ``configuration``: the swept parameters, ``n_seeds`` (with a verdict), ``p_feasible`` with
-        its 95 % interval ``p_low``, ``p_high`` (Wilson; one seed says little, and the interval shows it), ``loss`` and
-        ``loss_sd`` over seeds, and mean and ``<statistic>_sd`` of every statistic with a target.
+        A row per point and ``configuration`` (and ``run``, where the table has several): the swept parameters,
+        ``n_seeds`` with a verdict of ``n_wanted``, ``p_feasible`` with its 95 % interval ``p_low``, ``p_high``
+        (Wilson), ``margin`` (see `deciding.margins`; of the worst seed), ``neighbours`` (mean P of the adjacent
+        cells; NaN where nothing is known of any), ``loss`` and ``loss_sd`` over seeds, and mean and ``<column>_sd`` of
+        every column with a target. Empty where no point deserves to be called best.
 
     Raises
     ------
     RunError
-        If the run has no targets.
-
-    References
-    ----------
-    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal of the
-    American Statistical Association 22, 209–212.
+        If there are no targets, or one is on a column that does not exist.
     """
-    run = run_of(table)
-    keys = ["configuration", *(axis.key for axis in run.axes)]
-    goals = [target.statistic for target in run.targets]
-    rows = table[keys].copy()
-    for key in keys:
-        if rows[key].dtype == object:  # vectors cannot be grouped by
-            rows[key] = [tuple(value) if isinstance(value, list | np.ndarray) else value for value in rows[key]]
-    rows["p_feasible"], rows["loss"] = targets_met(table)[FEASIBLE], losses(table)
-    for goal in goals:
-        rows[goal] = values_of(table, goal)
+    run, goals = run_of(table), targets_of(table, targets)
+    apart = [key for key in ("run", "configuration") if key in table]
+    keys = [*apart, *(axis.key for axis in run.axes)]
+    names = [goal.statistic for goal in goals]
+    rows = pd.DataFrame({key: _hashable(table[key]) for key in keys})
+    rows["p_feasible"] = targets_met(table, goals)[FEASIBLE]
+    rows["margin"], rows["loss"] = margins(table, goals), losses(table, goals)
+    rows["fired"] = (table["n_spikes"] != 0).to_numpy(na_value=True) if "n_spikes" in table else True
+    rows["neighbours"] = np.nan
+    for _, part in table.groupby(apart, observed=True, sort=False):
+        rows.loc[part.index, "neighbours"] = _neighbours(part, goals)
+    for name in names:
+        rows[name] = values_of(table, name)
+    wanted = rows.groupby(keys, observed=True, sort=False, dropna=False).size()
     rows = rows[rows["p_feasible"].notna()]
     groups = rows.groupby(keys, observed=True, sort=False, dropna=False)
-    found = groups[["p_feasible", "loss", *goals]].mean()
+    found = groups[["p_feasible"]].mean()
     found.insert(0, "n_seeds", groups.size())
-    low, high = wilson_interval(found["p_feasible"].to_numpy(), found["n_seeds"].to_numpy())
-    found.insert(2, "p_low", low)
-    found.insert(3, "p_high", high)
+    found.insert(1, "n_wanted", wanted)
+    found["p_low"], found["p_high"] = wilson_interval(found["p_feasible"], found["n_seeds"])
+    found["margin"], found["neighbours"] = groups["margin"].min(), groups["neighbours"].first()
     finite = rows.replace({"loss": {np.inf: np.nan}}).groupby(keys, observed=True, sort=False, dropna=False)
-    for name in ("loss", *goals):
-        found.insert(list(found.columns).index(name) + 1, f"{name}_sd", finite[name].std())
-    found = found.reset_index().sort_values(["p_feasible", "loss"], ascending=[False, True], kind="stable")
+    for name in ("loss", *names):
+        found[name] = groups[name].mean()
+        found[f"{name}_sd"] = finite[name].std()
+    found = found[(found["p_feasible"] > 0) | (groups["fired"].any() & np.isfinite(groups["loss"].min()))]
+    order = ["p_low", "margin", "loss", "neighbours"]
+    found = found.reset_index().sort_values(order, ascending=[False, False, True, False], kind="stable")
     if n is not None:
-        found = found.groupby("configuration", observed=True, sort=False).head(n)
+        found = found.groupby(apart, observed=True, sort=False).head(n)
     found = found.reset_index(drop=True)
-    found.attrs = table.attrs
-    return found
+    ranked: pd.DataFrame = found
+    ranked.attrs = table.attrs
+    return ranked
 
 
 def parameters_table(point: pd.Series[Any], run: Run) -> str:
@@ -81,15 +96,26 @@ def parameters_table(point: pd.Series[Any], run: Run) -> str:
     return "\n".join(lines)
 
 
-def wilson_interval(
-    fraction: NDArray[np.float64], n: NDArray[np.int64], z: float = 1.959964
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the Wilson interval of a fraction of `n`; by default of 95 %."""
-    centre = (fraction + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(fraction * (1 - fraction) / n + z**2 / (4 * n**2))
-    low, high = np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
-    # not a rounding error away from the ends
-    return np.where(fraction == 0, 0.0, low), np.where(fraction == 1, 1.0, high)
+def _neighbours(table: pd.DataFrame, targets: Targets) -> NDArray[np.float64]:
+    """Return, for every row, the mean P of the cells that touch its own, along the axes that have distances."""
+    grid = feasibility_grid(table, targets)
+    dimensions = [dimension_of(table, str(name)) for name in grid["mean"].dims]
+    if not dimensions:
+        return np.full(len(table), np.nan)
+    p = grid["mean"].to_numpy()
+    reach = np.ones([3 if dimension.numeric else 1 for dimension in dimensions])
+    known = np.isfinite(p).astype(float)
+    total = ndimage.convolve(np.nan_to_num(p), reach, mode="constant") - np.nan_to_num(p)
+    count = ndimage.convolve(known, reach, mode="constant") - known
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(count > 0.5, total / count, np.nan)
+    found: NDArray[np.float64] = mean[tuple(position_of(table, dimension) for dimension in dimensions)]
+    return found.round(12)
+
+
+def _hashable(column: pd.Series[Any]) -> Any:
+    # vectors cannot be grouped by
+    return [plain(value) for value in column] if column.dtype == object else column
 
 
 def _toml(value: Any) -> str:

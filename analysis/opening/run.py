@@ -70,6 +70,22 @@ class Target:
     tolerance: float | None = None
     weight: float = 1.0
 
+    @classmethod
+    def read(cls, column: str, content: Mapping[str, Any]) -> Target:
+        """Read a target as a sweep has it: ``min``, ``max``, or ``value`` and ``tolerance``, and a ``weight``."""
+        value, tolerance = content.get("value"), content.get("tolerance")
+        low, high = content.get("min"), content.get("max")
+        if value is not None:
+            low, high = value - (tolerance or 0.0), value + (tolerance or 0.0)
+        return cls(
+            column,
+            -float("inf") if low is None else float(low),
+            float("inf") if high is None else float(high),
+            value,
+            tolerance,
+            float(content.get("weight") or 1.0),
+        )
+
 
 @dataclass(frozen=True)
 class Run:
@@ -177,7 +193,7 @@ def as_run(metadata: Mapping[str, Any]) -> Run:
         seeds=tuple(metadata["seeds"]),
         statistics=tuple(metadata["statistics"]),
         populations=tuple(metadata["populations"]),
-        targets=tuple(_target(name, content) for name, content in metadata.get("targets", {}).items()),
+        targets=tuple(Target.read(name, content) for name, content in metadata.get("targets", {}).items()),
         metadata=metadata,
     )
 
@@ -201,21 +217,6 @@ def run_of(source: pd.DataFrame | str | Path) -> Run:
     if "run" not in source.attrs:
         raise RunError('the table does not say what run it is of (table.attrs["run"]); open it with analysis.open_run')
     return as_run(source.attrs["run"])
-
-
-def _target(statistic: str, content: Mapping[str, Any]) -> Target:
-    value, tolerance = content.get("value"), content.get("tolerance")
-    low, high = content.get("min"), content.get("max")
-    if value is not None:
-        low, high = value - (tolerance or 0.0), value + (tolerance or 0.0)
-    return Target(
-        statistic,
-        -float("inf") if low is None else float(low),
-        float("inf") if high is None else float(high),
-        value,
-        tolerance,
-        float(content.get("weight", 1.0)),
-    )
 
 
 def _hashable(value: Any) -> Any:

@@ -13,6 +13,7 @@ import pyarrow.dataset as ds
 
 from analysis.opening.rows import select_rows
 from analysis.opening.run import RunError, read_metadata
+from analysis.opening.run_table import Kept, RunTable
 from analysis.opening.summary_files import IDENTITY, common_schema, open_fragments, read_all, with_schema
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary_cache import read_cached
@@ -99,9 +100,9 @@ def _open_several(folders: Sequence[Path], columns: Sequence[str] | None, parame
         table.insert(0, "run", pd.Series(content["name"], table.index, dtype="category"))
         tables.append(table)
     attrs: dict[Hashable | None, Any] = {
-        "run": {**metadata[0], "axes": list(axes.values())},
-        "units": {key: unit for table in reversed(tables) for key, unit in table.attrs["units"].items()},
-        "docs": {key: doc for table in reversed(tables) for key, doc in table.attrs["docs"].items()},
+        "run": Kept({**metadata[0], "axes": list(axes.values())}),
+        "units": Kept({key: unit for table in reversed(tables) for key, unit in table.attrs["units"].items()}),
+        "docs": Kept({key: doc for table in reversed(tables) for key, doc in table.attrs["docs"].items()}),
         "path": [str(folder) for folder in folders],
     }
     shared = set.intersection(*(set(table.select_dtypes("category")) for table in tables))
@@ -149,7 +150,7 @@ def _attributes(
             text = (field.metadata or {}).get(key, b"").decode()
             if text:
                 found.setdefault(field.name, text)
-    return {"run": dict(metadata), "units": units, "docs": docs, "path": str(directory.root)}
+    return {"run": Kept(metadata), "units": Kept(units), "docs": Kept(docs), "path": str(directory.root)}
 
 
 def _to_frame(points: pa.Table, simulators: Sequence[Mapping[str, Any]], summaries: pa.Table) -> pd.DataFrame:
@@ -171,7 +172,7 @@ def _to_frame(points: pa.Table, simulators: Sequence[Mapping[str, Any]], summari
         columns[name] = pa.DictionaryArray.from_arrays(codes, pa.array(distinct, pa.string()))
     columns["status"] = beside["status"]
     columns |= {name: beside[name] for name in beside.column_names}
-    frame: pd.DataFrame = pa.table(columns).to_pandas(split_blocks=True, zero_copy_only=False)
+    frame = RunTable(pa.table(columns).to_pandas(split_blocks=True, zero_copy_only=False))
     # all of them, whatever has happened so far
     frame["status"] = frame["status"].cat.set_categories(STATUSES)
     if absent.any():

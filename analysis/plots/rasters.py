@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.opening.spikes import PointSpikes
-from analysis.plots.cells import short
+from analysis.plots.rulers import short
 from analysis.plots.style import COLOURS, axes_or_new, in_style
 
 

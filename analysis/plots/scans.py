@@ -108,7 +108,7 @@ def draw_phases_along(table: pd.DataFrame, x: Abscissa = "n_neurons", ax: Axes |
     return ax
 
 
-def draw_cost(
+def _draw_fitted_cost(
     n_neurons: ArrayLike,
     cost: ArrayLike,
     model: CostModel | None = None,
@@ -160,7 +160,7 @@ def draw_cost(
     return ax
 
 
-def draw_costs(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def draw_cost(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the variable cost against the size by simulator, with regression and real-time frontier where they exist.
 
     Parameters
@@ -176,7 +176,7 @@ def draw_costs(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     ax = axes_or_new(ax, 4.8, 3.8)
     for number, (name, costs) in enumerate(costs_by_simulator(table).items()):
-        draw_cost(
+        _draw_fitted_cost(
             costs.n_neurons,
             costs.cost,
             costs.model,
