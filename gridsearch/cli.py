@@ -196,7 +196,7 @@ def _submit(options: argparse.Namespace) -> int:
 def _conclude(run: RunDirectory, anew: bool = False) -> int:
     """Draw the figures if there is news, say where everything is, and return the exit code the rows deserve."""
     table = analysis.open_run(run.root)
-    if anew or not analysis.figures_are_current(run.root):
+    if anew or not analysis.plots.figures_are_current(run.root):
         analysis.draw_figures(run.root)
     n_good = int((table["status"] == "ok").sum())
     display.say(f"{n_good} of {len(table)} results are good")
@@ -236,7 +236,7 @@ def _status(options: argparse.Namespace) -> int:
 
 def _cancel(options: argparse.Namespace) -> int:
     run = RunDirectory(options.folder)
-    analysis.read_run(run.root)
+    analysis.run_of(run.root)
     done = [find_executor(name).cancel(run) for name in executor_names()]
     owner = lock_owner(run)
     if owner is not None:

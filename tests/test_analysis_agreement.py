@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from analysis_runs import BACKGROUND, write_run
+from analysis_runs import write_run
 from scipy import stats
 
 import analysis
-from analysis.agreement import compare, difference_grid, kl_divergence, summarise_groups
+from analysis.agreement.comparison import compare, kl_divergence
+from analysis.agreement.difference import difference_grid
 
 BOTH = ({"simulator": "nest"}, {"simulator": "genn"})
 
@@ -111,18 +112,8 @@ def test_difference_keeps_the_state_of_either(tmp_path: Path) -> None:
     cell = (table["I_th_E"] == 1.0) & (table["I_th_I"] == 0.7) & (table["simulator"] == "genn")
     table.loc[cell, "status"] = "diverged"
     difference = difference_grid(table, "rate_E", "nest", "genn")
-    assert difference.grid.state[0, 0] == analysis.State.DIVERGED
+    assert difference.grid.state[0, 0] == analysis.grids.State.DIVERGED
     assert np.isnan(difference.grid.mean[0, 0])
-
-
-def test_groups_in_numbers(tmp_path: Path) -> None:
-    table = _table(tmp_path, 2, 1.0)
-    found = summarise_groups(table, "I_th_E", ["rate_E"])
-    assert found["group"].tolist() == BACKGROUND[0]["values"]
-    first = table.loc[table["I_th_E"] == 1.0, "rate_E"]
-    assert found.loc[0, ["n", "median", "p5", "p95"]].tolist() == [
-        16, first.median(), first.quantile(0.05), first.quantile(0.95)
-    ]  # fmt: skip
 
 
 def test_kl_of_two_normal_samples_is_near_the_true_one() -> None:

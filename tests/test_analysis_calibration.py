@@ -9,15 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import analysis
-from analysis.calibration import (
-    best_points,
+from analysis.deciding.best_points import best_points, wilson_interval
+from analysis.deciding.sensitivity import sensitivities
+from analysis.deciding.targets import (
     feasibility_grid,
     losses,
     target_failures,
     targets_met,
-    wilson_interval,
 )
-from analysis.sensitivity import sensitivities
 
 TARGETS = {"rate_E": {"min": 2.0, "max": 5.0}, "cv_isi_E": {"value": 1.0, "tolerance": 0.2, "weight": 0.5}}
 LINE = (axis("x", [1.0, 2.0, 3.0, 4.0]),)
@@ -60,7 +59,7 @@ def test_feasibility_is_not_the_mean_within_the_targets(tmp_path: Path) -> None:
     table = _open(tmp_path, {1.0: [(1.0, 1.0), (6.0, 1.0)], 2.0: [(3.0, 1.0), (6.0, 1.0)], 3.0: (3.0, 1.0), 4.0: None})
     grid = feasibility_grid(table)
     assert grid.mean[0, :3].tolist() == [0.0, 0.5, 1.0]
-    assert grid.state[0, 3] == analysis.State.MISSING
+    assert grid.state[0, 3] == analysis.grids.State.MISSING
 
 
 def test_loss_by_hand(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_feasible_region_is_enclosed_along_cells(tmp_path: Path, ax: Axes) -> No
 
 def test_feasibility_with_one_seed_says_so(tmp_path: Path, ax: Axes) -> None:
     table = analysis.open_run(write_run(tmp_path / "demo", seeds=(1,), targets=TARGETS).root)
-    analysis.draw_feasibility(table, ax)
+    analysis.plots.draw_feasibility(table, ax)
     assert "1 seed, so P is 0 or 1" in ax.get_title()
     mesh = _mesh(ax)
     assert set(mesh.get_array().compressed()) == {0.0, 1.0}
@@ -131,7 +131,7 @@ def test_one_axis_is_a_curve_with_seeds_and_target(tmp_path: Path, ax: Axes) -> 
 def test_feasibility_along_one_axis_has_an_interval_of_a_fraction(tmp_path: Path, ax: Axes) -> None:
     axes = (BACKGROUND[0], axis("I_th_I", [0.9]))
     table = analysis.open_run(write_run(tmp_path / "demo", axes=axes, targets=TARGETS).root)
-    analysis.draw_feasibility(table, ax)
+    analysis.plots.draw_feasibility(table, ax)
     line = next(line for line in ax.lines if line.get_label() == "mean over seeds")
     assert set(line.get_ydata()) == {0.0, 1.0}
     band = next(part for part in ax.collections if part.get_label() == "spread").get_paths()[0].vertices
@@ -173,7 +173,7 @@ def test_a_few_extreme_cells_do_not_set_the_scale(tmp_path: Path, ax: Axes) -> N
 def test_phases_are_stacked_to_the_total(tmp_path: Path, ax: Axes) -> None:
     run = write_run(tmp_path / "demo", simulators=({"simulator": "nest"}, {"simulator": "genn"}))
     table = analysis.open_run(run.root)
-    analysis.draw_phases(table, ax)
+    analysis.plots.draw_phases(table, ax)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["nest", "genn"]
     ends = max(bar.get_x() + bar.get_width() for bar in ax.patches)
     assert ends == pytest.approx(2.0 + 0.5 + 6 * 0.01)
@@ -185,7 +185,7 @@ def test_phases_are_stacked_to_the_total(tmp_path: Path, ax: Axes) -> None:
 def test_realtime_factors_reach_all_points(tmp_path: Path, ax: Axes) -> None:
     table = analysis.open_run(write_run(tmp_path / "demo").root)
     table["realtime_factor"] = np.linspace(0.5, 1.5, len(table))
-    analysis.draw_realtime_factors(table, ax)
+    analysis.plots.draw_realtime_factors(table, ax)
     curve = ax.lines[0]
     assert curve.get_color() == COLOURS[0]
     assert curve.get_ydata()[-1] == 1.0
@@ -232,9 +232,9 @@ def test_figures_of_a_run_that_has_not_begun(tmp_path: Path) -> None:
 
 def test_many_cells_are_one_image(ax: Axes, tmp_path: Path) -> None:
     # 250,000 cells as an image, not as so many polygons
-    from analysis.grids import Dimension, Grid
+    from analysis.grids.grid import Dimension, Grid
+    from analysis.opening.run import Axis
     from analysis.plots.cells import draw_grid
-    from analysis.run import Axis
 
     values = tuple(float(value) for value in range(500))
     dimensions = [Dimension((Axis(key, "1", "", values),), values) for key in "xy"]

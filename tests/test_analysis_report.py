@@ -120,6 +120,10 @@ def test_analysis_imports_matplotlib_only_to_draw() -> None:
 
 def test_every_public_name_is_there() -> None:
     assert all(getattr(analysis, name) is not None for name in analysis.__all__)
+    assert dir(analysis) == sorted(analysis.__all__)
+    for name in ("opening", "grids", "deciding", "agreement", "timing", "plots", "page"):
+        room = getattr(analysis, name)
+        assert all(getattr(room, inside) is not None for inside in room.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         analysis.nonsense  # noqa: B018
 

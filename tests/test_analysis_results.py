@@ -9,7 +9,7 @@ import pytest
 from analysis_runs import BACKGROUND, START, axis, behave, summary_row, write_run
 
 import analysis
-from analysis.run import as_run
+from analysis.opening.run import as_run
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import read_summary, summary_schema, write_summary
 
@@ -62,7 +62,7 @@ def test_corrupt_summary_is_named_and_left_out(tmp_path: Path) -> None:
     broken = run.summary_files()[1]
     lost = read_summary(broken).num_rows
     broken.write_bytes(broken.read_bytes()[:-40])
-    with pytest.warns(analysis.CorruptSummaryWarning, match=broken.name):
+    with pytest.warns(analysis.opening.CorruptSummaryWarning, match=broken.name):
         table = analysis.open_run(run.root)
     assert (table["status"] == "missing").sum() == lost
     assert (table["status"] == "ok").sum() == 60 - lost
@@ -81,7 +81,7 @@ def test_damaged_page_is_named_and_left_out(tmp_path: Path) -> None:
     begin = column.dictionary_page_offset or column.data_page_offset
     content[begin : begin + column.total_compressed_size] = b"\xff" * column.total_compressed_size
     broken.write_bytes(bytes(content))
-    with pytest.warns(analysis.CorruptSummaryWarning, match=broken.name):
+    with pytest.warns(analysis.opening.CorruptSummaryWarning, match=broken.name):
         table = analysis.open_run(run.root)
     assert (table["status"] == "ok").sum() == 40
 
@@ -89,7 +89,7 @@ def test_damaged_page_is_named_and_left_out(tmp_path: Path) -> None:
 def test_file_that_is_no_summary_is_named(tmp_path: Path) -> None:
     run = write_run(tmp_path / "demo")
     pd.DataFrame({"a": [1]}).to_parquet(run.summaries / "stray.parquet")
-    with pytest.warns(analysis.CorruptSummaryWarning, match=r"stray\.parquet.*point_id"):
+    with pytest.warns(analysis.opening.CorruptSummaryWarning, match=r"stray\.parquet.*point_id"):
         assert (analysis.open_run(run.root)["status"] == "ok").all()
 
 
@@ -97,7 +97,7 @@ def test_files_that_are_being_written_are_not_read(tmp_path: Path) -> None:
     run = write_run(tmp_path / "demo")
     (run.summaries / ".nest-00000.parquet.123.tmp").write_bytes(b"half")
     with warnings.catch_warnings():
-        warnings.simplefilter("error", analysis.CorruptSummaryWarning)
+        warnings.simplefilter("error", analysis.opening.CorruptSummaryWarning)
         assert (analysis.open_run(run.root)["status"] == "ok").all()
 
 
@@ -150,25 +150,6 @@ def test_files_of_different_columns_are_joined(tmp_path: Path) -> None:
     assert table["rate_E"].notna().sum() == 19
 
 
-def test_lazy_table_equals_the_eager_one(tmp_path: Path) -> None:
-    run = write_run(
-        tmp_path / "demo", simulators=TWO, behaviour=lambda p, s, n: None if p["I_th_E"] > 1.5 else behave(p, s, n)
-    )
-    _retry(run, "again-1", rate_E=11.0, finished=START + timedelta(hours=1))
-    eager = analysis.open_run(run.root)
-    lazy = analysis.open_run(run.root, lazy=True)
-    assert lazy.npartitions > 2
-    assert lazy["rate_E"].mean().compute() == pytest.approx(eager["rate_E"].mean())
-    computed = lazy.compute().astype({"status": str, "simulator": str})
-    order = ["point_id", "simulator"]
-    pd.testing.assert_frame_equal(
-        computed.sort_values(order, ignore_index=True)[[*order, "status", "rate_E", "I_th_E"]],
-        eager.astype({"status": str, "simulator": str})
-        .sort_values(order, ignore_index=True)[[*order, "status", "rate_E", "I_th_E"]],
-        check_dtype=False,
-    )  # fmt: skip
-
-
 def test_chosen_columns_and_parameters(tmp_path: Path) -> None:
     run = write_run(tmp_path / "demo")
     table = analysis.open_run(run.root, columns=["rate_E"], parameters=["N_E"])
@@ -196,13 +177,13 @@ def test_folder_that_is_not_a_run(tmp_path: Path) -> None:
 def test_runs_side_by_side(tmp_path: Path) -> None:
     one = write_run(tmp_path / "one")
     other = write_run(tmp_path / "other", axes=(*BACKGROUND, axis("N_E", [400, 800], unit="1")))
-    table = analysis.open_runs([one.root, other.root])
+    table = analysis.open_run([one.root, other.root])
     assert table.columns[0] == "run"
     assert table["run"].value_counts().to_dict() == {"one": 60, "other": 120}
     assert set(table.loc[table["run"] == "one", "N_E"]) == {4000}
     assert [axis.key for axis in analysis.run_of(table).axes] == ["I_th_E", "I_th_I", "N_E"]
     with pytest.raises(analysis.RunError, match="no run was named"):
-        analysis.open_runs([])
+        analysis.open_run([])
 
 
 def test_grid_mean_and_spread_are_those_of_pandas(tmp_path: Path) -> None:
@@ -228,7 +209,7 @@ def _state(p: dict[str, float], seed: int, name: str) -> dict[str, object] | Non
 def test_cells_without_a_value_say_what_they_are(tmp_path: Path) -> None:
     table = analysis.open_run(write_run(tmp_path / "demo", behaviour=_state).root)
     grid = analysis.statistic_grid(table, "cv_isi_E")
-    state = analysis.State
+    state = analysis.grids.State
     silent, undefined = state.SILENT, state.UNDEFINED
     assert grid.state[:, 0].tolist() == [state.VALUE, undefined, silent, silent]
     assert grid.state[1].tolist() == [undefined, state.FAILED, state.DIVERGED, state.FAILED, state.MISSING]

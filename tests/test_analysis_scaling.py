@@ -6,7 +6,7 @@ import pytest
 from analysis_runs import write_run
 
 import analysis
-from analysis.scaling import SYNAPSES_PER_PAIR, fit_cost, realtime_frontier, variable_cost
+from analysis.timing.scaling import SYNAPSES_PER_PAIR, fit_cost, realtime_frontier, variable_cost
 
 PUBLISHED = {"genn": (0.1117, 7.10e-6, 7.71e-11), "nest": (0.4205, -2.17e-5, 1.182e-8)}
 

@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgba
 
 import analysis
 from analysis.plots.style import PHASE_COLOURS
-from analysis.timing import SIZE, TIME, biological_times, scan, scanned, wall_times
+from analysis.timing.phases import SIZE, TIME, biological_times, scan, scanned, wall_times
 
 BOTH = ({"simulator": "nest", "threads": 1}, {"simulator": "genn", "backend": None})
 SIZES = axis("N_E", [400, 1600, 6400, 25600])
@@ -69,7 +69,7 @@ def test_the_other_of_size_and_time_is_held_at_its_largest(tmp_path: Path) -> No
 
 def test_fixed_and_variable_cost_are_told_apart(tmp_path: Path) -> None:
     table = _table(tmp_path, TIMES)
-    model = analysis.fit_time(biological_times(table), wall_times(table))
+    model = analysis.timing.fit_time(biological_times(table), wall_times(table))
     assert model.fixed == pytest.approx(3.5)
     assert model.factor == pytest.approx(0.55)
     random = np.random.default_rng(5)
@@ -77,15 +77,15 @@ def test_fixed_and_variable_cost_are_told_apart(tmp_path: Path) -> None:
     covered = 0
     for _ in range(100):
         noisy = (3.5 + 0.55 * lived) * (1 + 0.03 * random.standard_normal(len(lived)))
-        model = analysis.fit_time(lived, noisy)
+        model = analysis.timing.fit_time(lived, noisy)
         covered += model.factor_interval[0] < 0.55 < model.factor_interval[1]
     assert covered >= 88
     with pytest.raises(analysis.RunError, match="three measurements of two durations"):
-        analysis.fit_time([1.0, 1.0, 1.0], [2.0, 2.0, 2.0])
+        analysis.timing.fit_time([1.0, 1.0, 1.0], [2.0, 2.0, 2.0])
 
 
 def test_wall_times_are_drawn_where_they_were_measured(tmp_path: Path) -> None:
-    ax = analysis.draw_times(_table(tmp_path, TIMES, simulators=BOTH), TIME)
+    ax = analysis.plots.draw_times(_table(tmp_path, TIMES, simulators=BOTH), TIME)
     drawn = {str(bars.get_label()): bars.lines[0] for bars in ax.containers}
     kinds = ("all but compilation", "propagation and spikes")
     assert set(drawn) == {f"{simulator}, {kind}" for simulator in ("nest", "genn") for kind in kinds}
@@ -101,7 +101,7 @@ def test_wall_times_are_drawn_where_they_were_measured(tmp_path: Path) -> None:
 def test_phases_stack_up_to_the_mean_of_all(tmp_path: Path) -> None:
     table = _table(tmp_path, SIZES, simulators=BOTH)
     one = table[table["configuration"] == "nest"]
-    ax = analysis.draw_phases_along(one, "n_synapses")
+    ax = analysis.plots.draw_phases_along(one, "n_synapses")
     tops = {bar.get_x(): bar.get_y() + bar.get_height() for bar in ax.patches}  # the last of a stack is its top
     expected = (wall_times(one) + one["t_compile"]).groupby(one["n_neurons"]).mean()
     np.testing.assert_allclose([tops[x] for x in sorted(tops)], expected)
@@ -111,11 +111,11 @@ def test_phases_stack_up_to_the_mean_of_all(tmp_path: Path) -> None:
     assert ax.get_xlabel() == "synapses"
     assert [text.get_text() for text in ax.get_xticklabels()][-1] == "315·10⁶"
     with pytest.raises(analysis.RunError, match="several simulators"):
-        analysis.draw_phases_along(table)
+        analysis.plots.draw_phases_along(table)
 
 
 def test_costs_have_a_line_and_a_frontier_each(tmp_path: Path) -> None:
-    ax = analysis.draw_costs(_table(tmp_path, SIZES, simulators=BOTH))
+    ax = analysis.plots.draw_costs(_table(tmp_path, SIZES, simulators=BOTH))
     labels = [str(line.get_label()) for line in ax.lines]
     assert labels.count("real time") == 1
     assert {"nest", "genn"} < set(labels)

@@ -7,8 +7,8 @@ from analysis_runs import write_run
 from matplotlib.axes import Axes
 
 import analysis
+from analysis.opening.spikes import PointSpikes
 from analysis.plots.style import new_figure
-from analysis.spikes import PointSpikes
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import write_spikes
 from simulators.statistics.spike_trains import SpikeTrains
@@ -44,7 +44,7 @@ def test_spikes_of_a_point(run: RunDirectory) -> None:
 
 
 def test_points_that_have_no_spikes(run: RunDirectory, tmp_path: Path) -> None:
-    assert list(analysis.stored_points(run.root)["point_id"]) == ["p00000000", "p00000001"]
+    assert list(analysis.opening.stored_points(run.root)["point_id"]) == ["p00000000", "p00000001"]
     with pytest.raises(analysis.RunError, match=r"no spikes are stored of point 'p00000007'; 2 points have them"):
         analysis.read_spikes(run.root, "p00000007")
     with pytest.raises(analysis.RunError, match="2 points begin with 'p0'"):
@@ -54,11 +54,22 @@ def test_points_that_have_no_spikes(run: RunDirectory, tmp_path: Path) -> None:
         analysis.map_spikes(silent.root, lambda spikes: 0.0)
 
 
-def test_all_spikes_lazily(run: RunDirectory) -> None:
+def test_all_spikes_as_one_table(run: RunDirectory) -> None:
     frame = analysis.open_spikes(run.root)
-    assert frame.npartitions == 2
-    counts = frame.groupby(["point_id", "population"]).size().compute().to_dict()
+    counts = frame.groupby(["point_id", "population"], observed=True).size().to_dict()
     assert counts == {(point, name): 50 * size for point in ("p00000000", "p00000001") for name, size in SIZES.items()}
+
+
+def test_spikes_of_some_points_and_populations(run: RunDirectory) -> None:
+    frame = analysis.open_spikes(run.root, points=["p00000001"], populations=["I"])
+    assert set(frame["population"]) == {"I"}
+    spikes = analysis.read_spikes(run.root, "p00000001")
+    np.testing.assert_array_equal(frame["time"], spikes.times["I"])
+    np.testing.assert_array_equal(frame["sender"], spikes.senders["I"])
+    with pytest.raises(analysis.RunError, match=r"no spikes are stored of \['p00000009'\]; 2 points have them"):
+        analysis.open_spikes(run.root, points=["p00000009"])
+    with pytest.raises(analysis.RunError, match=r"no populations \['X'\]; it has \['E', 'I'\]"):
+        analysis.open_spikes(run.root, populations=["X"])
 
 
 def test_new_statistic_over_the_run(run: RunDirectory, tmp_path: Path) -> None:
@@ -85,7 +96,7 @@ def test_function_that_fails_names_the_point(run: RunDirectory) -> None:
 
 
 def test_damaged_spike_file_is_named(run: RunDirectory) -> None:
-    file = Path(analysis.stored_points(run.root)["spike_file"].iloc[0])
+    file = Path(analysis.opening.stored_points(run.root)["spike_file"].iloc[0])
     file.write_bytes(b"no parquet")
     with pytest.raises(analysis.RunError, match=f"{file.name}: is not a readable file of spikes"):
         analysis.read_spikes(run.root, "p00000000")

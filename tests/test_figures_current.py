@@ -19,7 +19,7 @@ def _submit(folder: Path, **sections: object) -> int:
 def test_a_submit_without_news_leaves_the_figures(tmp_path: Path) -> None:
     run = tmp_path / "small"
     first = _submit(tmp_path)
-    assert analysis.figures_are_current(run)
+    assert analysis.plots.figures_are_current(run)
     assert _submit(tmp_path) == first
     targets = "rate_E = { min = 1.0, max = 5.0 }"
     second = _submit(tmp_path, targets=targets)
@@ -35,6 +35,6 @@ def test_figures_that_are_missing_or_unfinished_are_not_current(tmp_path: Path) 
     _submit(tmp_path)
     run = tmp_path / "small"
     (run / "figures" / "timing.pdf").unlink()
-    assert not analysis.figures_are_current(run)
+    assert not analysis.plots.figures_are_current(run)
     _submit(tmp_path)
-    assert analysis.figures_are_current(run)
+    assert analysis.plots.figures_are_current(run)

@@ -34,6 +34,16 @@ ROOMS = {
         "executor": {"plan"},
         "plan": set(),
     },
+    "analysis": {
+        "page": {"plots", "timing", "agreement", "deciding", "grids", "opening"},
+        "plots": {"timing", "agreement", "deciding", "grids", "opening"},
+        "agreement": {"deciding", "grids", "opening"},
+        "deciding": {"grids", "opening"},
+        "grids": {"opening"},
+        "timing": {"opening"},
+        "opening": set(),
+        "notebooks": set(),
+    },
 }
 MODULES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))
 SOURCES = [*MODULES, *(path for folder in ("benchmarks", "containers") for path in (ROOT / folder).rglob("*.py"))]

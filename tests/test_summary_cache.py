@@ -196,7 +196,7 @@ def test_a_torn_summary_is_reported_and_never_cached(run: RunDirectory) -> None:
     torn.write_bytes(torn.read_bytes()[:-100])
     _settle(run)
     for _ in range(2):
-        with pytest.warns(analysis.CorruptSummaryWarning, match=torn.name):
+        with pytest.warns(analysis.opening.CorruptSummaryWarning, match=torn.name):
             table = analysis.open_run(run.root)
         assert (table["status"] == "missing").sum() == 1
         assert [path for path, _ in read_history(run).corrupt] == [torn]

@@ -1,44 +1,40 @@
-"""A statistic along the only axis of a grid."""
+"""A column along the only axis of a grid."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from analysis.grids import Grid, State, cut, position_of
-from analysis.plots.cells import Handle, centres_of, edges_of, meaning_of, set_axis, title_of
+from analysis.deciding.feasibility import CONTOURS
+from analysis.deciding.targets import FEASIBLE
+from analysis.grids.columns import values_of
+from analysis.grids.dimensions import dimension_of, position_of
+from analysis.grids.grid import State
+from analysis.plots.cells import CONTOUR_STYLES, Handle, mark_best
+from analysis.plots.layers import Layers
+from analysis.plots.rulers import Ruler, ruler_of, short, shown_ranks
 from analysis.plots.style import COLOURS, STATES, in_style, label_of
-from analysis.run import run_of
 
 _MANY_SEEDS = 5_000  # above it single seeds are not drawn
 
 
-def draw_curve(
-    table: pd.DataFrame,
-    grid: Grid,
-    ax: Axes,
-    label: str | None = None,
-    interval: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
-) -> list[Handle]:
+def draw_curve(layers: Layers, key: str, ax: Axes) -> list[Handle]:
     """Draw the mean over seeds as a line, their standard deviation as a band and every seed as a dot.
 
-    Points without a value are bands in the look of their state. A target is a band across.
+    Of P(all targets met) the band is its 95 % interval. Points without a value are bands in the look of their state. A
+    target is a band across, the best point a star.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        That the grid was made from.
-    grid : Grid
+    layers : Layers
         Of one dimension.
+    key : str
+        Its axis.
     ax : matplotlib.axes.Axes
         Where to draw.
-    label : str, optional
-        Of the y axis; the statistic and its unit by default.
-    interval : tuple of ndarray of float, optional
-        Ends of a 95 % interval, each of shape (n_x,), to draw in place of the standard deviation.
 
     Returns
     -------
@@ -46,39 +42,90 @@ def draw_curve(
         Entries of the legend.
     """
     with in_style():
-        x, mean, spread = centres_of(grid.x), grid.mean[0], np.nan_to_num(grid.spread[0])
-        state, edges = grid.state[0], edges_of(grid.x)
-        handles: list[Handle] = []
-        mean = np.where(np.isin(state, (State.VALUE, State.SILENT)), mean, np.nan)
-        if interval is not None or (grid.n_rows > 1).any():
-            low, high = (mean - spread, mean + spread) if interval is None else interval
-            band = ax.fill_between(x, low, high, color=COLOURS[0], alpha=0.2, lw=0)
+        grid, ruler = layers.grid, ruler_of(layers.grid, key)
+        x, edges = _places(ruler)
+        probability = layers.column == FEASIBLE
+        state, handles = grid["state"].to_numpy(), list[Handle]()
+        there = np.isin(state, (State.VALUE, State.SILENT))
+        mean = np.where(there, grid["mean"], np.nan)
+        if probability or int(grid["n_rows"].max()) > 1:
+            spread = np.nan_to_num(grid["spread"])
+            low, high = (grid["low"], grid["high"]) if probability else (mean - spread, mean + spread)
+            band = ax.fill_between(
+                x, np.where(there, low, np.nan), np.where(there, high, np.nan), color=COLOURS[0], alpha=0.2, lw=0
+            )
             band.set_label("spread")
-            meaning = "± 1 SD over seeds" if interval is None else "95 % interval (Wilson)"
+            meaning = "95 % interval (Wilson)" if probability else "± 1 SD over seeds"
             handles.append(Patch(facecolor=COLOURS[0], alpha=0.2, label=meaning))
-            chosen = cut(table, grid.at)
-            if grid.statistic in chosen and len(chosen) <= _MANY_SEEDS:
-                seeds = chosen[grid.statistic].to_numpy(dtype=float, na_value=np.nan)
-                ax.plot(x[position_of(chosen, grid.x)], seeds, ".", ms=3, color=COLOURS[0], alpha=0.5, label="seeds")
+            if not probability:
+                _draw_seeds(layers, key, x, ax)
         (line,) = ax.plot(x, mean, "-o", ms=4, color=COLOURS[0], label="mean over seeds")
         handles.insert(0, line)
-        for code, look in STATES.items():
-            cells = np.flatnonzero(state == code)
-            for cell in cells:
-                ax.axvspan(
-                    edges[cell], edges[cell + 1], fc=look.face, ec=look.ink, hatch=look.hatch, lw=0, alpha=0.6, zorder=0
-                ).set_label(look.label)
-            if len(cells):
-                handles.append(Patch(facecolor=look.face, edgecolor=look.ink, hatch=look.hatch, label=look.label))
-        for target in run_of(table).targets:
-            if target.statistic == grid.statistic:
-                # an open end runs to the frame
-                low, high = np.clip([target.low, target.high], *ax.get_ylim())
-                if low == high:
-                    continue
-                ax.axhspan(low, high, color=COLOURS[2], alpha=0.18, lw=0, zorder=0.5).set_label("target")
+        if ruler.log and bool((edges > 0).all()):
+            ax.set_xscale("log")
+        ax.set_xlim(edges[0], edges[-1])
+        _set_ticks(ax, ruler, x)
+        handles += _draw_states(state, edges, ax)
+        if probability:
+            for level in CONTOURS:
+                ax.axhline(level, color="0.4", lw=1, ls=CONTOUR_STYLES[level])
+            ax.set_ylim(-0.05, 1.05)
+        elif layers.target is not None:
+            # an open end runs to the frame
+            bounds = np.clip([layers.target.low, layers.target.high], *ax.get_ylim())
+            if bounds[0] < bounds[1]:
+                ax.axhspan(*bounds, color=COLOURS[2], alpha=0.18, lw=0, zorder=0.5).set_label("target")
                 handles.append(Patch(facecolor=COLOURS[2], alpha=0.18, label="target"))
-        set_axis(ax, table, grid.x, "x")
-        ax.set_ylabel(label or label_of(table, grid.statistic))
-        ax.set_title(title_of(grid, meaning_of(table, grid.statistic)))
+        place = layers.place_of_best(key)
+        if place is not None and np.isfinite(mean[place]):
+            handles += mark_best(ax, (float(x[place]), float(mean[place])))
+        ax.set_xlabel(ruler.label(44))
+        ax.set_ylabel("P(all targets met)" if probability else label_of(layers.table, layers.column))
+    return handles
+
+
+def _places(ruler: Ruler) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where the values stand on a line, numbers where they are, and the edges between them."""
+    if not ruler.numeric:
+        return ruler.centres, ruler.edges
+    x = ruler.labels.astype(np.float64)
+    log = ruler.log and bool((x > 0).all())
+    at = np.log(x) if log else x
+    if len(at) == 1:
+        return x, np.array([0.9, 1.1]) * x[0] if x[0] else np.array([-0.5, 0.5])
+    middle = (at[1:] + at[:-1]) / 2
+    edges = np.concatenate([[2 * at[0] - middle[0]], middle, [2 * at[-1] - middle[-1]]])
+    return x, np.exp(edges) if log else edges
+
+
+def _set_ticks(ax: Axes, ruler: Ruler, x: NDArray[np.float64]) -> None:
+    if not ruler.numeric or len(x) <= 8 or ruler.log:
+        ranks = shown_ranks(ruler, 3.4, "x")
+        ax.set_xticks(x[ranks], [short(ruler.labels[rank]) for rank in ranks])
+        ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _draw_seeds(layers: Layers, key: str, x: NDArray[np.float64], ax: Axes) -> None:
+    table = layers.table
+    dimension = dimension_of(table, key)
+    ok = (table["status"] == "ok").to_numpy()
+    for name in layers.grid.coords:  # where the grid was cut
+        if not layers.grid[name].dims and name in table and layers.grid[name].attrs.get("n_values", 1) > 1:
+            other = dimension_of(table, str(name))
+            ok &= other.labels[position_of(table, other)] == layers.grid[name].item()
+    if ok.sum() <= _MANY_SEEDS:
+        values = values_of(table, layers.column)[ok]
+        ax.plot(x[position_of(table[ok], dimension)], values, ".", ms=3, color=COLOURS[0], alpha=0.5, label="seeds")
+
+
+def _draw_states(state: NDArray[np.int8], edges: NDArray[np.float64], ax: Axes) -> list[Handle]:
+    handles: list[Handle] = []
+    for code, look in STATES.items():
+        cells = np.flatnonzero(state == code)
+        for cell in cells:
+            ax.axvspan(
+                edges[cell], edges[cell + 1], fc=look.face, ec=look.ink, hatch=look.hatch, lw=0, alpha=0.6, zorder=0
+            ).set_label(look.label)
+        if len(cells):
+            handles.append(Patch(facecolor=look.face, edgecolor=look.ink, hatch=look.hatch, label=look.label))
     return handles

@@ -2,40 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.calibration import feasibility_grid
-from analysis.grids import choose_dimensions, dimension_of, statistic_grid
-from analysis.plots.cells import Handle, colour_limits, place_legend
-from analysis.plots.maps import draw_cells, draw_feasible_cells
-from analysis.plots.scans import draw_costs, draw_phases_along, draw_times
-from analysis.plots.style import in_style, new_figure
+from analysis.deciding.targets import FEASIBLE
+from analysis.grids.columns import main_columns, maps_of
+from analysis.opening.run import run_of
+from analysis.opening.table import open_run
+from analysis.plots.comparison import draw_differences
+from analysis.plots.scans import draw_cost, draw_phases_along, draw_times
+from analysis.plots.slices import draw_maps
+from analysis.plots.style import in_style, in_vectors, new_figure, write_figure
 from analysis.plots.timing import draw_phases, draw_realtime_factors
-from analysis.results import open_run
-from analysis.run import Run, read_run, run_of
-from analysis.timing import SIZE, TIME, Abscissa, scanned
+from analysis.timing.phases import SIZE, TIME, Abscissa, scanned
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import PHASES
 
-FORMATS = ("png", "pdf")
-_MOST_SLICES = 4
-_LAST = "timing"  # of the figures, in the order in which they are drawn
-_COUNTS = ("realtime_factor", "duration", "n_neurons", "n_synapses", "n_spikes")
-# A date would make equal figures unequal.
-_METADATA: Mapping[str, dict[str, Any]] = {"pdf": {"CreationDate": None}}
+FORMATS = ("png", "pdf", "svg")
+_INDEX = "figures.json"
+_DPI = 160
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure of a run.
+
+    Parameters
+    ----------
+    name : str
+        Of its files, but for the ending: ``map_<statistic>``, ``feasible_region``, ``difference_<simulator>``,
+        ``timing``, ``time_scan`` or ``size_scan``.
+    section : str
+        What it belongs to: ``maps``, ``calibration``, ``agreement``, ``timing``, ``time_scan`` or ``size_scan``.
+    text : str
+        What it shows.
+    """
+
+    name: str
+    section: str
+    text: str
 
 
 def draw_figures(path: str | Path) -> list[Path]:
     """Draw the figures of a run into its folder ``figures/``: maps of every statistic, feasible region, timing.
 
-    Works on a run that is incomplete. Figures of an earlier call are replaced, each whole or not at all.
+    Works on a run that is incomplete. Each is drawn once and kept as PNG, PDF and SVG. Figures of an earlier call are
+    replaced, each whole or not at all; those that are no longer of the run are removed.
 
     Parameters
     ----------
@@ -45,38 +62,39 @@ def draw_figures(path: str | Path) -> list[Path]:
     Returns
     -------
     list of Path
-        The files, a PNG and a PDF of each figure.
+        The files, three of each figure.
 
     Raises
     ------
     RunError
         If the folder is not a run.
     """
-    run = read_run(path)
-    statistics = [f"{name}_{population}" for name in run.statistics for population in run.populations]
-    goals = [target.statistic for target in run.targets]
-    table = open_run(
-        path,
-        columns=[*run.statistics, *statistics, *goals, *PHASES, *_rates(run), *_COUNTS],
-    )
+    table = open_run(path)
     folder = RunDirectory(Path(path)).figures
-    written = []
-    with in_style():
-        for name, figure in iterate_figures(table):
-            for suffix in FORMATS:
-                target = folder / f"{name}.{suffix}"
-                with replacing(target) as temporary:
-                    # the date would make equal figures unequal
-                    figure.savefig(
-                        temporary, format=suffix, metadata={"CreationDate": None} if suffix == "pdf" else None
-                    )
-                written.append(target)
-                figure.set_layout_engine("none")  # laid out already, which takes as long as to draw it
+    before = {drawn.name for drawn in drawn_figures(path)}
+    written, index = [], []
+    for drawn, figure in iterate_figures(table):
+        written += _save(figure, folder, drawn.name)
+        index.append(drawn)
+    for name in before - {drawn.name for drawn in index}:
+        for suffix in FORMATS:
+            (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+    with replacing(folder / _INDEX) as temporary:  # last: it says that all are there
+        temporary.write_text(json.dumps([asdict(drawn) for drawn in index], indent=1), encoding="utf-8")
     return written
 
 
+def drawn_figures(path: str | Path) -> list[Drawn]:
+    """Return what `draw_figures` has drawn of a run; nothing if it has not, or its list cannot be read."""
+    try:
+        text = (RunDirectory(Path(path)).figures / _INDEX).read_text(encoding="utf-8")
+        return [Drawn(**entry) for entry in json.loads(text)]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
 def figures_are_current(path: str | Path) -> bool:
-    """Whether the figures of a run were all drawn after its last row was written.
+    """Whether the figures of a run were all drawn after its last row was written, and are all there.
 
     Parameters
     ----------
@@ -84,15 +102,19 @@ def figures_are_current(path: str | Path) -> bool:
         Folder of the run.
     """
     run = RunDirectory(Path(path))
-    last = run.figures / f"{_LAST}.{FORMATS[-1]}"
     try:
-        drawn = last.stat().st_mtime_ns
-        return all(file.stat().st_mtime_ns < drawn for file in (run.points, *run.summary_files()))
+        drawn_at = (run.figures / _INDEX).stat().st_mtime_ns
+        files = [run.figures / f"{drawn.name}.{suffix}" for drawn in drawn_figures(path) for suffix in FORMATS]
+        return (
+            bool(files)
+            and all(file.is_file() for file in files)
+            and all(file.stat().st_mtime_ns < drawn_at for file in (run.points, *run.summary_files()))
+        )
     except OSError:
         return False
 
 
-def iterate_figures(table: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+def iterate_figures(table: pd.DataFrame) -> Iterator[tuple[Drawn, Figure]]:
     """Draw the figures of a run one by one.
 
     Parameters
@@ -102,92 +124,51 @@ def iterate_figures(table: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
 
     Yields
     ------
-    name : str
-        ``map_<statistic>``, ``feasible_region``, ``timing``, ``time_scan`` or ``size_scan``.
+    drawn : Drawn
+        What it is.
     figure : matplotlib.figure.Figure
+        The figure.
     """
     run = run_of(table)
     if any(len(axis.values) > 1 for axis in run.axes):
-        for statistic in run.statistics:
-            yield f"map_{statistic}", draw_statistic(table, statistic)
         if run.targets:
-            yield "feasible_region", draw_feasible_region(table)
+            yield (
+                Drawn("feasible_region", "calibration", "probability that all targets are met"),
+                draw_maps(table, FEASIBLE),
+            )
+        for statistic in maps_of(run):
+            yield Drawn(f"map_{statistic}", "maps", f"maps of {statistic}"), draw_maps(table, statistic)
+        names = list(dict.fromkeys(table.loc[table["status"] == "ok", "configuration"].astype(str)))
+        for other in names[1:]:
+            figure = draw_differences(table, main_columns(table), names[0], other)
+            yield (
+                Drawn(f"difference_{_file_name(other)}", "agreement", f"difference of {other} and {names[0]}"),
+                figure,
+            )
     if scanned(table, TIME):
-        yield "time_scan", draw_scan(table, TIME)
+        yield Drawn("time_scan", "time_scan", "wall time against biological time"), draw_scan(table, TIME)
     if scanned(table, SIZE):
-        yield "size_scan", draw_scan(table, SIZE)
-    yield _LAST, draw_timing(table)
+        yield Drawn("size_scan", "size_scan", "wall time against size"), draw_scan(table, SIZE)
+    yield Drawn("timing", "timing", "wall time by phase, and real-time factors"), draw_timing(table)
 
 
-def draw_statistic(table: pd.DataFrame, statistic: str, title: bool = True) -> Figure:
-    """Draw maps of a statistic: a column per population, a row per simulator and slice of a third axis.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `open_run`.
-    statistic : str
-        Name of a statistic (``rate``) or of one of its columns (``rate_E``).
-    title : bool
-        Name the run, and say how much of it has run.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    run = run_of(table)
-    columns = [f"{statistic}_{name}" for name in run.populations]
-    if statistic in table or not run.populations:
-        columns = [statistic]
-    columns = [name for name in columns if name in table] or columns
-    panels = list(_panels(table))
-    feasible = [feasibility_grid(part, at=at) if run.targets else None for _, part, at in panels]
+def _save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Lay out a figure once, and write it in every format: ``savefig`` would draw it twice for each."""
     with in_style():
-        figure, axes = _panel_figure(table, len(panels), len(columns), title)
-        handles: dict[str, Handle] = {}
-        for column, name in enumerate(columns):
-            grids = [statistic_grid(part, name, at=at) for _, part, at in panels]
-            limits = colour_limits(*grids)
-            for row, ((simulator, part, _), grid) in enumerate(zip(panels, grids, strict=True)):
-                ax = axes[row][column]
-                entries = draw_cells(part, grid, ax, feasible[row], limits)
-                _say_simulator(ax, simulator)
-                handles |= {str(entry.get_label()): entry for entry in entries}
-        _label_outer(axes, maps=len(choose_dimensions(table)) == 2)
-        place_legend(axes[0][0], list(handles.values()))
-    return figure
+        figure.set_dpi(_DPI)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+    written = []
+    for suffix in FORMATS:
+        target = folder / f"{name}.{suffix}"
+        with replacing(target) as temporary, in_vectors() if suffix == "svg" else in_style():
+            write_figure(figure, temporary, suffix)
+        written.append(target)
+    return written
 
 
-def draw_feasible_region(table: pd.DataFrame, title: bool = True) -> Figure:
-    """Draw P(all targets met): a panel per simulator and slice of a third axis.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `open_run`.
-    title : bool
-        Name the run, and say how much of it has run.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    RunError
-        If the run has no targets.
-    """
-    panels = list(_panels(table))
-    with in_style():
-        figure, axes = _panel_figure(table, len(panels), 1, title)
-        handles: dict[str, Handle] = {}
-        for (simulator, part, at), ax in zip(panels, axes[:, 0], strict=True):
-            entries = draw_feasible_cells(part, feasibility_grid(part, at=at), ax)
-            _say_simulator(ax, simulator)
-            handles |= {str(entry.get_label()): entry for entry in entries}
-        _label_outer(axes, maps=len(choose_dimensions(table)) == 2)
-        place_legend(axes[0][0], list(handles.values()))
-    return figure
+def _file_name(text: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in text)
 
 
 def draw_timing(table: pd.DataFrame, title: bool = True) -> Figure:
@@ -237,7 +218,7 @@ def draw_scan(table: pd.DataFrame, x: Abscissa = "n_neurons") -> Figure:
         if x == TIME:
             draw_realtime_factors(table, axes[1])
         else:
-            draw_costs(table, axes[1])
+            draw_cost(table, axes[1])
         for row, begin in zip(lower, range(0, len(parts), 2), strict=True):
             panels = row.subplots(1, 2)
             for part, ax in zip(parts[begin:], panels, strict=False):
@@ -246,53 +227,3 @@ def draw_scan(table: pd.DataFrame, x: Abscissa = "n_neurons") -> Figure:
                 ax.remove()
         figure.suptitle(run_of(table).name)
     return figure
-
-
-def _rates(run: Run) -> list[str]:
-    """Name the columns that tell a silent population."""
-    return [f"rate_{name}" for name in run.populations]
-
-
-def _panels(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, Mapping[str, Any]]]:
-    """Return simulator, its rows and where to cut a third axis, for each panel."""
-    shown = choose_dimensions(table)
-    third = [
-        group[0].key
-        for group in run_of(table).dimensions
-        if len(group[0].values) > 1 and not ({axis.key for axis in group} & set(shown))
-    ][:1]
-    cuts: list[dict[str, Any]] = [{}]
-    for key in third:
-        values = dimension_of(table, key).values
-        chosen = np.unique(np.linspace(0, len(values) - 1, min(_MOST_SLICES, len(values))).round().astype(int))
-        cuts = [{key: values[index]} for index in chosen]
-    configurations = list(dict.fromkeys(table["configuration"]))
-    several = len(run_of(table).metadata["simulators"]) > 1
-    for name in configurations:
-        part = table[table["configuration"] == name] if len(configurations) > 1 else table
-        for at in cuts:
-            yield (str(name) if several else ""), part, at
-
-
-def _panel_figure(table: pd.DataFrame, n_rows: int, n_columns: int, title: bool) -> tuple[Figure, Any]:
-    figure = new_figure(0.6 + 4.1 * n_columns, 0.9 + 3.3 * n_rows)
-    if not title:
-        return figure, figure.subplots(n_rows, n_columns, squeeze=False)
-    finished = float((table["status"] != "missing").mean())
-    state = "" if finished == 1 else f" ({100 * finished:.0f} % of the points have run)"
-    figure.suptitle(f"{run_of(table).name}{state}")
-    return figure, figure.subplots(n_rows, n_columns, squeeze=False)
-
-
-def _label_outer(axes: Any, maps: bool) -> None:
-    """Say what an axis is once per row and column: the panels share their axes."""
-    for ax in axes[:-1].flat:
-        ax.set_xlabel("")
-    if maps:
-        for ax in axes[:, 1:].flat:
-            ax.set_ylabel("")
-
-
-def _say_simulator(ax: Any, simulator: str) -> None:
-    if simulator:
-        ax.set_title("\n".join(text for text in (simulator, ax.get_title()) if text))

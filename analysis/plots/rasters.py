@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from analysis.plots.cells import short
+from analysis.opening.spikes import PointSpikes
+from analysis.plots.rulers import short
 from analysis.plots.style import COLOURS, axes_or_new, in_style
-from analysis.spikes import PointSpikes
 
 
 def draw_raster(

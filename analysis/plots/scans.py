@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.opening.run import RunError
 from analysis.plots.style import BELOW, COLOURS, PHASE_COLOURS, axes_or_new, in_style
-from analysis.run import RunError
-from analysis.scaling import SYNAPSES_PER_PAIR, CostModel, Frontier, costs_by_simulator, fit_time
-from analysis.timing import ABSCISSAE, TIME, Abscissa, Scan, scan
+from analysis.timing.phases import ABSCISSAE, TIME, Abscissa, Scan, scan
+from analysis.timing.scaling import SYNAPSES_PER_PAIR, CostModel, Frontier, costs_by_simulator, fit_time
 from simulators.records.summary import PHASES
 
 
@@ -108,7 +108,7 @@ def draw_phases_along(table: pd.DataFrame, x: Abscissa = "n_neurons", ax: Axes |
     return ax
 
 
-def draw_cost(
+def _draw_fitted_cost(
     n_neurons: ArrayLike,
     cost: ArrayLike,
     model: CostModel | None = None,
@@ -160,7 +160,7 @@ def draw_cost(
     return ax
 
 
-def draw_costs(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def draw_cost(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the variable cost against the size by simulator, with regression and real-time frontier where they exist.
 
     Parameters
@@ -176,7 +176,7 @@ def draw_costs(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     ax = axes_or_new(ax, 4.8, 3.8)
     for number, (name, costs) in enumerate(costs_by_simulator(table).items()):
-        draw_cost(
+        _draw_fitted_cost(
             costs.n_neurons,
             costs.cost,
             costs.model,

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -19,16 +20,19 @@ import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from analysis.grids import State
+from analysis.grids.grid import State
 
 # Okabe & Ito, without the yellow that vanishes on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 STATISTIC_MAP = "viridis"
 PROBABILITY_MAP = "cividis"
 DIFFERENCE_MAP = "PuOr"
+TARGET_MAP = "RdYlBu_r"  # its middle is pale yellow: not to be taken for a cell without a value
 PHASE_COLOURS = {
     "t_load": "#999999",
     "t_compile": "#E69F00",
@@ -80,7 +84,7 @@ class StateLook:
 
 
 STATES: Mapping[State, StateLook] = {
-    State.SILENT: StateLook("silent (no spikes)", "#ffffff", "#8c8c8c", "...."),
+    State.SILENT: StateLook("silent (no spikes)", "#ffffff", "#8c8c8c", ".."),
     State.UNDEFINED: StateLook("undefined (too few spikes)", "#ffffff", "#4d4d4d", "xxxx"),
     State.DIVERGED: StateLook("diverged (above the highest rate)", "#fbd9c6", "#D55E00", "////"),
     State.FAILED: StateLook("failed or timed out", "#4d4d4d", "#ffffff", "\\\\\\\\"),
@@ -109,6 +113,16 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def write_figure(figure: Figure, path: Path, suffix: str) -> None:
+    """Write a figure that has been laid out as PNG, PDF or SVG; equal figures make equal files."""
+    if suffix == "png":
+        FigureCanvasAgg(figure).print_png(path)  # type: ignore[no-untyped-call]
+    elif suffix == "pdf":  # a date would make equal figures unequal
+        FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})  # type: ignore[no-untyped-call]
+    else:
+        FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})  # type: ignore[no-untyped-call]
 
 
 def axes_or_new(ax: Axes | None, width: float = 4.6, height: float = 3.8) -> Axes:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.plots.style import BELOW, COLOURS, PHASE_COLOURS, axes_or_new, in_style
-from analysis.timing import mean_phases, realtime_factors
+from analysis.timing.phases import mean_phases, realtime_factors
 
 
 def draw_phases(table: pd.DataFrame, ax: Axes | None = None) -> Axes:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from analysis.opening.run import RunError
+from analysis.page.tables import Column, Rows, as_rows, text_of
 from analysis.plots.scans import frontier_text
-from analysis.report_tables import Column, Rows, as_rows, text_of
-from analysis.run import RunError
-from analysis.scaling import costs_by_simulator, fit_time
-from analysis.timing import SIZE, TIME, Abscissa, mean_phases, scan
+from analysis.timing.phases import SIZE, TIME, Abscissa, mean_phases, scan
+from analysis.timing.scaling import costs_by_simulator, fit_time
 
 SCAN_WORDS: Mapping[Abscissa, str] = {
     TIME: "T = fixed + factor · T_bio, fitted on relative residuals; T is all phases but compilation, which is done "

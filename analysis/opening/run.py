@@ -70,6 +70,22 @@ class Target:
     tolerance: float | None = None
     weight: float = 1.0
 
+    @classmethod
+    def read(cls, column: str, content: Mapping[str, Any]) -> Target:
+        """Read a target as a sweep has it: ``min``, ``max``, or ``value`` and ``tolerance``, and a ``weight``."""
+        value, tolerance = content.get("value"), content.get("tolerance")
+        low, high = content.get("min"), content.get("max")
+        if value is not None:
+            low, high = value - (tolerance or 0.0), value + (tolerance or 0.0)
+        return cls(
+            column,
+            -float("inf") if low is None else float(low),
+            float("inf") if high is None else float(high),
+            value,
+            tolerance,
+            float(content.get("weight") or 1.0),
+        )
+
 
 @dataclass(frozen=True)
 class Run:
@@ -88,7 +104,7 @@ class Run:
     targets : tuple of Target
         What counts as calibrated; may be empty.
     metadata : mapping of str to value
-        All of it, as written by the sweep (see `read_run`).
+        All of it, as written by the sweep (see `run_of`).
     """
 
     name: str
@@ -129,17 +145,6 @@ class Run:
             if axis.key == key:
                 return axis
         raise RunError(f"run {self.name!r}: {key!r} is not an axis; the axes are {[axis.key for axis in self.axes]}")
-
-
-def read_run(path: str | Path) -> Run:
-    """Read what was asked of the run in a folder.
-
-    Raises
-    ------
-    RunError
-        If the folder is not a run; the message says what is missing.
-    """
-    return as_run(read_metadata(path))
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
@@ -188,37 +193,30 @@ def as_run(metadata: Mapping[str, Any]) -> Run:
         seeds=tuple(metadata["seeds"]),
         statistics=tuple(metadata["statistics"]),
         populations=tuple(metadata["populations"]),
-        targets=tuple(_target(name, content) for name, content in metadata.get("targets", {}).items()),
+        targets=tuple(Target.read(name, content) for name, content in metadata.get("targets", {}).items()),
         metadata=metadata,
     )
 
 
-def run_of(table: pd.DataFrame) -> Run:
-    """Return the run that a table was opened from.
+def run_of(source: pd.DataFrame | str | Path) -> Run:
+    """Return what was asked of the run in a folder, or of that which a table was opened from.
+
+    Parameters
+    ----------
+    source : pandas.DataFrame, str or Path
+        A table from `open_run`, or the folder of a run.
 
     Raises
     ------
     RunError
-        If the table does not come from `open_run` or lost its ``attrs`` on the way.
+        If the folder is not a run (the message says what is missing), or the table does not come from `open_run` or
+        lost its ``attrs`` on the way.
     """
-    if "run" not in table.attrs:
+    if not isinstance(source, pd.DataFrame):
+        return as_run(read_metadata(source))
+    if "run" not in source.attrs:
         raise RunError('the table does not say what run it is of (table.attrs["run"]); open it with analysis.open_run')
-    return as_run(table.attrs["run"])
-
-
-def _target(statistic: str, content: Mapping[str, Any]) -> Target:
-    value, tolerance = content.get("value"), content.get("tolerance")
-    low, high = content.get("min"), content.get("max")
-    if value is not None:
-        low, high = value - (tolerance or 0.0), value + (tolerance or 0.0)
-    return Target(
-        statistic,
-        -float("inf") if low is None else float(low),
-        float("inf") if high is None else float(high),
-        value,
-        tolerance,
-        float(content.get("weight", 1.0)),
-    )
+    return as_run(source.attrs["run"])
 
 
 def _hashable(value: Any) -> Any:

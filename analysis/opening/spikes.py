@@ -1,11 +1,14 @@
-"""Spikes of the points that were stored, read lazily, and new statistics computed from them."""
+"""Spikes of the points that were stored, and new statistics computed from them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,13 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from analysis.results import open_run
-from analysis.run import RunError, run_of
+from analysis.opening.run import RunError, run_of
+from analysis.opening.table import open_run
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import recorded_neurons
 
-if TYPE_CHECKING:
-    import dask.dataframe as dd
+_READERS = 4
 
 
 @dataclass(frozen=True)
@@ -122,44 +124,61 @@ def read_spikes(path: str | Path, point_id: str, configuration: str | None = Non
     return _read_point(_task(found, 0))
 
 
-def open_spikes(path: str | Path) -> dd.DataFrame:
-    """Open all stored spikes of a run lazily, a partition per point.
+def open_spikes(
+    path: str | Path, points: Sequence[str] | None = None, populations: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Read the stored spikes of a run, or of some of its points, as one table.
 
     Parameters
     ----------
     path : str or Path
         Folder of the run.
+    points : sequence of str, optional
+        Ids of the points; all that have spikes by default. A spike takes 15 bytes: where all do not fit into memory,
+        read some, or use `map_spikes`, which holds a point at a time.
+    populations : sequence of str, optional
+        Of which; all by default.
 
     Returns
     -------
-    dask.dataframe.DataFrame
-        Columns ``point_id``, ``simulator``, ``population``, ``sender`` and ``time`` (ms).
+    pandas.DataFrame
+        Columns ``point_id``, ``configuration``, ``population`` (categories), ``sender`` (index in the population) and
+        ``time`` (ms since the end of the warm-up); point by point, population by population, in the order of time.
 
     Raises
     ------
     RunError
-        If no spikes are stored.
+        If no spikes are stored, or not of a point or population that was asked for.
     """
-    import dask.dataframe as dd
-
-    tasks = _tasks(path)
-    meta = pd.DataFrame(
-        {
-            "point_id": pd.Series(dtype="str"),
-            "simulator": pd.Series(dtype="str"),
-            "population": pd.Series(dtype="str"),
-            "sender": pd.Series(dtype="int32"),
-            "time": pd.Series(dtype="float64"),
-        }
-    )
-    frame: dd.DataFrame = dd.from_map(_read_frame, tasks, meta=meta)  # type: ignore[no-untyped-call]
+    stored = stored_points(path)
+    if points is not None:
+        lacking = sorted(set(points) - set(stored["point_id"]))
+        if lacking:
+            raise RunError(f"{path}: no spikes are stored of {lacking}; {len(stored)} points have them")
+        stored = stored[stored["point_id"].isin(points)]
+    known = run_of(stored).populations
+    unknown = sorted(set(populations or ()) - set(known))
+    if unknown:
+        raise RunError(f"{path}: has no populations {unknown}; it has {list(known)}")
+    tasks = _tasks(path, stored)
+    with ThreadPoolExecutor(_READERS) as pool:
+        tables = list(pool.map(lambda task: _read_table(task, populations), tasks))
+    joined = pa.concat_tables([table.replace_schema_metadata(None) for table in tables]).unify_dictionaries()
+    rows_of = np.repeat(np.arange(len(tasks)), [table.num_rows for table in tables])
+    columns = {name: _repeated([task[name] for task in tasks], rows_of) for name in ("point_id", "configuration")}
+    columns |= {name: joined[name] for name in ("population", "sender", "time")}
+    frame: pd.DataFrame = pa.table(columns).to_pandas(split_blocks=True)
+    frame.attrs = stored.attrs
     return frame
 
 
 def map_spikes(
-    path: str | Path, function: Callable[[PointSpikes], Mapping[str, float] | float], scheduler: str | None = None
+    path: str | Path,
+    function: Callable[[PointSpikes], Mapping[str, float] | float],
+    workers: int | None = None,
+    processes: bool = False,
 ) -> pd.DataFrame:
-    """Compute a new statistic from the stored spikes of every point, in parallel.
+    """Compute a new statistic from the stored spikes of every point, several at a time.
 
     Parameters
     ----------
@@ -168,8 +187,10 @@ def map_spikes(
     function : callable
         Takes the `PointSpikes` of a point and returns a number, or several by name. A point for which it raises
         stops the computation, with the point's id in the message.
-    scheduler : str, optional
-        Of dask: ``"threads"`` by default, ``"processes"`` for a function of pure Python, ``"synchronous"`` to debug.
+    workers : int, optional
+        How many points at a time; as many as there are cores by default.
+    processes : bool
+        Use processes rather than threads: for a slow function of pure Python, which must then be one of a module.
 
     Returns
     -------
@@ -182,17 +203,21 @@ def map_spikes(
     RunError
         If no spikes are stored, or the function fails.
     """
-    from dask.base import compute
-    from dask.delayed import delayed
-
     stored = stored_points(path)
     tasks = _tasks(path, stored)
     name = getattr(function, "__name__", "value")
-    work = [delayed(_apply, pure=False)(function, task, name) for task in tasks]
-    values = compute(*work, scheduler=scheduler or "threads")  # type: ignore[no-untyped-call]
-    frame = stored.drop(columns=["spike_file"]).reset_index(drop=True).join(pd.DataFrame(list(values)))
+    kind: type[Executor] = ProcessPoolExecutor if processes else ThreadPoolExecutor
+    with kind(workers or os.cpu_count()) as pool:  # type: ignore[call-arg]
+        values = list(pool.map(_apply, itertools.repeat(function), tasks, itertools.repeat(name)))
+    frame = stored.drop(columns=["spike_file"]).reset_index(drop=True).join(pd.DataFrame(values))
     frame.attrs = stored.attrs
     return frame
+
+
+def _repeated(values: Sequence[str], rows: NDArray[np.int64]) -> pa.DictionaryArray:
+    distinct = pa.array(values).dictionary_encode()
+    codes = distinct.indices.to_numpy()[rows]
+    return pa.DictionaryArray.from_arrays(codes, distinct.dictionary)
 
 
 def _tasks(path: str | Path, stored: pd.DataFrame | None = None) -> list[dict[str, Any]]:
@@ -209,6 +234,7 @@ def _task(stored: pd.DataFrame, row: int) -> dict[str, Any]:
         "file": line["spike_file"],
         "point_id": line["point_id"],
         "simulator": str(line["simulator"]),
+        "configuration": str(line["configuration"]),
         "populations": run.populations,
         "duration": float(run.metadata["simulation"]["duration"] if pd.isna(duration) else duration),
         "sample": run.metadata.get("spikes") == "sample",
@@ -245,16 +271,9 @@ def _read_point(task: dict[str, Any]) -> PointSpikes:
     )
 
 
-def _read_frame(task: dict[str, Any]) -> pd.DataFrame:
-    frame: pd.DataFrame = _read_table(task).to_pandas()[["population", "sender", "time"]]
-    frame["population"] = frame["population"].astype("str")
-    frame.insert(0, "point_id", pd.Series([task["point_id"]] * len(frame), dtype="str"))
-    frame.insert(1, "simulator", pd.Series([task["simulator"]] * len(frame), dtype="str"))
-    return frame
-
-
-def _read_table(task: dict[str, Any]) -> pa.Table:
+def _read_table(task: dict[str, Any], populations: Sequence[str] | None = None) -> pa.Table:
+    chosen = None if populations is None else [("population", "in", list(populations))]
     try:
-        return pq.read_table(task["file"], partitioning=None)
+        return pq.read_table(task["file"], partitioning=None, filters=chosen)
     except (pa.ArrowInvalid, OSError) as error:
         raise RunError(f"{task['file']}: is not a readable file of spikes: {error}") from error

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,23 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import pandas as pd
 
-from analysis.agreement import compare, difference_grid, statistic_columns
-from analysis.calibration import best_points, target_failures
-from analysis.plots import (
-    draw_costs,
-    draw_difference,
-    draw_feasible_region,
-    draw_phases,
-    draw_phases_along,
-    draw_realtime_factors,
-    draw_statistic,
-    draw_times,
-)
-from analysis.plots.style import in_style, in_vectors, new_figure
-from analysis.report_tables import (
+from analysis.agreement.comparison import compare
+from analysis.deciding.best_points import best_points, parameters_table
+from analysis.deciding.sensitivity import sensitivities
+from analysis.deciding.targets import target_failures
+from analysis.opening.run import Run, run_of
+from analysis.opening.summary_files import CorruptSummaryWarning
+from analysis.opening.table import open_run
+from analysis.page.tables import (
     Rows,
     as_percent,
     as_rows,
@@ -38,26 +30,33 @@ from analysis.report_tables import (
     best_rows,
     failure_rows,
     machine_rows,
-    parameters_table,
     settings_rows,
     targets_rows,
     text_of,
 )
-from analysis.report_timing import SCAN_WORDS, cost_rows, frontier_words, time_rows, timing_rows
-from analysis.results import open_run
-from analysis.run import Run, run_of
-from analysis.sensitivity import sensitivities
-from analysis.summary_tables import CorruptSummaryWarning
-from analysis.timing import ABSCISSAE, SIZE, TIME, scanned
+from analysis.page.timing_tables import SCAN_WORDS, cost_rows, frontier_words, time_rows, timing_rows
+from analysis.plots.figures import Drawn, draw_figures, drawn_figures, figures_are_current
+from analysis.timing.phases import SIZE, TIME, scanned
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
 
-_COMPARISON = ["statistic", "n_points", "difference", "distance", "distance_within", "p", "verdict"]
-_COMPARISON_TITLES = ["statistic", "points", "mean difference", "distance", "between seeds", "p", "what follows"]
+_COMPARISON = [
+    "statistic",
+    "n_points",
+    "difference",
+    "interval",
+    "distance",
+    "distance_within",
+    "p_adjusted",
+    "verdict",
+]
+_COMPARISON_TITLES = [
+    *("statistic", "points", "mean difference", "90 %", "distance", "between seeds", "p", "what follows"),
+]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Embedded:
     """A figure within the page: SVG in base64, and what it shows."""
 
     data: str
@@ -87,7 +86,9 @@ def write_report(path: str | Path) -> Path:
         warnings.simplefilter("always", CorruptSummaryWarning)
         table = open_run(path)
     complaints = [str(warning.message) for warning in caught if issubclass(warning.category, CorruptSummaryWarning)]
-    page = _template().render(_content(table, directory, complaints))
+    if not figures_are_current(path):
+        draw_figures(path)
+    page = _template().render(_content(table, directory, complaints, drawn_figures(path)))
     with replacing(directory.report) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return directory.report
@@ -95,18 +96,24 @@ def write_report(path: str | Path) -> Path:
 
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.PackageLoader("analysis.page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
     )
     return environment.get_template("report.html")
 
 
-def _content(table: pd.DataFrame, directory: RunDirectory, complaints: list[str]) -> dict[str, Any]:
+def _content(
+    table: pd.DataFrame, directory: RunDirectory, complaints: list[str], figures: list[Drawn]
+) -> dict[str, Any]:
     run = run_of(table)
     status = table["status"].value_counts()
     counts = {"total": f"{len(table):,}", "missing": f"{status['missing']:,}" if status["missing"] else ""}
     tiles = [("points × simulators", counts["total"])]
     tiles += [(name, f"{status[name]:,}") for name in status.index if status[name]]
     swept = any(len(axis.values) > 1 for axis in run.axes)
+    embed = partial(_embed, directory.figures, figures)
     content = {
         "run": run,
         "counts": counts,
@@ -115,16 +122,14 @@ def _content(table: pd.DataFrame, directory: RunDirectory, complaints: list[str]
         "axes": axes_rows(run),
         "settings": settings_rows(run),
         "targets": targets_rows(run, table.attrs["units"]),
-        "maps": list(_maps(table, run)) if swept else [],
-        "calibration": _calibration(table, run) if run.targets else None,
+        "maps": embed("maps"),
+        "calibration": _calibration(table, run, embed("calibration")) if run.targets else None,
         "sensitivity": list(_sensitivity(table)) if swept else [],
-        "agreement": list(_agreement(table, swept)),
+        "agreement": list(_agreement(table)),
         "timing": timing_rows(table) if "realtime_factor" in table else Rows((), ()),
-        "timing_figures": [
-            _embed(_draw_alone(draw_phases, table), "wall time per point by phase"),
-            _embed(_draw_alone(draw_realtime_factors, table), "real-time factors"),
-        ],
-        "scans": list(_scans(table)),
+        "differences": embed("agreement"),
+        "timing_figures": embed("timing"),
+        "scans": list(_scans(table, embed)),
         "failures": failure_rows(table, run),
         "machines": machine_rows(table),
         "provenance": _read_text(directory.provenance),
@@ -145,20 +150,13 @@ def _content(table: pd.DataFrame, directory: RunDirectory, complaints: list[str]
     return content
 
 
-def _maps(table: pd.DataFrame, run: Run) -> Iterator[dict[str, Any]]:
-    for statistic in run.statistics:
-        columns = [f"{statistic}_{name}" for name in run.populations]
-        columns = [name for name in columns if name in table] or ([statistic] if statistic in table else columns)
-        figures = [_embed(draw_statistic(table, name, title=False), f"map of {name}") for name in columns]
-        yield {"title": statistic, "figures": figures}
-
-
-def _calibration(table: pd.DataFrame, run: Run) -> dict[str, Any]:
+def _calibration(table: pd.DataFrame, run: Run, figures: list[Embedded]) -> dict[str, Any]:
     best = best_points(table, None)
     parts = []
     for name in dict.fromkeys(table["configuration"]):
         own = best[best["configuration"] == name]
         part: dict[str, Any] = {"configuration": _label(table, name), "rows": best_rows(own.head(10), run), "toml": ""}
+        part["words"] = "No point deserves to be called best: nothing has fired, or nothing has run."
         if len(own):
             first = own.iloc[0]
             part["toml"] = parameters_table(first, run)
@@ -177,10 +175,6 @@ def _calibration(table: pd.DataFrame, run: Run) -> dict[str, Any]:
         for name, part in table.groupby("configuration", observed=True, sort=False)
         if (part["status"] != "missing").any()
     ]
-    figures = [
-        _embed(draw_feasible_region(part, title=False), f"probability that all targets are met, {name}")
-        for name, part in table.groupby("configuration", observed=True, sort=False)
-    ]
     return {"words": words, "best": parts, "failures": failures, "figures": figures}
 
 
@@ -191,74 +185,54 @@ def _failure_shares(table: pd.DataFrame) -> Rows:
 
 def _sensitivity(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for name, part in table.groupby("configuration", observed=True, sort=False):
-        found = sensitivities(part.set_axis(range(len(part))))
+        found = sensitivities(part)
         if found["share"].notna().any():
-            yield {"caption": _label(table, name), "rows": as_rows(as_percent(found, ["share", "seeds"]))}
+            shown = as_percent(found, ["share", "interactions", "seeds"])
+            shown["95 %"] = [
+                f"{text_of(low)} to {text_of(high)}"
+                for low, high in zip(found["slope_low"], found["slope_high"], strict=True)
+            ]
+            columns = ["statistic", "axis", "share", "slope", "95 %", "interactions", "seeds"]
+            yield {"caption": _label(table, name), "rows": as_rows(shown[columns])}
 
 
-def _agreement(table: pd.DataFrame, swept: bool) -> Iterator[dict[str, Any]]:
+def _agreement(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
     names = list(dict.fromkeys(table.loc[table["status"] == "ok", "configuration"]))
     for other in names[1:]:
         found = compare(table, names[0], other)
-        for column in set(_COMPARISON) - set(found):
-            found[column] = np.nan
-        figures = [
-            _embed(
-                _draw_difference(table, statistic, names[0], other), f"difference of {statistic}: {other} − {names[0]}"
-            )
-            for statistic in (statistic_columns(table) if swept else [])
+        found["interval"] = [
+            f"{text_of(low)} to {text_of(high)}"
+            for low, high in zip(found["difference_low"], found["difference_high"], strict=True)
         ]
-        rows = as_rows(found[_COMPARISON], _COMPARISON_TITLES)
-        yield {"title": f"{other} and {names[0]}", "rows": rows, "figures": figures}
+        yield {"title": f"{other} and {names[0]}", "rows": as_rows(found[_COMPARISON], _COMPARISON_TITLES)}
 
 
-def _draw_difference(table: pd.DataFrame, statistic: str, a: str, b: str) -> Any:
-    difference = difference_grid(table, statistic, a, b)
-    return _draw_alone(partial(draw_difference, difference=difference), table)
-
-
-def _draw_alone(draw: Callable[..., Any], table: pd.DataFrame) -> Any:
-    with in_style():
-        figure = new_figure(4.7, 4.2)
-        draw(table, ax=figure.subplots())
-    return figure
-
-
-def _scans(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _scans(table: pd.DataFrame, embed: Callable[[str], list[Embedded]]) -> Iterator[dict[str, Any]]:
     """Show how the time grows along what was swept of it: biological time, size."""
-    for x, title in ((TIME, "Time against biological time"), (SIZE, "Time against size")):
-        if not scanned(table, x):
-            continue
-        figures = [_embed(_draw_alone(partial(draw_times, x=x), table), f"wall time against {ABSCISSAE[x]}")]
-        if x == SIZE:
-            figures.append(
-                _embed(_draw_alone(partial(draw_times, x="n_synapses"), table), "wall time against synapses")
-            )
-            figures.append(_embed(_draw_alone(draw_costs, table), "variable cost against the number of neurons"))
-        figures += [
-            _embed(_draw_alone(partial(draw_phases_along, x=x), part), f"phases of {name} against {ABSCISSAE[x]}")
-            for name, part in table.groupby("configuration", observed=True, sort=False)
-            if scanned(part, x)
-        ]
-        rows = time_rows(table) if x == TIME else cost_rows(table)
-        yield {
-            "title": title,
-            "words": SCAN_WORDS[x],
-            "rows": rows,
-            "figures": figures,
-            "sayings": frontier_words(table, x),
-        }
+    for x, section, title in (
+        (TIME, "time_scan", "Time against biological time"),
+        (SIZE, "size_scan", "Time against size"),
+    ):
+        if scanned(table, x):
+            yield {
+                "title": title,
+                "words": SCAN_WORDS[x],
+                "rows": time_rows(table) if x == TIME else cost_rows(table),
+                "figures": embed(section),
+                "sayings": frontier_words(table, x),
+            }
 
 
 def _label(table: pd.DataFrame, name: Any) -> str:
     return str(name) if table["configuration"].nunique() > 1 else ""
 
 
-def _embed(figure: Any, text: str) -> Drawn:
-    buffer = io.BytesIO()
-    with in_vectors():
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return Drawn(base64.b64encode(buffer.getvalue()).decode("ascii"), text)
+def _embed(folder: Path, figures: Sequence[Drawn], section: str) -> list[Embedded]:
+    return [
+        Embedded(base64.b64encode((folder / f"{drawn.name}.svg").read_bytes()).decode("ascii"), drawn.text)
+        for drawn in figures
+        if drawn.section == section
+    ]
 
 
 def _read_text(path: Path) -> str:

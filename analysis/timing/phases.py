@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from analysis.run import run_of
+from analysis.opening.run import run_of
 from simulators.records.summary import PHASES
 
 Abscissa = Literal["biological_time", "n_neurons", "n_synapses"]

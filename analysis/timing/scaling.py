@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
-from analysis.run import RunError
-from analysis.timing import biological_times
+from analysis.opening.run import RunError
+from analysis.timing.phases import biological_times
 
 SYNAPSES_PER_PAIR = 0.308  # of the clustered network with 4:1 E and I neurons and its published probabilities
 _NEAR_REAL_TIME = (0.7, 1.4)  # factors from which the crossing is taken

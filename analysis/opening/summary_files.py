@@ -84,10 +84,8 @@ def common_schema(schemas: Iterable[pa.Schema], without: Sequence[str] = ()) -> 
     )
 
 
-def read_fragments(
-    fragments: Sequence[ds.ParquetFileFragment], schema: pa.Schema, columns: Sequence[str] | None = None
-) -> list[pa.Table]:
-    """Read files, one table each.
+def read_all(fragments: Sequence[ds.ParquetFileFragment], schema: pa.Schema) -> pa.Table:
+    """Read files into one table.
 
     Parameters
     ----------
@@ -95,32 +93,24 @@ def read_fragments(
         The files.
     schema : pyarrow.Schema
         Columns to give; those that a file lacks are null.
-    columns : sequence of str, optional
-        Those of them to read.
 
     Returns
     -------
-    list of pyarrow.Table
-        In the order of the files; empty for one that turns out to be damaged.
+    pyarrow.Table
+        File by file; without the rows of one that turns out to be damaged.
 
     Warns
     -----
     CorruptSummaryWarning
         Names every damaged file.
     """
-    chosen = schema if columns is None else pa.schema([schema.field(name) for name in columns if name in schema.names])
-    return [_read_fragment(fragment, chosen) for fragment in fragments]
-
-
-def read_all(fragments: Sequence[ds.ParquetFileFragment], schema: pa.Schema) -> pa.Table:
-    """Read files into one table, as `read_fragments` does."""
     if not fragments:
         return schema.empty_table()
     try:
         dataset = ds.FileSystemDataset(fragments, schema, fragments[0].format, fragments[0].filesystem)
         return dataset.to_table()
     except UNREADABLE:  # find out which
-        return pa.concat_tables(read_fragments(fragments, schema))
+        return pa.concat_tables([_read_fragment(fragment, schema) for fragment in fragments])
 
 
 def with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.run import Run
+from analysis.opening.run import Run
 
 
 @dataclass(frozen=True)
@@ -132,17 +132,6 @@ def best_rows(best: pd.DataFrame, run: Run) -> Rows:
     return as_rows(shown)
 
 
-def parameters_table(point: pd.Series[Any], run: Run) -> str:
-    """Write what a point sweeps as the ``[parameters]`` of a sweep, and the duration if it was swept."""
-    lines = ["[parameters]"]
-    for axis in sorted(run.axes, key=lambda axis: axis.key == "duration"):
-        if axis.key == "duration":  # no parameter of the network
-            lines += ["", "[simulation]"]
-        key = axis.key if axis.key.replace("_", "").replace("-", "").isalnum() else json.dumps(axis.key)
-        lines.append(f"{key} = {_toml(point[axis.key])}")
-    return "\n".join(lines)
-
-
 def failure_rows(table: pd.DataFrame, run: Run) -> Rows:
     """Group the rows that are not good by their reason, with an example of each."""
     bad = table[~table["status"].isin(["ok", "missing"])]
@@ -207,15 +196,3 @@ def _is_numeric(column: pd.Series[Any]) -> bool:
 def _short(text: str, limit: int = 300) -> str:
     line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool | np.bool_):
-        return "true" if value else "false"
-    if isinstance(value, int | np.integer):
-        return str(int(value))
-    if isinstance(value, float | np.floating):
-        return repr(float(value))
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return json.dumps(str(value), ensure_ascii=False)

@@ -1,0 +1,22 @@
+"""Opening a run: what was asked, its rows as a table, its stored spikes."""
+
+from analysis.opening.run import Axis, Run, RunError, Target, run_of
+from analysis.opening.spikes import PointSpikes, map_spikes, open_spikes, read_spikes, stored_points
+from analysis.opening.summary_files import CorruptSummaryWarning
+from analysis.opening.table import configuration_names, open_run
+
+__all__ = [
+    "Axis",
+    "CorruptSummaryWarning",
+    "PointSpikes",
+    "Run",
+    "RunError",
+    "Target",
+    "configuration_names",
+    "map_spikes",
+    "open_run",
+    "open_spikes",
+    "read_spikes",
+    "run_of",
+    "stored_points",
+]

@@ -1,0 +1,254 @@
+"""Maps of any number of axes: slices side by side, all simulators and populations, few colour bars."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from analysis.deciding.targets import FEASIBLE, Targets
+from analysis.grids.dimensions import dimension_of
+from analysis.opening.run import run_of
+from analysis.plots.cells import Frame, Handle, place_legend, title_of
+from analysis.plots.colours import ColourScale
+from analysis.plots.curves import draw_curve
+from analysis.plots.layers import Layers, View, layers_of, shown_axes
+from analysis.plots.maps import draw_in_frame, draw_layers, heading_of, scale_of
+from analysis.plots.rulers import Ruler, rank_ticks, ruler_of, short, shown_ranks
+from analysis.plots.style import in_style, new_figure
+
+_MOST_ACROSS = 8  # slices side by side
+_MOST_DOWN = 6  # rows of them, of each population and simulator
+_SLICE = 1.65  # inches
+_PIXELS = 264
+
+
+def draw_maps(
+    table: pd.DataFrame,
+    name: str,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    at: Mapping[str, Any] | None = None,
+    over: Sequence[str] = (),
+    targets: Targets | None = None,
+    title: bool = True,
+) -> Figure:
+    """Draw a statistic of all populations and simulators, whatever the number of axes.
+
+    Two axes make a map each. A third makes slices side by side, further ones rows of slices. Of an axis with many
+    values some are shown, evenly spaced and with that of the best point: the title says how many of how many. Maps
+    whose columns share a unit share one colour scale, unless they have targets, about which the colours diverge.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `open_run`.
+    name : str
+        A statistic (``rate``: of all populations), a column, or ``feasible`` for P(all targets met).
+    x, y, at, over, targets
+        As in `draw_map`.
+    title : bool
+        Name the run, and say how much of it has run.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    RunError
+        If there is no such column or axis, or no target where P is asked for.
+    """
+    view = View(x, y, at, over, targets)
+    layers = layers_of(table, name, view)
+    shown = shown_axes(layers[0].grid, view)
+    rest = [str(key) for key in layers[0].grid["mean"].dims if key not in shown]
+    with in_style():
+        if len(shown) == 2 and rest:
+            return _draw_strips(table, layers, shown, rest, title)
+        return _draw_panels(table, layers, shown, title)
+
+
+def groups_of_colour(layers: Sequence[Layers]) -> list[list[Layers]]:
+    """Part maps into those that share a colour scale: all of one unit and one target."""
+    found: dict[Any, list[Layers]] = {}
+    for one in layers:
+        target = one.target
+        bounds = None if target is None else (target.low, target.high)
+        unit = None if one.column == FEASIBLE else one.grid["mean"].attrs.get("units")
+        found.setdefault((unit, bounds), []).append(one)
+    return list(found.values())
+
+
+def _draw_panels(table: pd.DataFrame, layers: Sequence[Layers], shown: tuple[str, ...], title: bool) -> Figure:
+    """A column of maps or curves for each population, a row for each simulator."""
+    columns = list(dict.fromkeys(one.column for one in layers))
+    simulators = list(dict.fromkeys(one.simulator for one in layers))
+    figure = new_figure(0.6 + 4.1 * len(columns), 0.9 + 3.1 * len(simulators))
+    axes = figure.subplots(len(simulators), len(columns), squeeze=False)
+    handles: list[Handle] = []
+    for group in groups_of_colour(layers):
+        scale = scale_of(group)
+        drawn = []
+        for one in group:
+            ax = axes[simulators.index(one.simulator)][columns.index(one.column)]
+            if len(shown) == 1:
+                handles += draw_curve(one, shown[0], ax)
+            else:
+                handles += draw_layers(ax, one, shown[0], shown[1], scale)
+            lines = [one.simulator, title_of(one.grid, heading_of(one))]
+            ax.set_title("\n".join(line for line in lines if line))
+            drawn.append(ax)
+        if len(shown) == 2:
+            scale.draw_bar(figure, drawn, pad=0.015, fraction=0.06 / len(columns), aspect=22 * len(simulators))
+    for ax in axes[:-1].flat:
+        ax.set_xlabel("")
+    if len(shown) == 2:
+        for ax in axes[:, 1:].flat:
+            ax.set_ylabel("")
+    place_legend(figure, handles, 2 * len(columns))
+    _name(figure, table, title)
+    return figure
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Values of an axis that are shown."""
+
+    key: str
+    values: tuple[Any, ...]
+    total: int
+
+    @property
+    def words(self) -> str:
+        """What was left out; empty if nothing was."""
+        return "" if len(self.values) == self.total else f"{len(self.values)} of {self.total} values of {self.key}"
+
+
+def _draw_strips(
+    table: pd.DataFrame, layers: Sequence[Layers], shown: tuple[str, ...], rest: Sequence[str], title: bool
+) -> Figure:
+    """A row of slices for each population, simulator and combination of the axes beyond the third."""
+    choices = [_choose(layers, key, _MOST_ACROSS if number == 0 else _MOST_DOWN) for number, key in enumerate(rest)]
+    across, down = choices[0], list(itertools.product(*(choice.values for choice in choices[1:])))
+    omitted = [choice.words for choice in choices if choice.words]
+    if len(down) > _MOST_DOWN:
+        kept = np.unique(np.linspace(0, len(down) - 1, _MOST_DOWN).round().astype(int))
+        best = [tuple(one.best[key] for key in rest[1:]) for one in layers if one.best is not None]
+        rows = dict.fromkeys([*(down[index] for index in kept), *(place for place in best if place in down)])
+        omitted.append(f"{len(rows)} of {len(down)} combinations of {', '.join(rest[1:])}")
+        down = sorted(rows, key=down.index)
+    rulers = ruler_of(layers[0].grid, shown[0]), ruler_of(layers[0].grid, shown[1])
+    rows_of = [(one, dict(zip(rest[1:], place, strict=True))) for one in layers for place in down]
+    figure = new_figure(1.6 + _SLICE * len(across.values), 1.2 + (_SLICE + 0.35) * len(rows_of))
+    axes = figure.subplots(len(rows_of), 1, squeeze=False)[:, 0]
+    handles: list[Handle] = []
+    for group in groups_of_colour(layers):
+        scale, drawn = scale_of(group), []
+        for ax, (one, place) in zip(axes, rows_of, strict=True):
+            if not any(one is member for member in group):
+                continue
+            handles += _draw_strip(ax, one.cut(place), shown, across, rulers, scale)
+            if ax is axes[0]:
+                _name_slices(ax, across, rulers)
+            ax.set_title(_heading(one, place), loc="left", pad=16 if ax is axes[0] else 4)
+            drawn.append(ax)
+        scale.draw_bar(figure, drawn, pad=0.01, fraction=0.06 / max(len(across.values) / 2, 1), aspect=16 * len(drawn))
+    for ax in axes[:-1]:
+        ax.set_xlabel("")
+        ax.set_xticks([])
+    place_legend(figure, handles, max(2, len(across.values) // 2))
+    _name(figure, table, title, omitted)
+    return figure
+
+
+def _draw_strip(
+    ax: Axes, layers: Layers, shown: tuple[str, ...], across: _Choice, rulers: tuple[Ruler, Ruler], scale: ColourScale
+) -> list[Handle]:
+    """Draw slices side by side on one pair of axes, cells one by one."""
+    n_x, n_y = len(rulers[0].labels), len(rulers[1].labels)
+    gap = _gap(n_x)
+    handles: list[Handle] = []
+    ticks: list[float] = []
+    texts: list[str] = []
+    width = n_x * len(across.values) + gap * (len(across.values) - 1)
+    ax.set(xlim=(-0.5, width - 0.5), ylim=(-0.5, n_y - 0.5))
+    for number, value in enumerate(across.values):
+        begin = number * (n_x + gap) - 0.5
+        frame = Frame(begin + np.arange(n_x + 1.0), np.arange(n_y + 1.0) - 0.5)
+        part = layers.cut({across.key: value})
+        handles += draw_in_frame(ax, part, shown[0], shown[1], scale, frame, pixels=_PIXELS)
+        ax.add_patch(Rectangle((begin, -0.5), n_x, n_y, fill=False, lw=0.8, ec="black", zorder=3.5, clip_on=False))
+        places, labels = rank_ticks(rulers[0], _SLICE * 0.85)
+        ticks += list(begin + 0.5 + places)
+        texts += labels
+    ax.set_xticks(ticks, texts)
+    if rulers[1].even and n_y > 8:
+        places, labels = rank_ticks(rulers[1], _SLICE * 2)
+    else:
+        ranks = shown_ranks(rulers[1], _SLICE, "y")
+        places, labels = ranks.astype(float), [short(rulers[1].labels[rank]) for rank in ranks]
+    ax.set_yticks(places, labels)
+    ax.set_xlabel(rulers[0].label(44 * len(across.values)))
+    ax.set_ylabel(rulers[1].name)
+    for side in ax.spines.values():
+        side.set_visible(False)
+    return handles
+
+
+def _gap(n_x: int) -> float:
+    """Return the room between slices, in cells."""
+    return max(0.07 * n_x, 0.25)
+
+
+def _name_slices(ax: Axes, across: _Choice, rulers: tuple[Ruler, Ruler]) -> None:
+    """Write above each slice where it is: rows below share it."""
+    n_x, top = len(rulers[0].labels), len(rulers[1].labels) - 0.5
+    for number, value in enumerate(across.values):
+        middle = number * (n_x + _gap(n_x)) + (n_x - 1) / 2
+        ax.annotate(
+            f"{across.key} = {short(value)}",
+            (middle, top),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=8,
+            annotation_clip=False,
+        )
+
+
+def _choose(layers: Sequence[Layers], key: str, most: int) -> _Choice:
+    """Return the values of an axis to show: all, or some at even distances and those of the best points."""
+    dimension = dimension_of(layers[0].table, key)
+    total = len(dimension.values)
+    ranks = set(range(total))
+    if total > most:
+        ranks = set(np.linspace(0, total - 1, most).round().astype(int).tolist())
+        ranks |= {dimension.index(one.best[key]) for one in layers if one.best is not None}
+    return _Choice(key, tuple(dimension.values[rank] for rank in sorted(ranks)), total)
+
+
+def _heading(layers: Layers, place: Mapping[str, Any]) -> str:
+    where = ", ".join(f"{key} = {short(value)}" for key, value in place.items())
+    return " · ".join(text for text in (layers.simulator, heading_of(layers), where) if text)
+
+
+def _name(figure: Figure, table: pd.DataFrame, title: bool, omitted: Sequence[str] = ()) -> None:
+    """Name the run; say how much of it has run, and what of it is not shown."""
+    finished = float((table["status"] != "missing").mean())
+    words = [run_of(table).name] if title else []
+    if title and finished < 1:
+        words[0] += f" ({100 * finished:.0f} % of the points have run)"
+    if omitted:
+        words.append("shown: " + "; ".join(omitted))
+    if words:
+        figure.suptitle("\n".join(words))
