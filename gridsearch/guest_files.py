@@ -59,6 +59,11 @@ class GuestFiles:
         """All statistics that are computed, as the sweep would name them."""
         return tuple(str(one) for one in with_always(self.statistics))
 
+    @cached_property
+    def found_computed(self) -> list[Statistic]:
+        """Those statistics themselves, in the same order."""
+        return references.find_statistics(self.computed, self.folder)
+
     def fingerprint(
         self, statistics: Sequence[str], settings: Mapping[str, float], windows: Mapping[str, Window]
     ) -> dict[str, str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import tomlkit
 
 _ELEMENT = re.compile(r"[^.\s]+\[[^\]]*\]")
 
@@ -86,18 +87,14 @@ def _quoted(key: str) -> str:
 
 
 def _short(value: object) -> str:
-    text = _toml(value)
+    text = toml_text(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _toml(value: object) -> str:
-    """Write a value as it stands in the file."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, list):
-        return f"[{', '.join(_toml(one) for one in value)}]"
+def toml_text(value: object) -> str:
+    """Write a value as it stands in a file."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }" if value else "{}"
-    return str(value)
+        table = tomlkit.inline_table()
+        table.update(value)
+        return table.as_string()
+    return tomlkit.item(value).as_string()

@@ -20,7 +20,6 @@ from simulators.records.job import Job, read_job
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import holds_everything
 from simulators.statistics import columns
-from simulators.statistics.references import find_statistic
 
 
 @dataclass(frozen=True)
@@ -217,8 +216,8 @@ def _wanted_statistics(sweep: Sweep, grid: Grid) -> list[str]:
     """Statistics without which a row is not enough: those the sweep lists, and those its targets are columns of."""
     targeted = [
         name
-        for name in sweep.guests.computed
-        if columns([find_statistic(name, sweep.guests.folder)], grid.populations, sweep.windows).keys() & sweep.targets
+        for name, statistic in zip(sweep.guests.computed, sweep.guests.found_computed, strict=True)
+        if columns([statistic], grid.populations, sweep.windows).keys() & sweep.targets.keys()
     ]
     return list(dict.fromkeys([*sweep.statistics, *targeted]))
 

@@ -94,7 +94,7 @@ def _with_values(rows: pa.Table, values: Mapping[str, Mapping[str, Any]], plan: 
     made = [json.dumps(json.loads(text) | told, sort_keys=True) for text in rows["statistics"].to_pylist()]
     now = datetime.now(UTC)
     ids = rows["point_id"].to_pylist()
-    described = columns(find_statistics(guests.computed, guests.folder), plan.grid.populations, sweep.windows)
+    described = columns(guests.found_computed, plan.grid.populations, sweep.windows)
     new = [(column_field(name, column), [values[i][name] for i in ids]) for name, column in described.items()]
     new.append((rows.schema.field("statistics"), made))
     new.append((rows.schema.field("finished"), [now] * len(ids)))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gridsearch.sweep import Sweep
 from gridsearch.sweep_tables import TargetTable
-from simulators.statistics import columns, too_short
+from simulators.statistics import Statistic, columns, too_short
 
 ASSUMED_RATE = 5.0
 """Hz, where no target says what rates are wanted."""
@@ -36,8 +36,9 @@ def short_recordings(sweep: Sweep, populations: Sequence[str], durations: Sequen
     lines = []
     for window, length in lengths.items():
         aimed_at = _of_targets(sweep, populations, window)
-        wanted = dict.fromkeys([*sweep.statistics, *aimed_at] if window is None else aimed_at)
-        lacking = too_short(list(wanted), length, rate, sweep.statistics_settings)
+        listed = sweep.guests.found_statistics if window is None else []
+        wanted = {one.name: one for one in (*listed, *aimed_at)}
+        lacking = too_short(list(wanted.values()), length, rate, sweep.statistics_settings)
         if lacking:
             place = "recordings" if window is None else f"window {window}"
             reasons = "; ".join(f"{name}: {reason}" for name, reason in lacking.items())
@@ -56,14 +57,14 @@ def _middle(target: TargetTable) -> float:
     return sum(bounds) / len(bounds)
 
 
-def _of_targets(sweep: Sweep, populations: Sequence[str], window: str | None) -> list[str]:
-    """Names of the statistics with a column of a window (or of none) that is a target."""
+def _of_targets(sweep: Sweep, populations: Sequence[str], window: str | None) -> list[Statistic]:
+    """Return the statistics with a column of a window (or of none) that is a target."""
     windows = {} if window is None else {window: sweep.windows[window]}
     found = []
-    for name in sweep.computed:
-        own = set(columns([name], populations, windows))
+    for statistic in sweep.guests.found_computed:
+        own = set(columns([statistic], populations, windows))
         if window is not None:
-            own -= set(columns([name], populations))
+            own -= set(columns([statistic], populations))
         if own & sweep.targets.keys():
-            found.append(name)
+            found.append(statistic)
     return found

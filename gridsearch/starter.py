@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from gridsearch.input_files import toml_text
 from gridsearch.parameters import Parameter, defaults_file, read_defaults
 from simulators.statistics import STATISTICS
 
@@ -91,8 +92,4 @@ def starter_model(name: str) -> dict[str, str]:
 
 def _line(parameter: Parameter) -> str:
     unit = "" if parameter.unit == "1" else f" {parameter.unit}"
-    return f"#   {parameter.name} = {_toml(parameter.value)}{unit}: {parameter.doc}"
-
-
-def _toml(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return f"#   {parameter.name} = {toml_text(parameter.value)}{unit}: {parameter.doc}"

@@ -22,7 +22,7 @@ from gridsearch.planning import make_plan
 from simulators.records.job import write_job
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import read_summary
-from simulators.worker.exit_codes import TRANSIENT, UNUSABLE
+from simulators.worker.exit_codes import TRANSIENT
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = "\n[jobs.poisson]\nseconds_per_point = 0.15\n"

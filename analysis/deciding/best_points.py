@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import tomlkit
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -92,7 +92,7 @@ def parameters_table(point: pd.Series[Any], run: Run) -> str:
         if axis.key == "duration":  # no parameter of the network
             lines += ["", "[simulation]"]
         key = axis.key if axis.key.replace("_", "").replace("-", "").isalnum() else json.dumps(axis.key)
-        lines.append(f"{key} = {_toml(point[axis.key])}")
+        lines.append(f"{key} = {tomlkit.item(np.asarray(point[axis.key]).tolist()).as_string()}")
     return "\n".join(lines)
 
 
@@ -116,15 +116,3 @@ def _neighbours(table: pd.DataFrame, targets: Targets) -> NDArray[np.float64]:
 def _hashable(column: pd.Series[Any]) -> Any:
     # vectors cannot be grouped by
     return [plain(value) for value in column] if column.dtype == object else column
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool | np.bool_):
-        return "true" if value else "false"
-    if isinstance(value, int | np.integer):
-        return str(int(value))
-    if isinstance(value, float | np.floating):
-        return repr(float(value))
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return json.dumps(str(value), ensure_ascii=False)
