@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from gridsearch.parameters import read_defaults
-from simulators.backends.genn_simulator import code
+from simulators.backends.genn_simulator import neuron_code as code
 from simulators.backends.simulator import Recording, Simulator, find_simulator
 from simulators.description.network import Network
 from simulators.models.clustered import make_network
