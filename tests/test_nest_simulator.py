@@ -12,8 +12,18 @@ from conftest import require_simulator
 from recordings import no_check, run_fresh, run_one, spikes_of
 
 from simulators.backends.nest_simulator import open_simulator
-from simulators.backends.simulator import Recording
-from simulators.description import Network, OneToOne, Population, Projection, StepCurrent
+from simulators.backends.nest_simulator.problems import MOST_MODELS
+from simulators.backends.simulator import Recording, UnsupportedNetworkError, find_simulator
+from simulators.description import (
+    FiringPhase,
+    FixedTotalNumber,
+    Network,
+    Normal,
+    OneToOne,
+    Population,
+    Projection,
+    StepCurrent,
+)
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
 
@@ -26,6 +36,13 @@ SEED = 5
 @pytest.fixture(autouse=True)
 def _needs_nest() -> None:
     require_simulator("nest", {"threads": 1})
+
+
+def changed(**changes: Any) -> Network:
+    """A small network whose first projection is another."""
+    network = networks.bare("lif_psc_exp")
+    first, *rest = network.projections
+    return replace(network, projections=(replace(first, **changes), *rest))
 
 
 def test_a_kick_ends(small: dict[str, Any]) -> None:
@@ -110,8 +127,7 @@ def test_a_step_current_acts_from_onset_to_offset_on_its_clusters_alone(warmup: 
     simulator = open_simulator(Simulation(0.1, warmup, 50.0, max_rate=1e5), {"threads": 1})
     network = lone()
     simulator.build(network, SEED)
-    lead = 0 if warmup >= 0.2 else 2 - round(warmup / 0.1)  # a generator needs two steps before it can act
-    expected = {*range(1 + lead, 51), *range(201, 206)}  # a spike at step s comes of the current from s - 1 to s
+    expected = {*range(1, 51), *range(201, 206)}  # a spike at step s comes of the current from s - 1 to s
     for _ in range(2):
         spikes = run_one(simulator, network)["E"]
         for sender in range(8):
@@ -167,3 +183,37 @@ def test_phases_of_a_recording_add_up_to_the_call(small: dict[str, Any]) -> None
     wall = time.perf_counter() - begin
     assert isinstance(recording, Recording)
     assert sum(recording.phases.values()) == pytest.approx(wall, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("network", "threads", "problems"),
+    [
+        (networks.played([1.0], [0]), 1, []),
+        (networks.bare("lif_psc_exp", rate=1.0), 1, []),
+        (changed(delay=Normal(1.5, 0.5)), 1, ["delays must be at least a step of 0.1 ms, not -inf ms"]),
+        (changed(delay=Normal(1.5, 0.5, 0.1)), 1, []),
+        (changed(delay=FiringPhase(1.0, 2.0, 3.0, 4.0)), 1, ["NEST draws delays that are normal or uniform"]),
+        (changed(weight=FiringPhase(1.0, 2.0, 3.0, 4.0)), 1, ["NEST draws weights that are normal or uniform"]),
+        (changed(rule=FixedTotalNumber(300_000_000)), 2, ["3e+08 synapses are more than the 2.68e+08 that NEST holds"]),
+        (changed(rule=FixedTotalNumber(300_000_000)), 3, []),
+    ],
+)  # fmt: skip
+def test_problems_are_said_before_anything_is_built(network: Network, threads: int, problems: list[str]) -> None:
+    found = find_simulator("nest").problems(network, SIMULATION, {"threads": threads})
+    assert len(found) == len(problems)
+    for said, expected in zip(found, problems, strict=True):
+        assert expected in said
+
+
+def test_more_projections_than_synapse_models_are_a_problem(nest: Any) -> None:
+    population = networks.bare("lif_psc_exp")["E"]
+    projections = tuple(
+        Projection(f"{k}", "E", "E", OneToOne(), 1.0, 1.0, "excitatory") for k in range(MOST_MODELS + 1)
+    )
+    simulator = open_simulator(SIMULATION, {"threads": 1})
+    build = simulator.build(Network((population,), projections[:-1]), SEED)
+    assert build.n_synapses == MOST_MODELS * population.size
+    assert len(nest.synapse_models) < 511
+    with pytest.raises(UnsupportedNetworkError, match="401 projections"):
+        simulator.build(Network((population,), projections), SEED)
+    simulator.close()
