@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,9 @@ def projections(network: Network) -> dict[str, Any]:
 
 def test_the_model_is_found_by_its_name() -> None:
     assert "clustered" in model_names()
-    assert find_model("clustered") is make_network
+    assert find_model("clustered", Path()) is make_network
     with pytest.raises(LookupError, match="clustered"):
-        find_model("clusterd")
+        find_model("clusterd", Path())
 
 
 def test_peaks_of_postsynaptic_potentials(defaults: dict[str, Any]) -> None:

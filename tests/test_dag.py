@@ -248,21 +248,24 @@ def test_archive_is_the_code_and_runs_without_anything_of_ours(tmp_path: Path) -
 
 def test_started_summary_is_gone_on_with(tmp_path: Path) -> None:
     job = a_job("poisson-1")
-    write_job(job, tmp_path / "job.json")
-    start_summary(job, tmp_path / "s.parquet")
-    assert pq.read_metadata(tmp_path / "s.parquet").num_rows == 0
+    run = RunDirectory(tmp_path)
+    summary = run.summary(job.name)
+    write_job(job, run.job(job.name))
+    start_summary(job, run)
+    assert pq.read_metadata(summary).num_rows == 0
     archive = write_worker_archive(tmp_path)
-    assert _run(archive, tmp_path, "job.json", "--summary", "s.parquet").returncode == 0
-    before = (tmp_path / "s.parquet").read_bytes()
-    start_summary(job, tmp_path / "s.parquet")
-    assert (tmp_path / "s.parquet").read_bytes() == before, "rows that are there stay"
+    arguments = (f"jobs/{job.name}.json", "--summary", f"summaries/{job.name}.parquet")
+    assert _run(archive, tmp_path, *arguments).returncode == 0
+    before = summary.read_bytes()
+    start_summary(job, run)
+    assert summary.read_bytes() == before, "rows that are there stay"
 
 
 def test_run_without_a_row_has_a_status_and_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = make_plan(SWEEP, tmp_path, executor="local")
     write_plan(plan, replace_sweep=False)
     for one in plan.jobs:
-        start_summary(one.job, plan.run.summary(one.job.name))
+        start_summary(one.job, plan.run)
     assert main(["status", str(plan.run.root)]) == 1
     assert "no submit is at work" in capsys.readouterr().out
     assert main(["report", str(plan.run.root), "--after-jobs", "2", "3"]) == 1

@@ -109,7 +109,7 @@ def test_the_starter_is_a_sound_sweep_with_every_parameter(tmp_path: Path, model
         ({"simulators": []}, "simulators = []: must not be empty"),
         ({"simulators": ["nst"]}, "simulators = \"nst\": no such simulator; did you mean 'nest'? valid: "),
         ({"simulators": ["poisson", "poisson"]}, 'simulators = "poisson": is listed twice'),
-        ({"more": "[axis]\nx = 3\n"}, "axis = { x = 3 }: unknown key; did you mean 'axes'? valid: "),
+        ({"more": "[axis]\nx = 3\n"}, "axis = {x = 3}: unknown key; did you mean 'axes'? valid: "),
         ({"parameters": "tau_m = 3"}, "parameters.tau_m = 3: unknown parameter; did you mean 'tau_m_"),
         ({"parameters": "N_E = 80.5"}, "parameters.N_E = 80.5: must be an integer, not a number"),
         ({"parameters": 'ge = "a"'}, 'parameters.ge = "a": must be a number, not a string'),
@@ -121,12 +121,12 @@ def test_the_starter_is_a_sound_sweep_with_every_parameter(tmp_path: Path, model
         ({"axes": "ge = 3"}, "axes.ge = 3: must be a table"),
         ({"axes": "ge = { values = [] }"}, "axes.ge.values = []: must not be empty"),
         ({"axes": "ge = { values = 3 }"}, "axes.ge.values = 3: must be a list"),
-        ({"axes": "ge = { values = [1, 1.0] }"}, "axes.ge = { values = [1, 1.0] }: values repeat: 1.0"),
+        ({"axes": "ge = { values = [1, 1.0] }"}, "axes.ge = {values = [1, 1.0]}: values repeat: 1.0"),
         ({"axes": "ge = { value = [1] }"}, "axes.ge.value = [1]: unknown key; did you mean 'values'? valid: "),
         ({"axes": "ge = { start = 0, stop = inf, num = 2 }"}, "axes.ge.stop = inf: must be finite"),
         ({"axes": "ge = { start = 0, stop = 1, num = 2.5 }"}, "axes.ge.num = 2.5: must be an integer"),
-        ({"axes": "ge = { values = [1, -1] }"}, "axes.ge = { values = [1, -1] }: value -1: must be at least 0"),
-        ({"axes": "gee = { values = [1] }"}, "axes.gee = { values = [1] }: unknown parameter; did you mean 'g"),
+        ({"axes": "ge = { values = [1, -1] }"}, "axes.ge = {values = [1, -1]}: value -1: must be at least 0"),
+        ({"axes": "gee = { values = [1] }"}, "axes.gee = {values = [1]}: unknown parameter; did you mean 'g"),
         ({"axes": "N_I = { values = [20] }", "parameters": SMALL}, "is also fixed in parameters.N_I; keep one"),
         (
             {"axes": '"p[0, 1]" = { values = [0.1] }', "parameters": '"p[0,1]" = 0.2'},
@@ -135,7 +135,7 @@ def test_the_starter_is_a_sound_sweep_with_every_parameter(tmp_path: Path, model
         ({"axes": "p = { values = [[[0.1, 0.1], [0.1, 0.1]]] }", "parameters": '"p[0,1]" = 0.2'}, "is also fixed in"),
         (
             {"axes": 'p = { values = [[[0.1, 0.1], [0.1, 0.1]]] }\n"p[0,1]" = { values = [0.2] }'},
-            'axes."p[0,1]" = { values = [0.2] }: axes.p sweeps the whole of it',
+            'axes."p[0,1]" = {values = [0.2]}: axes.p sweeps the whole of it',
         ),
         ({"axes": '"p[0,1]" = { values = [0.1] }\n"p[0, 1]" = { values = [0.2] }'}, "sweeps the same; keep one"),
         (
@@ -224,7 +224,7 @@ def test_the_starter_is_a_sound_sweep_with_every_parameter(tmp_path: Path, model
         ({"jobs": "nest = 3"}, "jobs.nest = 3: must be a table: [jobs.nest]"),
         (
             {"more": "[jobs.nst]\nthreads = 2\n"},
-            "jobs.nst = { threads = 2 }: no such simulator or executor; did you mean",
+            "jobs.nst = {threads = 2}: no such simulator or executor; did you mean",
         ),
         ({"more": "[jobs.poisson]\nbatch = 1.5\n"}, "jobs.poisson.batch = 1.5: must be an integer: points that run"),
         ({"more": "[jobs.poisson]\nbatch = 0\n"}, "jobs.poisson.batch = 0: must be at least 1"),
