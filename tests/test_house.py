@@ -138,6 +138,30 @@ def test_a_foreign_world_has_one_room(packages: tuple[str, ...]) -> None:
         assert importers(*packages)
 
 
+def _named(path: Path) -> set[str]:
+    """Texts of a file's code that are one word, those of its documentation left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+@pytest.mark.parametrize("kind", ["simulators/backends", "jobs"])
+def test_no_simulator_or_executor_is_named_outside_its_room(kind: str) -> None:
+    suffix = "_simulator" if kind.endswith("backends") else "_executor"
+    rooms = {path.stem.removesuffix(suffix): path for path in (ROOT / kind).glob(f"*{suffix}*")}
+    assert len(rooms) > 1
+    # Neuron models hold what simulators call them; a description and a source know of Poisson processes
+    free = ("simulators/neurons", "simulators/description")
+    for name, room in rooms.items():
+        if name in {"poisson", "local"}:  # words with other meanings: a kind of source, a universe of HTCondor
+            continue
+        strangers = [path for path in MODULES if not path.is_relative_to(room) and path != room]
+        strangers = [path for path in strangers if not str(path.relative_to(ROOT)).startswith(free)]
+        culprits = [path.relative_to(ROOT).as_posix() for path in strangers if name in _named(path)]
+        assert culprits == [], name
+        modules = {one for path in strangers for one in imported(path) if f".{name}{suffix}" in one}
+        assert modules == set(), name
+
+
 def test_only_plots_draw() -> None:
     rooms = importers("matplotlib")
     assert rooms

@@ -18,7 +18,7 @@ from jobs.htcondor_executor import SETTINGS, problems
 from jobs.htcondor_executor.dag import DagError
 from jobs.htcondor_executor.event_log import Event, NodeState, fold_events
 from jobs.htcondor_executor.holds import MACHINE_CODES, Hold, explain
-from jobs.htcondor_executor.images import IMAGES, exact_image, image_commands, is_pinned
+from jobs.htcondor_executor.images import exact_image, image_commands, is_pinned
 from jobs.htcondor_executor.policy import _MACHINE_HOLDS, MAX_MACHINES, elsewhere
 from jobs.htcondor_executor.progress import bad_machines, jobs_in_queue
 from jobs.htcondor_executor.record import DagRecord, RecordedJob
@@ -26,6 +26,7 @@ from jobs.htcondor_executor.reserved import refusals
 from jobs.htcondor_executor.submit_description import Site, accounting_commands, collect_commands, worker_commands
 from jobs.htcondor_executor.sweep_dag import make_dag
 from jobs.plan import PlannedJob
+from simulators.backends.simulator import find_simulator, simulator_names
 from simulators.records.job import Job, Point, Simulation
 
 DEFAULTS = {name: setting.default for name, setting in SETTINGS.items()}
@@ -244,7 +245,7 @@ def test_who_collects(collect: str) -> None:
         ("docker", "lab/nest:3", "docker_image", "lab/nest:3"),
         ("docker", "registry.lab:5000/neuro/nest:3", "docker_image", "registry.lab:5000/neuro/nest:3"),
         ("docker", "docker://lab/nest:3", "docker_image", "lab/nest:3"),
-        ("docker", None, "docker_image", IMAGES["nest"]),
+        ("docker", None, "docker_image", find_simulator("nest").IMAGE),
         ("container", "nest:3", "container_image", "docker://nest:3"),
         ("container", "lab/nest:3", "container_image", "docker://lab/nest:3"),
         ("container", "registry.lab:5000/neuro/nest:3", "container_image", "docker://registry.lab:5000/neuro/nest:3"),
@@ -294,7 +295,8 @@ def test_an_image_is_pinned_or_not(image: str, pinned: bool) -> None:
 
 
 def test_our_images_are_pinned_to_what_is_built() -> None:
-    for simulator, image in IMAGES.items():
+    images = {name: find_simulator(name).IMAGE for name in simulator_names()}
+    for simulator, image in ((name, image) for name, image in images.items() if image is not None):
         text = (CONTAINERS / simulator / "Dockerfile").read_text()
         version = re.search(rf"^ARG {simulator.upper()}_VERSION=(\S+)", text, re.MULTILINE)
         assert version is not None

@@ -12,9 +12,7 @@ from typing import Any
 
 from jobs.executor import Placement
 from jobs.htcondor_executor.dag import DagError
-
-# What `make images` and `make images-genn` build; a test holds the tags to the versions in containers/.
-IMAGES: Mapping[str, str] = {"nest": "gridsearch-nest:3.10.0", "genn": "gridsearch-genn:5.4.0"}
+from simulators.backends.simulator import find_simulator
 
 _SCHEME = re.compile(r"[a-z]+://")
 _FILE = re.compile(r"(/|\./|\.\./|~)|.*\.(sif|sqfs|img)$")
@@ -30,7 +28,7 @@ def image_of(simulator: str, placement: Placement) -> str:
     DagError
         If the sweep names none and there is none of ours.
     """
-    image = placement.image or IMAGES.get(simulator)
+    image = placement.image or find_simulator(simulator).IMAGE
     if image is None:
         raise DagError(f"[jobs.{simulator}] image is missing: name the container image that has {simulator}")
     return image

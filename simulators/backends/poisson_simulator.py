@@ -25,6 +25,7 @@ SETTINGS: Mapping[str, Setting] = {
     "batch": Setting(1, "points that run together", 1),
 }
 PACKAGES: tuple[str, ...] = ()
+IMAGE: str | None = None
 SUGGESTED: Mapping[str, Any] | None = None
 
 

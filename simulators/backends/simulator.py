@@ -200,6 +200,8 @@ class SimulatorModule(Protocol):
         Keys of ``[jobs.<name>]``.
     PACKAGES : tuple of str
         Python packages whose versions a row says.
+    IMAGE : str, optional
+        The container image that this project builds for its workers; None if there is none.
     SUGGESTED : mapping of str to value, optional
         Settings under which it may be suggested in place of another, where they differ from their defaults: those for
         the cores of any machine. None if it is never to be suggested.
@@ -207,6 +209,7 @@ class SimulatorModule(Protocol):
 
     SETTINGS: Mapping[str, Setting]
     PACKAGES: tuple[str, ...]
+    IMAGE: str | None
     SUGGESTED: Mapping[str, Any] | None
 
     def identity(self, settings: Mapping[str, Any]) -> dict[str, Any]:

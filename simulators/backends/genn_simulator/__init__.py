@@ -38,6 +38,7 @@ SETTINGS: Mapping[str, Setting] = {
     "cache": Setting("", "folder of compiled models; empty for gridsearch/genn in the user's cache"),
 }
 PACKAGES: tuple[str, ...] = ("pygenn",)
+IMAGE: str | None = "gridsearch-genn:5.4.0"
 SUGGESTED: Mapping[str, Any] | None = {"backend": _CPU}
 
 

@@ -24,6 +24,7 @@ SETTINGS: Mapping[str, Setting] = {
     "threads": Setting(1, "threads of a NEST process; part of a result's identity, as NEST's draws depend on it", 1),
 }
 PACKAGES: tuple[str, ...] = ("nest-simulator",)
+IMAGE: str | None = "gridsearch-nest:3.10.0"
 SUGGESTED: Mapping[str, Any] | None = {}
 
 
