@@ -11,8 +11,9 @@ from gridsearch.advice import quicker_simulator
 from gridsearch.grid import Grid, expand
 from gridsearch.input_files import InputError, Problem, choices
 from gridsearch.sweep import Sweep, read_sweep
+from gridsearch.wanted import wanted_of
 from jobs.executor import InFlight, executor_names, find_executor
-from jobs.history import OUTDATED, History, Wanted, read_history
+from jobs.history import OUTDATED, History, read_history
 from jobs.plan import Observed, PlannedJob, Workload, disk_space, plan_jobs
 from simulators.backends.simulator import find_simulator
 from simulators.description.network import structure_of
@@ -179,10 +180,7 @@ def _share(
     """Say what is done, in flight and left of a simulator's points, and what is left as workloads without jobs yet."""
     simulator = template.simulator
     identity = find_simulator(simulator).identity(template.settings)
-    wanted = Wanted(
-        sweep.guests.fingerprint(_wanted_statistics(sweep, grid), sweep.statistics_settings, sweep.windows),
-        sweep.spikes,
-    )
+    wanted = wanted_of(sweep, grid.populations)
     outcomes = history.outcome(simulator, identity, wanted)
     good = {point_id for point_id, status in outcomes.items() if status == "ok"}
     outdated = {point_id for point_id, status in outcomes.items() if status == OUTDATED}
@@ -210,16 +208,6 @@ def _share(
         former=former,
     )
     return share, loads
-
-
-def _wanted_statistics(sweep: Sweep, grid: Grid) -> list[str]:
-    """Statistics without which a row is not enough: those the sweep lists, and those its targets are columns of."""
-    targeted = [
-        name
-        for name, statistic in zip(sweep.guests.computed, sweep.guests.found_computed, strict=True)
-        if columns([statistic], grid.populations, sweep.windows).keys() & sweep.targets.keys()
-    ]
-    return list(dict.fromkeys([*sweep.statistics, *targeted]))
 
 
 def _points_in_flight(flights: list[InFlight], run: RunDirectory, template: Job) -> set[str]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from gridsearch.grid import Grid
 from gridsearch.parameters import DURATION
 from gridsearch.sweep import Sweep
+from gridsearch.wanted import wanted_of
 from simulators.backends.simulator import find_simulator
 from simulators.description.parameters import split_key, with_overrides
 from simulators.records.atomic_file import replacing
@@ -64,6 +65,7 @@ def describe_run(sweep: Sweep, grid: Grid) -> dict[str, Any]:
         "statistics_settings": dict(sweep.statistics_settings),
         "populations": list(grid.populations),
         "content": grid.content,
+        "wanted": asdict(wanted_of(sweep, grid.populations)),
         "windows": {name: asdict(window) for name, window in sweep.windows.items()},
         "spikes": sweep.spikes,
         "targets": {column: target.model_dump() for column, target in sweep.targets.items()},

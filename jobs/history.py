@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.plan import Observed
-from simulators.records.job import SpikeRecording
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import CorruptSummaryError, read_summary
 from simulators.records.summary_cache import read_cached
+from simulators.records.wanted import Wanted
 
 _COLUMNS = (
     *("point_id", "setting_id", "content", "simulator", "backend", "threads", "status", "error", "job", "finished"),
@@ -28,30 +28,6 @@ _TIMES = ("t_build", "t_reset", "t_simulate", "t_record", "t_statistics", "t_wri
 
 OUTDATED = "outdated"
 """What `History.outcome` calls a good row that lacks a statistic, or spikes, that are wanted now."""
-
-_KEPT = ("none", "sample", "all")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a sweep asks to be measured and kept, which does not change what a point is.
-
-    Parameters
-    ----------
-    statistics : mapping of str to str
-        From `simulators.statistics.references.fingerprint_of`.
-    spikes : {'none', 'sample', 'all'}
-        Which are kept at least.
-    """
-
-    statistics: Mapping[str, str]
-    spikes: SpikeRecording = "none"
-
-    def is_met_by(self, statistics: str | None, spikes: str | None) -> bool:
-        """Whether a row holds all of it; the arguments are its columns of these names."""
-        made = json.loads(statistics) if statistics else {}
-        enough = _KEPT.index(spikes or "none") >= _KEPT.index(self.spikes)
-        return enough and all(made.get(name) == told for name, told in self.statistics.items())
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,8 @@ def test_an_edit_makes_new_points_and_says_of_what(stranger: Stranger) -> None:
     assert made(stranger) == 4
     assert not set(before["point_id"]) & set(after["point_id"])
     assert (after["rate_C"] > before["rate_C"]).all(), "the former rows have left the table"
+    former = analysis.opening.former_rows(stranger.run.root)
+    assert set(former["point_id"]) == set(before["point_id"]), "and can be asked for"
 
     write_cells(stranger.folder, n_synapses=500)
     assert "2 were made with another cells.h5" in stranger.types("plan", "sweep.toml")

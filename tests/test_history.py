@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from jobs.history import OUTDATED, Wanted, read_history
+from jobs.history import OUTDATED, read_history
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import summary_schema, write_summary
+from simulators.records.wanted import Wanted
 
 SCHEMA = summary_schema(["rate"], ["E"], {"x": 1.0})
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -3,7 +3,7 @@
 from analysis.opening.run import Axis, Run, RunError, Target, run_of
 from analysis.opening.spikes import PointSpikes, map_spikes, open_spikes, read_spikes, stored_points
 from analysis.opening.summary_files import CorruptSummaryWarning
-from analysis.opening.table import configuration_names, open_run
+from analysis.opening.table import configuration_names, former_rows, open_run
 
 __all__ = [
     "Axis",
@@ -13,6 +13,7 @@ __all__ = [
     "RunError",
     "Target",
     "configuration_names",
+    "former_rows",
     "map_spikes",
     "open_run",
     "open_spikes",

@@ -11,11 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from simulators.records.wanted import Wanted
+
 
 def select_rows(
-    points: pa.ChunkedArray, simulators: Sequence[Mapping[str, Any]], summaries: pa.Table
+    points: pa.ChunkedArray,
+    simulators: Sequence[Mapping[str, Any]],
+    summaries: pa.Table,
+    wanted: Wanted | None = None,
 ) -> NDArray[np.int64]:
-    """Choose the summary row of every point × simulator: an ok row, then the latest.
+    """Choose the summary row of every point × simulator: an ok row that holds what is wanted, any ok row, the latest.
 
     Parameters
     ----------
@@ -25,6 +30,8 @@ def select_rows(
         Identity of each simulator; a row belongs to one if all values that are not None match.
     summaries : pyarrow.Table
         With at least the identity, ``point_id`` and ``status``.
+    wanted : Wanted, optional
+        Statistics and spikes that a row should hold.
 
     Returns
     -------
@@ -38,7 +45,9 @@ def select_rows(
         point = np.arange(len(points))
     else:
         point = pd.Index(points.to_pandas()).get_indexer(pd.Index(summaries["point_id"].to_pandas())).astype(np.int64)
-    good = _equals(summaries["status"], "ok")
+    good = _equals(summaries["status"], "ok").astype(np.int8)
+    if wanted is not None and {"statistics", "spikes"} <= set(summaries.column_names):
+        good *= 1 + _meets(summaries, wanted)
     finished = np.zeros(len(point), dtype=np.int64)
     if "finished" in summaries.column_names:
         finished = pc.fill_null(summaries["finished"].cast(pa.int64()), 0).to_numpy()
@@ -57,6 +66,12 @@ def select_rows(
             candidates, slots = candidates[last], slots[last]
         rows[slots] = candidates
     return rows
+
+
+def _meets(summaries: pa.Table, wanted: Wanted) -> NDArray[np.int8]:
+    made = list(zip(summaries["statistics"].to_pylist(), summaries["spikes"].to_pylist(), strict=True))
+    met = {values: wanted.is_met_by(*values) for values in set(made)}
+    return np.array([met[values] for values in made], dtype=np.int8)
 
 
 def _equals(column: pa.ChunkedArray, value: Any) -> NDArray[np.bool_]:

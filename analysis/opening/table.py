@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from analysis.opening.rows import select_rows
@@ -17,10 +18,11 @@ from analysis.opening.run_table import Kept, RunTable
 from analysis.opening.summary_files import IDENTITY, common_schema, open_fragments, read_all, with_schema
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary_cache import read_cached
+from simulators.records.wanted import Wanted
 
 MISSING = "missing"
 STATUSES = ("ok", "failed", "timeout", "diverged", MISSING)
-_KEYS = ("point_id", *IDENTITY, "status", "finished")
+_KEYS = ("point_id", *IDENTITY, "status", "finished", "statistics", "spikes")
 
 
 def open_run(
@@ -48,8 +50,8 @@ def open_run(
         One row per point × simulator: ``point_id``, swept parameters, ``seed``, ``network_seed``, ``configuration``
         (the simulator, with its settings where it ran with several), ``simulator``, ``status``, ``error``,
         statistics, phases in s and the rest of a summary. `status` is ``"missing"`` where there is no row yet.
-        Where a point has several rows an ok one stands, then the latest. Rows of points that are not in the sweep
-        are left out. ``attrs["run"]`` is what was asked (see `analysis.run_of`), ``attrs["units"]`` and
+        Where a point has several rows an ok one stands that has the sweep's statistics, then any ok one, then the
+        latest. Rows of points that are not in the sweep are left out (see `former_rows`). ``attrs["run"]`` is what was asked (see `analysis.run_of`), ``attrs["units"]`` and
         ``attrs["docs"]`` give unit and meaning of the columns that have them, ``attrs["path"]`` the folder. Of several
         runs ``attrs["run"]`` has the axes of all, with the values of all, and the rest of the first.
 
@@ -68,18 +70,57 @@ def open_run(
     directory = RunDirectory(Path(path))
     metadata = read_metadata(path)
     points = _read_points(directory, metadata, parameters)
+    others = [name for name in points.column_names if name != "point_id"]
+    summaries, described = _read_summaries(directory, columns, others)
+    asked = metadata.get("wanted")  # runs of before rows said what was measured do not have it
+    wanted = None if asked is None else Wanted(**asked)
+    frame = _to_frame(points, metadata["simulators"], summaries, wanted)
+    frame.attrs = _attributes(directory, metadata, described)
+    return frame
+
+
+def former_rows(path: str | Path) -> pd.DataFrame:
+    """Open the rows of a run that are not in its table: of points that were made with another model or other data.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of the run.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows as the summaries have them, the oldest first; ``content`` says what they were made with (hashes, JSON).
+
+    Raises
+    ------
+    RunError
+        If the folder is not a run.
+    """
+    directory = RunDirectory(Path(path))
+    metadata = read_metadata(path)
+    known = ds.dataset(directory.points).to_table(columns=["point_id"])["point_id"]
+    summaries, described = _read_summaries(directory, None, ())
+    former = summaries.filter(pc.invert(pc.is_in(summaries["point_id"], known.combine_chunks())))
+    frame = RunTable(former.sort_by("finished").to_pandas())
+    frame.attrs = _attributes(directory, metadata, described)
+    return frame
+
+
+def _read_summaries(
+    directory: RunDirectory, columns: Sequence[str] | None, without: Sequence[str]
+) -> tuple[pa.Table, list[pa.Schema]]:
+    """Read all rows, and return them with a schema that describes the columns."""
     cached = read_cached(directory, None if columns is None else [*_KEYS, *columns])
     fragments = open_fragments(cached.rest)
     schemas = [*([] if cached.schema is None else [cached.schema]), *(part.physical_schema for part in fragments)]
-    schema = common_schema(schemas, without=[name for name in points.column_names if name != "point_id"])
+    schema = common_schema(schemas, without=without)
     if columns is not None:
         schema = pa.schema([field for field in schema if field.name in {*_KEYS, *columns}])
     summaries = read_all(fragments, schema)
     if cached.rows is not None:
         summaries = pa.concat_tables([with_schema(cached.rows, schema), summaries])
-    frame = _to_frame(points, metadata["simulators"], summaries)
-    frame.attrs = _attributes(directory, metadata, schemas[-1:])
-    return frame
+    return summaries, schemas[-1:]
 
 
 def _open_several(folders: Sequence[Path], columns: Sequence[str] | None, parameters: Sequence[str]) -> pd.DataFrame:
@@ -153,9 +194,11 @@ def _attributes(
     return {"run": Kept(metadata), "units": Kept(units), "docs": Kept(docs), "path": str(directory.root)}
 
 
-def _to_frame(points: pa.Table, simulators: Sequence[Mapping[str, Any]], summaries: pa.Table) -> pd.DataFrame:
+def _to_frame(
+    points: pa.Table, simulators: Sequence[Mapping[str, Any]], summaries: pa.Table, wanted: Wanted | None
+) -> pd.DataFrame:
     """Put points × simulators and their summary rows side by side."""
-    rows = select_rows(points["point_id"], simulators, summaries)
+    rows = select_rows(points["point_id"], simulators, summaries, wanted)
     point, number = np.divmod(np.arange(len(rows)), len(simulators))
     absent = rows < 0
     beside = summaries.drop_columns(["point_id", "simulator"])
