@@ -125,9 +125,9 @@ def _slope(
     from statsmodels.regression.linear_model import WLS
 
     design = np.column_stack([along - along.mean(), np.ones(len(along)), *_indicators(others)])
-    if np.linalg.matrix_rank(design) < design.shape[1]:
+    if not _tells_apart(design):
         return np.nan, np.nan, np.nan
-    fit = WLS(mean, design, weights=count).fit()
+    fit = WLS(mean, design, weights=count).fit(method="qr")
     if fit.df_resid < 1:
         return float(fit.params[0]), np.nan, np.nan
     low, high = fit.conf_int(alpha=1 - _CONFIDENCE)[0]
@@ -146,11 +146,17 @@ def _filled(
     if not len(lacking[0]):
         return surface
     design = np.column_stack([np.ones(len(mean)), *_indicators(places, sizes)])
-    if np.linalg.matrix_rank(design) < design.shape[1]:
+    if not _tells_apart(design):
         return None
-    fit = WLS(mean, design, weights=count).fit()
+    fit = WLS(mean, design, weights=count).fit(method="qr")
     surface[lacking] = fit.predict(np.column_stack([np.ones(len(lacking[0])), *_indicators(list(lacking), sizes)]))
     return surface
+
+
+def _tells_apart(design: NDArray[np.float64]) -> bool:
+    """Whether the columns of a design are independent; told from their small matrix of products."""
+    scaled = design / np.linalg.norm(design, axis=0).clip(min=1e-300)
+    return bool(np.linalg.matrix_rank(scaled.T @ scaled, hermitian=True, rtol=1e-10) == design.shape[1])
 
 
 def _indicators(places: list[NDArray[np.int64]], sizes: list[int] | None = None) -> list[NDArray[np.float64]]:
