@@ -9,8 +9,7 @@ from analysis_runs import write_run
 from scipy import stats
 
 import analysis
-from analysis.agreement.comparison import compare, kl_divergence
-from analysis.agreement.difference import difference_grid
+from analysis.agreement import compare, difference_grid, kl_divergence
 
 BOTH = ({"simulator": "nest"}, {"simulator": "genn"})
 
@@ -77,11 +76,16 @@ def test_distances_are_those_of_scipy(tmp_path: Path) -> None:
     assert np.isnan(row["emd_within"])
 
 
-def test_only_points_that_both_have_count(tmp_path: Path) -> None:
+def test_points_of_one_group_only_do_not_count(tmp_path: Path) -> None:
     table = _table(tmp_path, 5, 0.0)
-    table.loc[(table["simulator"] == "nest") & (table["I_th_E"] > 1.5) & (table["seed"] == 1), "status"] = "failed"
-    assert _row(table)["n_points"] == 12
-    table.loc[table["simulator"] == "nest", "status"] = "missing"
+    nest = table["simulator"] == "nest"
+    table.loc[nest & (table["I_th_E"] > 1.5) & (table["seed"] == 1), "status"] = "failed"
+    row = _row(table)
+    assert (row["n_points"], row["n_incomplete"]) == (20, 8)
+    table.loc[nest & (table["I_th_E"] > 1.5), "status"] = "failed"
+    row = _row(table)
+    assert (row["n_points"], row["only_b"]) == (12, 8)
+    table.loc[nest, "status"] = "missing"
     assert "no point in common" in _row(table)["verdict"]
 
 
@@ -101,10 +105,11 @@ def test_difference_map_with_its_error(tmp_path: Path) -> None:
     difference = difference_grid(table, "rate_E", "nest", "genn")
     cells = table.groupby(["configuration", "I_th_I", "I_th_E"], observed=True)["rate_E"]
     means, variances = cells.mean().unstack(0), cells.var().unstack(0)
-    np.testing.assert_allclose(difference.grid.mean.ravel(), means["genn"] - means["nest"])
-    np.testing.assert_allclose(difference.error.ravel(), np.sqrt(variances.sum(axis=1) / 5))
-    assert difference.beyond_seeds.all()
-    assert not difference_grid(_table(tmp_path / "b", 1, 2.0), "rate_E", "nest", "genn").beyond_seeds.any()
+    shown = difference.transpose("I_th_I", "I_th_E")
+    np.testing.assert_allclose(shown["mean"].values.ravel(), means["genn"] - means["nest"])
+    np.testing.assert_allclose(shown["error"].values.ravel(), np.sqrt(variances.sum(axis=1) / 5))
+    assert difference["beyond"].all()
+    assert not difference_grid(_table(tmp_path / "b", 1, 2.0), "rate_E", "nest", "genn")["beyond"].any()
 
 
 def test_difference_keeps_the_state_of_either(tmp_path: Path) -> None:
@@ -112,8 +117,9 @@ def test_difference_keeps_the_state_of_either(tmp_path: Path) -> None:
     cell = (table["I_th_E"] == 1.0) & (table["I_th_I"] == 0.7) & (table["simulator"] == "genn")
     table.loc[cell, "status"] = "diverged"
     difference = difference_grid(table, "rate_E", "nest", "genn")
-    assert difference.grid.state[0, 0] == analysis.grids.State.DIVERGED
-    assert np.isnan(difference.grid.mean[0, 0])
+    cell_of = difference.sel(I_th_E=1.0, I_th_I=0.7)
+    assert cell_of["state"] == analysis.grids.State.DIVERGED
+    assert np.isnan(cell_of["mean"])
 
 
 def test_kl_of_two_normal_samples_is_near_the_true_one() -> None:

@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import analysis
-from analysis.deciding.best_points import best_points, wilson_interval
-from analysis.deciding.sensitivity import sensitivities
-from analysis.deciding.targets import (
+from analysis.deciding import (
+    best_points,
     feasibility_grid,
     losses,
+    sensitivities,
     target_failures,
     targets_met,
 )
+from analysis.deciding.feasibility import wilson_interval
 
 TARGETS = {"rate_E": {"min": 2.0, "max": 5.0}, "cv_isi_E": {"value": 1.0, "tolerance": 0.2, "weight": 0.5}}
 LINE = (axis("x", [1.0, 2.0, 3.0, 4.0]),)
@@ -58,8 +59,9 @@ def test_feasibility_is_not_the_mean_within_the_targets(tmp_path: Path) -> None:
     # one seed too quiet, one too loud: the mean rate of 3.5 Hz is a network that does not exist
     table = _open(tmp_path, {1.0: [(1.0, 1.0), (6.0, 1.0)], 2.0: [(3.0, 1.0), (6.0, 1.0)], 3.0: (3.0, 1.0), 4.0: None})
     grid = feasibility_grid(table)
-    assert grid.mean[0, :3].tolist() == [0.0, 0.5, 1.0]
-    assert grid.state[0, 3] == analysis.grids.State.MISSING
+    assert grid["mean"][:3].values.tolist() == [0.0, 0.5, 1.0]
+    assert grid["state"][3] == analysis.grids.State.MISSING
+    assert grid["low"][2] == pytest.approx(0.342, abs=1e-3)  # two of two seeds prove little
 
 
 def test_loss_by_hand(tmp_path: Path) -> None:
@@ -116,7 +118,7 @@ def test_sensitivities_of_a_sum(tmp_path: Path) -> None:
     assert found.loc[("rate_E", "a"), "slope"] == pytest.approx(2.0)
     assert found.loc[("rate_E", "b"), "slope"] == pytest.approx(-1.0)
     assert found.loc[("rate_E", "a"), "seeds"] == pytest.approx(0.0, abs=1e-12)
-    within = 2.25 / (2.25 + 2 / 3)
+    within = 4.5 / (4.5 + 2 / 3)
     assert found.loc[("rate_I", "a"), "seeds"] == pytest.approx(within)
 
 

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from analysis_runs import BACKGROUND, axis, behave, write_run
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
 
 import analysis
+from analysis.plots.colours import TargetNorm
 from analysis.plots.figures import iterate_figures
-from analysis.plots.style import COLOURS, PROBABILITY_MAP, STATES, STATISTIC_MAP, new_figure
+from analysis.plots.style import COLOURS, STATES, new_figure
 
 TARGETS = {"rate_E": {"min": 2.0, "max": 5.0}}
 
@@ -42,14 +44,22 @@ def _some_fail(p: dict[str, float], seed: int, name: str) -> dict[str, Any] | No
     return values | ({"cv_isi_E": None} if 0 < values["rate_E"] < 1.2 else {})
 
 
-def _mesh(ax: Axes) -> Any:
-    return next(artist for artist in (*ax.collections, *ax.images) if artist.colorbar is not None)
+def _bar(ax: Axes) -> Axes:
+    """The colour bar of a map."""
+    return next(other for other in ax.figure.axes if other.get_label() == "<colorbar>")
 
 
-def _outlines(ax: Axes) -> dict[str, LineCollection]:
+def _cells(ax: Axes, shape: tuple[int, int]) -> Any:
+    """Colours of the cells of a map, taken from a corner of each: patterns and marks are elsewhere."""
+    picture = ax.images[0].get_array()
+    tall, wide = picture.shape[0] // shape[0], picture.shape[1] // shape[1]
+    return picture[3::tall, 3::wide] / 255, picture.reshape(shape[0], tall, shape[1], wide, 4).swapaxes(1, 2)
+
+
+def _outlines(ax: Axes) -> dict[str, Line2D]:
     """The outlines by their label; the black ground below each has none."""
-    lines = {str(part.get_label()): part for part in ax.collections if isinstance(part, LineCollection)}
-    return {label: part for label, part in lines.items() if not label.startswith("_")}
+    lines = {str(part.get_label()): part for part in ax.lines}
+    return {label: part for label, part in lines.items() if label.startswith("all targets")}
 
 
 def test_map_has_axes_units_and_extent(tmp_path: Path, ax: Axes) -> None:
@@ -60,28 +70,36 @@ def test_map_has_axes_units_and_extent(tmp_path: Path, ax: Axes) -> None:
     assert "rheobase" in ax.get_xlabel()
     assert ax.get_ylabel().splitlines()[0] == "I_th_I (nA)"
     np.testing.assert_allclose([*ax.get_xlim(), *ax.get_ylim()], [0.9, 1.9, 0.6, 1.4])
-    mesh = _mesh(ax)
-    assert mesh.colorbar.ax.get_ylabel() == "rate_E (Hz)"
-    assert mesh.get_cmap().name == STATISTIC_MAP
-    np.testing.assert_allclose(
-        mesh.get_array()[~mesh.get_array().mask],
-        table.groupby(["I_th_I", "I_th_E"])["rate_E"].mean().loc[lambda r: r > 0],
-    )
+    assert _bar(ax).get_ylabel() == "rate_E (Hz)"
+    colours, _ = _cells(ax, (4, 5))
+    means = table.groupby(["I_th_I", "I_th_E"])["rate_E"].mean().unstack().to_numpy()
+    fired = means > 0
+    expected = mpl.colormaps["viridis"](means / means.max())
+    np.testing.assert_allclose(colours[fired], expected[fired], atol=0.01)
+    np.testing.assert_allclose(ax.images[0].get_extent(), [0.9, 1.9, 0.6, 1.4])
 
 
-def test_cells_without_a_value_are_hatched_and_explained(tmp_path: Path, ax: Axes) -> None:
+def test_cells_without_a_value_are_patterned_and_explained(tmp_path: Path, ax: Axes) -> None:
     table = analysis.open_run(write_run(tmp_path / "demo", behaviour=_some_fail).root)
     analysis.draw_map(table, "cv_isi_E", ax)
-    hatched = {str(artist.get_label()): artist for artist in ax.collections if isinstance(artist, PolyCollection)}
-    expected = {look.label: look.hatch for look in STATES.values() if look.hatch}
-    assert {label: artist.get_hatch() for label, artist in hatched.items()} == expected
-    (failed,) = hatched["failed or timed out"].get_paths()[:1]
-    np.testing.assert_allclose(failed.get_extents().extents, [1.7, 1.0, 1.9, 1.2])
     texts = {text.get_text() for legend in ax.figure.legends for text in legend.get_texts()}
-    assert texts == {*expected, "not run yet", "some seeds lack a value"}
-    shown = _mesh(ax).get_array()
-    assert shown.mask.reshape(4, 5)[0, 3]  # diverged: no colour
-    assert not shown.mask.reshape(4, 5)[1, 2]  # two of three seeds
+    assert texts == {*(look.label for look in STATES.values()), "some seeds lack a value"}
+    _, pixels = _cells(ax, (4, 5))
+    state = analysis.grids.State
+    for cell, code in {
+        (0, 3): state.DIVERGED,
+        (2, 4): state.FAILED,
+        (0, 4): state.MISSING,
+        (3, 0): state.SILENT,
+    }.items():
+        look = STATES[code]
+        seen = {tuple(colour) for colour in pixels[cell].reshape(-1, 4) / 255}
+        assert {tuple(np.round(colour, 3)) for colour in seen} == {
+            tuple(np.round(to_rgba(colour), 3)) for colour in ({look.face, look.ink} if look.hatch else {look.face})
+        }
+    two_of_three = pixels[1, 2].reshape(-1, 4)
+    assert (two_of_three == 255).all(axis=1).any()  # the dot of a mean that lacks a seed
+    assert not (pixels[1, 3].reshape(-1, 4) == 255).all(axis=1).any()
 
 
 def test_feasible_region_is_enclosed_along_cells(tmp_path: Path, ax: Axes) -> None:
@@ -93,23 +111,35 @@ def test_feasible_region_is_enclosed_along_cells(tmp_path: Path, ax: Axes) -> No
     analysis.draw_map(table, "rate_E", ax)
     outlines = _outlines(ax)
     assert set(outlines) == {"all targets met, P ≥ 0.5", "all targets met, P ≥ 0.9"}
-    strict = np.array(outlines["all targets met, P ≥ 0.9"].get_segments())
-    np.testing.assert_allclose([strict[..., 0].min(), strict[..., 0].max()], [1.3, 1.5])
-    loose = np.array(outlines["all targets met, P ≥ 0.5"].get_segments())
-    np.testing.assert_allclose([loose[..., 0].min(), loose[..., 0].max()], [1.3, 1.7])
-    assert len(strict) == 2 * (1 + 4)
-    bounds = [line.get_ydata()[0] for line in _mesh(ax).colorbar.ax.lines]
-    assert bounds == [2.0, 5.0]
+    strict = outlines["all targets met, P ≥ 0.9"].get_xdata()
+    np.testing.assert_allclose([np.nanmin(strict), np.nanmax(strict)], [1.3, 1.5])
+    loose = outlines["all targets met, P ≥ 0.5"].get_xdata()
+    np.testing.assert_allclose([np.nanmin(loose), np.nanmax(loose)], [1.3, 1.7])
+    assert np.isnan(strict).sum() == 2 * (1 + 4)
+    assert [line.get_ydata()[0] for line in _bar(ax).lines] == [2.0, 5.0]
+    (star,) = (line for line in ax.lines if line.get_label() == "best point")
+    assert star.get_xdata()[0] == 1.4
+
+
+def test_colours_diverge_about_a_target() -> None:
+    norm = TargetNorm(0.0, 20.0, 2.0, 5.0)
+    assert norm(np.array([0.0, 3.5, 20.0])).tolist() == pytest.approx([0.0, 0.5, 1.0])
+    assert 0.4 < norm(np.array([2.0]))[0] < 0.5 < norm(np.array([5.0]))[0] < 0.6
+    values = np.linspace(0, 20, 50)
+    np.testing.assert_allclose(norm.inverse(norm(values)), values)
+    assert TargetNorm(0.0, 20.0, 2.0, np.inf)(np.array([2.0]))[0] == 0.5
 
 
 def test_feasibility_with_one_seed_says_so(tmp_path: Path, ax: Axes) -> None:
     table = analysis.open_run(write_run(tmp_path / "demo", seeds=(1,), targets=TARGETS).root)
-    analysis.plots.draw_feasibility(table, ax)
+    analysis.draw_map(table, "feasible", ax)
     assert "1 seed, so P is 0 or 1" in ax.get_title()
-    mesh = _mesh(ax)
-    assert set(mesh.get_array().compressed()) == {0.0, 1.0}
-    assert mesh.get_clim() == (0.0, 1.0)
-    assert mesh.get_cmap().name == PROBABILITY_MAP
+    assert _bar(ax).get_ylim() == (0.0, 1.0)
+    colours, _ = _cells(ax, (4, 5))
+    ends = mpl.colormaps["cividis"](np.array([0.0, 1.0]))
+    apart = np.abs(colours.reshape(-1, 1, 4) - ends).max(axis=2)
+    assert (apart.min(axis=1) < 0.01).all()
+    assert set(apart.argmin(axis=1)) == {0, 1}
     assert set(_outlines(ax)) == {"all targets met"}
 
 
@@ -131,7 +161,7 @@ def test_one_axis_is_a_curve_with_seeds_and_target(tmp_path: Path, ax: Axes) -> 
 def test_feasibility_along_one_axis_has_an_interval_of_a_fraction(tmp_path: Path, ax: Axes) -> None:
     axes = (BACKGROUND[0], axis("I_th_I", [0.9]))
     table = analysis.open_run(write_run(tmp_path / "demo", axes=axes, targets=TARGETS).root)
-    analysis.plots.draw_feasibility(table, ax)
+    analysis.draw_map(table, "feasible", ax)
     line = next(line for line in ax.lines if line.get_label() == "mean over seeds")
     assert set(line.get_ydata()) == {0.0, 1.0}
     band = next(part for part in ax.collections if part.get_label() == "spread").get_paths()[0].vertices
@@ -141,7 +171,7 @@ def test_feasibility_along_one_axis_has_an_interval_of_a_fraction(tmp_path: Path
     assert {line.get_ydata()[0] for line in ax.lines if len(line.get_ydata()) == 2} == {0.5, 0.9}
 
 
-def test_names_are_ticks_and_logarithmic_axes_are_logarithmic(tmp_path: Path, ax: Axes) -> None:
+def test_names_and_uneven_values_stand_one_by_one(tmp_path: Path, ax: Axes) -> None:
     axes = [
         axis("rule", ["bernoulli", "fixed"]),
         {**axis("tau", [1.0, 10.0, 100.0], unit="ms", doc="time constant"), "log": True},
@@ -149,8 +179,8 @@ def test_names_are_ticks_and_logarithmic_axes_are_logarithmic(tmp_path: Path, ax
     run = write_run(tmp_path / "demo", axes=axes, behaviour=lambda p, s, n: {"status": "ok", "rate_E": p["tau"]})
     analysis.draw_map(analysis.open_run(run.root), "rate_E", ax)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["bernoulli", "fixed"]
-    assert ax.get_yscale() == "log"
-    np.testing.assert_allclose(ax.get_ylim(), [10**-0.5, 10**2.5])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["1", "10", "100"]
+    np.testing.assert_allclose(ax.get_ylim(), [-0.5, 2.5])  # cells of one size
     assert ax.get_ylabel().splitlines() == ["tau (ms)", "time constant"]
 
 
@@ -166,8 +196,8 @@ def test_a_few_extreme_cells_do_not_set_the_scale(tmp_path: Path, ax: Axes) -> N
 
     table = analysis.open_run(write_run(tmp_path / "demo", axes=axes, seeds=(1,), behaviour=one_bursts).root)
     analysis.draw_map(table, "rate_E", ax)
-    assert _mesh(ax).get_clim()[1] < 3
-    assert _mesh(ax).colorbar.extend == "max"
+    assert _bar(ax).get_ylim()[1] < 3
+    assert len(_bar(ax).patches) or _bar(ax).get_ylim()[1] < 3
 
 
 def test_phases_are_stacked_to_the_total(tmp_path: Path, ax: Axes) -> None:
@@ -198,50 +228,94 @@ def test_figures_of_a_run(tmp_path: Path) -> None:
     simulators = ({"simulator": "nest"}, {"simulator": "genn"})
     run = write_run(tmp_path / "demo", simulators=simulators, behaviour=_some_fail, targets=TARGETS)
     files = analysis.draw_figures(run.root)
-    names = {"map_rate", "map_cv_isi", "feasible_region", "timing"}
-    assert {file.name for file in files} == {f"{name}.{suffix}" for name in names for suffix in ("png", "pdf")}
-    assert {file.name for file in run.figures.iterdir()} == {file.name for file in files}
-    assert all(file.read_bytes()[:4] in (b"\x89PNG", b"%PDF") for file in files)
+    names = {"map_rate", "map_cv_isi", "feasible_region", "difference_genn", "timing"}
+    assert {file.name for file in files} == {f"{name}.{suffix}" for name in names for suffix in ("png", "pdf", "svg")}
+    assert {drawn.name for drawn in analysis.plots.drawn_figures(run.root)} == names
+    assert all(file.read_bytes()[:4] in (b"\x89PNG", b"%PDF", b"<?xm") for file in files)
+    assert sum(file.stat().st_size for file in files if file.suffix == ".svg") < 2_000_000
+    write_run(run.root, simulators=simulators[:1], behaviour=_some_fail)  # neither targets nor a second simulator
+    analysis.draw_figures(run.root)
+    assert {file.stem for file in run.figures.glob("*.svg")} == {"map_rate", "map_cv_isi", "timing"}
+
+
+def test_equal_runs_make_equal_figures(tmp_path: Path) -> None:
+    first, second = (write_run(tmp_path / folder / "demo", targets=TARGETS) for folder in "ab")
+    for one, other in zip(analysis.draw_figures(first.root), analysis.draw_figures(second.root), strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
+
+
+def _figures(path: Path, **more: Any) -> dict[str, Any]:
+    table = analysis.open_run(write_run(path / "demo", **more).root)
+    return {drawn.name: figure for drawn, figure in iterate_figures(table)}
 
 
 def test_panels_are_populations_by_simulators_on_one_scale(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "demo", simulators=({"simulator": "nest"}, {"simulator": "genn"}))
-    figures = dict(iterate_figures(analysis.open_run(run.root)))
+    figures = _figures(tmp_path, simulators=({"simulator": "nest"}, {"simulator": "genn"}))
     panels = [panel for panel in figures["map_rate"].axes if panel.get_title()]
     assert [panel.get_title().splitlines()[0] for panel in panels] == ["nest", "nest", "genn", "genn"]
-    assert [_mesh(panel).get_label() for panel in panels] == ["rate_E", "rate_I"] * 2
-    assert _mesh(panels[0]).get_clim() == _mesh(panels[2]).get_clim()
+    assert [panel.images[0].get_label() for panel in panels] == ["rate_E", "rate_I"] * 2
+    bars = [axes for axes in figures["map_rate"].axes if axes.get_label() == "<colorbar>"]
+    assert [bar.get_ylabel() for bar in bars] == ["rate_E, rate_I (Hz)"]  # E and I share a unit, and so a scale
     assert "feasible_region" not in figures
 
 
-def test_third_axis_becomes_slices(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "demo", axes=(*BACKGROUND, axis("jep", [1.0, 2.0, 3.0])), seeds=(1,))
-    figure = dict(iterate_figures(analysis.open_run(run.root)))["map_rate"]
-    titles = [panel.get_title() for panel in figure.axes if panel.get_title()]
-    assert [title.splitlines()[-1] for title in titles[::2]] == ["jep = 1", "jep = 2", "jep = 3"]
+def test_a_target_has_a_scale_of_its_own(tmp_path: Path) -> None:
+    figures = _figures(tmp_path, targets=TARGETS)
+    bars = [axes for axes in figures["map_rate"].axes if axes.get_label() == "<colorbar>"]
+    assert {bar.get_ylabel() for bar in bars} == {"rate_E (Hz)", "rate_I (Hz)"}
+
+
+def _slices(figure: Any) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_all_slices_of_a_third_axis_are_side_by_side(tmp_path: Path) -> None:
+    values = [float(value) for value in range(1, 8)]
+    figure = _figures(tmp_path, axes=(*BACKGROUND, axis("jep", values)), seeds=(1,))["map_rate"]
+    assert _slices(figure) == [f"jep = {value:g}" for value in values]
+    rows = [axes for axes in figure.axes if axes.images]
+    assert [len(row.images) for row in rows] == [7, 7]
+    assert [row.get_title(loc="left")[0] for row in rows] == ["E", "I"]
+    assert len([axes for axes in figure.axes if axes.get_label() == "<colorbar>"]) == 1
+    assert "shown" not in figure.get_suptitle()
+
+
+def test_of_many_slices_a_stated_choice_with_the_best_point(tmp_path: Path) -> None:
+    def one_is_good(p: dict[str, float], seed: int, name: str) -> dict[str, Any]:
+        good = (p["I_th_E"], p["I_th_I"], p["jep"]) == (1.4, 0.9, 14.0)
+        return {"status": "ok", "n_spikes": 1, "rate_E": 3.0 if good else 9.0, "rate_I": 1.0}
+
+    axes = (*BACKGROUND, axis("jep", [float(value) for value in range(1, 31)]))
+    figure = _figures(tmp_path, axes=axes, seeds=(1,), behaviour=one_is_good, targets=TARGETS)["map_rate"]
+    assert "shown: 9 of 30 values of jep" in figure.get_suptitle()
+    assert "jep = 14" in _slices(figure)
+    stars = [line for axes in figure.axes for line in axes.lines if line.get_label() == "best point"]
+    assert len(stars) == 2  # E and I
+
+
+def test_a_fourth_axis_becomes_rows(tmp_path: Path) -> None:
+    def sum_of(p: dict[str, float], seed: int, name: str) -> dict[str, Any]:
+        return {"status": "ok", "n_spikes": 1, "rate_E": p["I_th_E"] + 100 * p["tau"], "rate_I": 1.0}
+
+    axes = (*BACKGROUND, axis("jep", [1.0, 2.0]), axis("tau", [5.0, 10.0, 20.0]))
+    figure = _figures(tmp_path, axes=axes, seeds=(1,), behaviour=sum_of)["map_rate"]
+    rows = [one for one in figure.axes if one.images]
+    titles = [row.get_title(loc="left") for row in rows]
+    assert [title.split(" · ")[-1] for title in titles] == ["tau = 5", "tau = 10", "tau = 20"] * 2
+    means = [row.images[0].get_array()[..., :3].mean() for row in rows[:3]]
+    assert len(set(means)) == 3  # each row is of its own tau, none averaged
 
 
 def test_figures_of_a_run_that_has_not_begun(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "demo", behaviour=lambda p, s, n: None, targets=TARGETS)
-    files = analysis.draw_figures(run.root)
-    assert len(files) == 8
-    figure = dict(iterate_figures(analysis.open_run(run.root)))["map_rate"]
-    assert "0 % of the points have run" in figure.get_suptitle()
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"not run yet"}
+    figures = _figures(tmp_path, behaviour=lambda p, s, n: None, targets=TARGETS)
+    assert set(figures) == {"map_rate", "map_cv_isi", "feasible_region", "timing"}
+    assert "0 % of the points have run" in figures["map_rate"].get_suptitle()
+    assert {text.get_text() for text in figures["map_rate"].legends[0].get_texts()} == {"not run yet"}
 
 
-def test_many_cells_are_one_image(ax: Axes, tmp_path: Path) -> None:
-    # 250,000 cells as an image, not as so many polygons
-    from analysis.grids.grid import Dimension, Grid
-    from analysis.opening.run import Axis
-    from analysis.plots.cells import draw_grid
-
-    values = tuple(float(value) for value in range(500))
-    dimensions = [Dimension((Axis(key, "1", "", values),), values) for key in "xy"]
-    ones, counts = np.ones((500, 500)), np.ones((500, 500), np.int64)
-    x, y = dimensions
-    grid = Grid("rate_E", y, x, ones, ones, counts, counts, np.zeros((500, 500), np.int8), {}, ())
-    table = analysis.open_run(write_run(tmp_path / "demo").root)
-    draw_grid(table, grid, ax, STATISTIC_MAP, (0, 1), "rate_E")
+def test_many_cells_are_one_small_picture(tmp_path: Path, ax: Axes) -> None:
+    values = [float(value) for value in range(120)]
+    run = write_run(tmp_path / "demo", axes=(axis("I_th_E", values), axis("I_th_I", values)), seeds=(1,))
+    analysis.draw_map(analysis.open_run(run.root), "rate_E", ax)
     assert len(ax.images) == 1
-    assert not ax.collections
+    assert ax.images[0].get_array().shape[:2] == (480, 480)

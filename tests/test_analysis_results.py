@@ -10,6 +10,7 @@ from analysis_runs import BACKGROUND, START, axis, behave, summary_row, write_ru
 
 import analysis
 from analysis.opening.run import as_run
+from analysis.plots.painting import lacking
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import read_summary, summary_schema, write_summary
 
@@ -190,10 +191,10 @@ def test_grid_mean_and_spread_are_those_of_pandas(tmp_path: Path) -> None:
     table = analysis.open_run(write_run(tmp_path / "demo").root)
     grid = analysis.statistic_grid(table, "cv_isi_E")
     by_cell = table.groupby(["I_th_I", "I_th_E"])["cv_isi_E"]
-    np.testing.assert_allclose(grid.mean, by_cell.mean().unstack().to_numpy())
-    np.testing.assert_allclose(grid.spread, by_cell.std().unstack().to_numpy())
-    assert grid.x.key == "I_th_E"
-    assert grid.mean.shape == (4, 5)
+    assert grid["mean"].dims == ("I_th_E", "I_th_I")
+    np.testing.assert_allclose(grid["mean"].T, by_cell.mean().unstack().to_numpy())
+    np.testing.assert_allclose(grid["spread"].T, by_cell.std().unstack().to_numpy())
+    assert grid["I_th_E"].attrs["long_name"].startswith("background current to E")
 
 
 def _state(p: dict[str, float], seed: int, name: str) -> dict[str, object] | None:
@@ -211,24 +212,27 @@ def test_cells_without_a_value_say_what_they_are(tmp_path: Path) -> None:
     grid = analysis.statistic_grid(table, "cv_isi_E")
     state = analysis.grids.State
     silent, undefined = state.SILENT, state.UNDEFINED
-    assert grid.state[:, 0].tolist() == [state.VALUE, undefined, silent, silent]
-    assert grid.state[1].tolist() == [undefined, state.FAILED, state.DIVERGED, state.FAILED, state.MISSING]
-    assert grid.partial.tolist() == [[True, True, True, True, False], *[[False] * 5] * 3]
+    assert grid["state"][0].values.tolist() == [state.VALUE, undefined, silent, silent]
+    assert grid["state"][:, 1].values.tolist() == [undefined, state.FAILED, state.DIVERGED, state.FAILED, state.MISSING]
+    assert lacking(grid).T.tolist() == [[True, True, True, True, False], *[[False] * 5] * 3]
 
 
 def test_cuts_and_marginals(tmp_path: Path) -> None:
     run = write_run(tmp_path / "demo", axes=(*BACKGROUND, axis("jep", [1.0, 2.0])))
     table = analysis.open_run(run.root)
     table["rate_E"] += 100 * table["jep"]
-    low, mean = analysis.statistic_grid(table, "rate_E", at={"jep": 1.0}), analysis.statistic_grid(table, "rate_E")
-    np.testing.assert_allclose(mean.mean - low.mean, 50.0)
-    assert (low.averaged, mean.averaged) == ((), ("jep",))
-    turned = analysis.statistic_grid(table, "rate_E", x="jep", y="I_th_E", at={"I_th_I": 0.9})
-    assert turned.mean.shape == (5, 2)
+    low = analysis.statistic_grid(table, "rate_E", at={"jep": 1.0})
+    mean = analysis.statistic_grid(table, "rate_E", over=["jep"])
+    np.testing.assert_allclose(mean["mean"] - low["mean"], 50.0)
+    assert (low.attrs["mean_over"], mean.attrs["mean_over"]) == ("", "jep")
+    assert low["jep"] == 1.0
+    assert analysis.statistic_grid(table, "rate_E", at={"I_th_I": 0.9})["mean"].shape == (5, 2)
     with pytest.raises(analysis.RunError, match=r"'jep' does not take 1\.5.*1\.0, 2\.0"):
         analysis.statistic_grid(table, "rate_E", at={"jep": 1.5})
     with pytest.raises(analysis.RunError, match="'tau' is not an axis"):
-        analysis.statistic_grid(table, "rate_E", x="tau")
+        analysis.statistic_grid(table, "rate_E", at={"tau": 1.0})
+    with pytest.raises(analysis.RunError, match="'jep' is averaged over, and cannot be held"):
+        analysis.statistic_grid(table, "rate_E", at={"jep": 1.0}, over=["jep"])
 
 
 def test_axes_of_a_zip_group_are_one_dimension(tmp_path: Path) -> None:
@@ -236,9 +240,12 @@ def test_axes_of_a_zip_group_are_one_dimension(tmp_path: Path) -> None:
     table = analysis.open_run(write_run(tmp_path / "demo", axes=axes).root)
     assert len(table) == 15
     grid = analysis.statistic_grid(table, "rate_E")
-    assert grid.y is None
-    assert grid.mean.shape == (1, 5)
-    assert [axis.key for axis in grid.x.axes] == ["I_th_E", "I_th_I"]
+    assert grid["mean"].dims == ("I_th_E",)
+    assert grid["I_th_I"].values.tolist() == [0.7, 0.9, 1.1, 1.3, 1.5]
+    assert grid["I_th_I"].dims == ("I_th_E",)
+    assert analysis.statistic_grid(table, "rate_E", first=["I_th_I"])["mean"].dims == ("I_th_I",)
+    held = analysis.statistic_grid(table, "rate_E", at={"I_th_I": 0.9})
+    assert (held["mean"].shape, float(held["I_th_E"])) == ((), 1.2)
 
 
 def test_a_zip_group_is_one_dimension_unless_its_first_axis_repeats_values() -> None:

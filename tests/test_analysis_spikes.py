@@ -83,7 +83,7 @@ def test_new_statistic_over_the_run(run: RunDirectory, tmp_path: Path) -> None:
     assert table["last_spike"].between(8900, 9000).all()
     assert table.loc[0, "last_spike"] == analysis.read_spikes(run.root, "p00000000").times["E"][-1]
     grid = analysis.statistic_grid(table, "last_spike")
-    assert np.isfinite(grid.mean).sum() == 2
+    assert np.isfinite(grid["mean"]).sum() == 2
     assert analysis.map_spikes(run.root, ends)["n"].tolist() == [500, 500]
 
 

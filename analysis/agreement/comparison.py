@@ -15,12 +15,13 @@ from scipy import stats
 
 from analysis.agreement.difference import check_column, parts_of
 from analysis.agreement.distances import common_bins, kl_divergence
-from analysis.agreement.equivalence import Equivalence, assess_equivalence, map_levels
+from analysis.agreement.equivalence import Equivalence, assess_equivalence
 from analysis.agreement.permutations import adjusted_p_values
 from analysis.agreement.verdicts import verdict_of
 from analysis.deciding.targets import Targets, scale_of, targets_of
 from analysis.grids.columns import main_columns, values_of
 from analysis.grids.dimensions import plain
+from analysis.grids.levels import take_levels
 from analysis.opening.run import run_of
 
 _MARGIN = 0.2  # of the scale of a target: a tenth of its width
@@ -136,7 +137,8 @@ class _Pair:
             "seeds_a": n_a,
             "seeds_b": len(maps) - n_a,
         }
-        levels = map_levels(maps)
+        shift, height = take_levels(maps)
+        levels = shift + (height.mean() if len(height) else 0.0)
         equivalence: Equivalence = assess_equivalence(levels[:n_a], levels[n_a:], margin)
         row |= equivalence.row()
         distance = self.distance

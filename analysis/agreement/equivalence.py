@@ -44,34 +44,6 @@ class Equivalence:
         }
 
 
-def map_levels(maps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Estimate by how much each map is shifted as a whole, from the points that it has.
-
-    Least squares on value = point + map, points eliminated: with every value there, the mean over the points.
-
-    Parameters
-    ----------
-    maps : ndarray of float, shape (n_maps, n_points)
-        NaN where there is no value.
-
-    Returns
-    -------
-    ndarray of float, shape (n_maps,)
-        In the unit of the values, about the mean of all.
-    """
-    if not maps.size:
-        return np.zeros(len(maps))
-    known = np.isfinite(maps)
-    values, weight = np.nan_to_num(maps), 1.0 / known.sum(axis=0)
-    # the normal equations of the maps, once the heights of the points are put in
-    matrix = np.diag(known.sum(axis=1).astype(float)) - (known * weight) @ known.T
-    right = (values - known * (values.sum(axis=0) * weight)).sum(axis=1)
-    shift = np.linalg.lstsq(matrix, right, rcond=None)[0]
-    height = (values - known * shift[:, None]).sum(axis=0) * weight
-    levels: NDArray[np.float64] = shift + float(height.mean())
-    return levels
-
-
 def assess_equivalence(a: NDArray[np.float64], b: NDArray[np.float64], margin: float) -> Equivalence:
     """Test whether the means of two groups differ by less than a margin (Welch's t, statsmodels' TOST).
 

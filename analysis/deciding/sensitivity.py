@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.grids.columns import main_columns, values_of
 from analysis.grids.dimensions import Dimension, dimensions_of, position_of
 from analysis.grids.grid import check_one
+from analysis.grids.levels import take_levels
 
 _CONFIDENCE = 0.95
 
@@ -53,12 +54,13 @@ def sensitivities(table: pd.DataFrame, statistics: Sequence[str] | None = None) 
     check_one(table)
     dimensions = [dimension for dimension in dimensions_of(table) if len(dimension.values) > 1]
     names = [dimension.key for dimension in dimensions]
+    seeds = np.unique(table["seed"], return_inverse=True)[1]
     rows = []
     for statistic in main_columns(table) if statistics is None else statistics:
         values = values_of(table, statistic)
         valid = (table["status"] == "ok").to_numpy() & np.isfinite(values)
         levels = [position_of(table[valid], dimension) for dimension in dimensions]
-        found = _take_apart(values[valid], levels, dimensions)
+        found = _take_apart(values[valid], levels, seeds[valid], dimensions)
         n_cells = int(np.prod([len(dimension.values) for dimension in dimensions]))
         rows += [{"statistic": statistic, "axis": name, **found[name], "n_cells": n_cells} for name in names]
     kinds = ["share", "slope", "slope_low", "slope_high", "interactions", "seeds", "cells", "n_cells"]
@@ -66,17 +68,17 @@ def sensitivities(table: pd.DataFrame, statistics: Sequence[str] | None = None) 
 
 
 def _take_apart(
-    values: NDArray[np.float64], levels: list[NDArray[np.int64]], dimensions: list[Dimension]
+    values: NDArray[np.float64],
+    levels: list[NDArray[np.int64]],
+    seeds: NDArray[np.int64],
+    dimensions: list[Dimension],
 ) -> dict[str, dict[str, Any]]:
     shape = tuple(len(dimension.values) for dimension in dimensions)
     cell = np.ravel_multi_index(levels, shape) if levels else np.zeros(len(values), dtype=np.int64)
     size = int(np.prod(shape))
     count = np.bincount(cell, minlength=size)
     filled = np.flatnonzero(count)
-    with np.errstate(invalid="ignore"):
-        mean = np.bincount(cell, values, size) / count
-    spare = len(values) - len(filled)  # degrees of freedom within cells
-    noise = float(np.sum((values - mean[cell]) ** 2) / spare) if spare else np.nan
+    mean, noise, error = _noise(values, cell, seeds, filled, size)
     nothing = dict.fromkeys(("share", "slope", "slope_low", "slope_high"), np.nan)
     found: dict[str, dict[str, Any]] = {
         dimension.key: {**nothing, "interactions": np.nan, "seeds": np.nan, "cells": len(filled)}
@@ -96,9 +98,9 @@ def _take_apart(
     surface = _filled(compact, sizes, mean[filled], count[filled])
     if surface is None:
         return found
-    # a mean of n seeds varies by noise/n; of filled-in cells the model's error is smaller, and left out
+    # a mean of n seeds varies by error/n; of filled-in cells the model's error is smaller, and left out
     wobble = np.zeros(sizes)
-    wobble[tuple(compact)] = (0.0 if np.isnan(noise) else noise) / count[filled]
+    wobble[tuple(compact)] = error / count[filled]
     between = max(float(surface.var()) - float(wobble.mean()) * (1 - 1 / surface.size), 0.0)
     first = [_first_order(surface, wobble, number) for number in range(len(sizes))]
     between = max(between, sum(first))
@@ -109,6 +111,39 @@ def _take_apart(
         found[dimension.key] |= {"share": part / total, "interactions": (between - sum(first)) / total}
         found[dimension.key]["seeds"] = noise / total
     return found
+
+
+def _noise(
+    values: NDArray[np.float64],
+    cell: NDArray[np.int64],
+    seeds: NDArray[np.int64],
+    filled: NDArray[np.int64],
+    size: int,
+) -> tuple[NDArray[np.float64], float, float]:
+    """Return the mean of every cell, the variance within cells, and what of it is left without whole maps' shifts.
+
+    A seed that shifts its whole map adds to the variance within cells, but not to that of the means between them.
+    """
+    mean = np.full(size, np.nan)
+    if not len(values):
+        return mean, np.nan, 0.0
+    place = np.searchsorted(filled, cell)
+    shape = (int(seeds.max()) + 1, len(filled))
+    flat = seeds * shape[1] + place
+    with np.errstate(invalid="ignore"):
+        cells = np.bincount(flat, values, np.prod(shape)) / np.bincount(flat, minlength=np.prod(shape))
+    maps = cells.reshape(shape)
+    maps = maps[np.isfinite(maps).any(axis=1)]
+    shift, height = take_levels(maps)
+    mean[filled] = height
+    known = np.isfinite(maps)
+    within = maps - np.nanmean(maps, axis=0)
+    spare = int(known.sum()) - len(filled)  # degrees of freedom within cells
+    noise = float(np.nansum(within**2) / spare) if spare else np.nan
+    spare -= len(maps) - 1
+    rest = maps - height - shift[:, None]
+    error = float(np.nansum(rest**2) / spare) if spare > 0 else 0.0
+    return mean, noise, error
 
 
 def _first_order(surface: NDArray[np.float64], wobble: NDArray[np.float64], axis: int) -> float:
@@ -125,9 +160,9 @@ def _slope(
     from statsmodels.regression.linear_model import WLS
 
     design = np.column_stack([along - along.mean(), np.ones(len(along)), *_indicators(others)])
-    if np.linalg.matrix_rank(design) < design.shape[1]:
+    if not _tells_apart(design):
         return np.nan, np.nan, np.nan
-    fit = WLS(mean, design, weights=count).fit()
+    fit = WLS(mean, design, weights=count).fit(method="qr")
     if fit.df_resid < 1:
         return float(fit.params[0]), np.nan, np.nan
     low, high = fit.conf_int(alpha=1 - _CONFIDENCE)[0]
@@ -146,11 +181,17 @@ def _filled(
     if not len(lacking[0]):
         return surface
     design = np.column_stack([np.ones(len(mean)), *_indicators(places, sizes)])
-    if np.linalg.matrix_rank(design) < design.shape[1]:
+    if not _tells_apart(design):
         return None
-    fit = WLS(mean, design, weights=count).fit()
+    fit = WLS(mean, design, weights=count).fit(method="qr")
     surface[lacking] = fit.predict(np.column_stack([np.ones(len(lacking[0])), *_indicators(list(lacking), sizes)]))
     return surface
+
+
+def _tells_apart(design: NDArray[np.float64]) -> bool:
+    """Whether the columns of a design are independent; told from their small matrix of products."""
+    scaled = design / np.linalg.norm(design, axis=0).clip(min=1e-300)
+    return bool(np.linalg.matrix_rank(scaled.T @ scaled, hermitian=True, rtol=1e-10) == design.shape[1])
 
 
 def _indicators(places: list[NDArray[np.int64]], sizes: list[int] | None = None) -> list[NDArray[np.float64]]:

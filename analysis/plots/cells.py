@@ -22,7 +22,7 @@ from analysis.grids.grid import State
 from analysis.plots.colours import ColourScale
 from analysis.plots.painting import lacking, paint
 from analysis.plots.rulers import short
-from analysis.plots.style import STATES, in_style
+from analysis.plots.style import STATES
 
 Handle = Patch | Line2D
 CONTOUR_STYLES: Mapping[float, Literal["--", "-"]] = {0.5: "--", 0.9: "-"}
@@ -105,10 +105,7 @@ def place_legend(figure: Figure | SubFigure, handles: Sequence[Handle], columns:
     """Put a legend below everything, an entry for each label."""
     distinct = {str(handle.get_label()): handle for handle in handles}
     if distinct:
-        with in_style():
-            figure.legend(
-                handles=list(distinct.values()), loc="outside lower center", ncols=min(len(distinct), columns)
-            )
+        figure.legend(handles=list(distinct.values()), loc="outside lower center", ncols=min(len(distinct), columns))
 
 
 def title_of(grid: xr.Dataset, text: str, width: int = 46) -> str:

@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, Normalize
+from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import Normal, Stroke
 
@@ -19,6 +19,7 @@ from analysis.grids.grid import State
 from analysis.opening.run import Target
 from analysis.plots.style import DIFFERENCE_MAP, PROBABILITY_MAP, STATISTIC_MAP, TARGET_MAP
 
+_STEPS = 512
 _NEUTRAL = (0.42, 0.58)  # of the colour map: the part for values within a target
 
 
@@ -76,8 +77,10 @@ class ColourScale:
 
     def draw_bar(self, figure: Figure | SubFigure, axes: Any, **where: Any) -> None:
         """Draw the colour bar beside axes."""
-        mappable = ScalarMappable(self.norm, self.colours)
-        bar = figure.colorbar(mappable, ax=axes, extend=self.extend, spacing="proportional", **where)
+        low, high = float(self.norm.vmin or 0.0), float(self.norm.vmax or 0.0)
+        # the bar is linear in the values, whatever the colours are
+        colours = ListedColormap(self.colours(self.norm(np.linspace(low, high, _STEPS))))
+        bar = figure.colorbar(ScalarMappable(Normalize(low, high), colours), ax=axes, extend=self.extend, **where)
         bar.set_label(self.label)
         bar.outline.set_visible(False)
         if self.target is not None:

@@ -15,8 +15,9 @@ from analysis.grids.columns import main_columns, maps_of
 from analysis.opening.run import run_of
 from analysis.opening.table import open_run
 from analysis.plots.comparison import draw_differences
+from analysis.plots.layers import View, layers_of, overlays_of
 from analysis.plots.scans import draw_cost, draw_phases_along, draw_times
-from analysis.plots.slices import draw_maps
+from analysis.plots.slices import draw_all
 from analysis.plots.style import in_style, in_vectors, new_figure, write_figure
 from analysis.plots.timing import draw_phases, draw_realtime_factors
 from analysis.timing.phases import SIZE, TIME, Abscissa, scanned
@@ -131,13 +132,14 @@ def iterate_figures(table: pd.DataFrame) -> Iterator[tuple[Drawn, Figure]]:
     """
     run = run_of(table)
     if any(len(axis.values) > 1 for axis in run.axes):
+        view = View()
+        overlays = overlays_of(table, view)
         if run.targets:
-            yield (
-                Drawn("feasible_region", "calibration", "probability that all targets are met"),
-                draw_maps(table, FEASIBLE),
-            )
+            figure = draw_all(table, layers_of(table, FEASIBLE, view, overlays), view)
+            yield Drawn("feasible_region", "calibration", "probability that all targets are met"), figure
         for statistic in maps_of(run):
-            yield Drawn(f"map_{statistic}", "maps", f"maps of {statistic}"), draw_maps(table, statistic)
+            figure = draw_all(table, layers_of(table, statistic, view, overlays), view)
+            yield Drawn(f"map_{statistic}", "maps", f"maps of {statistic}"), figure
         names = list(dict.fromkeys(table.loc[table["status"] == "ok", "configuration"].astype(str)))
         for other in names[1:]:
             figure = draw_differences(table, main_columns(table), names[0], other)

@@ -108,7 +108,38 @@ class Layers:
         return int(found[0]) if len(found) else None
 
 
-def layers_of(table: pd.DataFrame, name: str, view: View) -> list[Layers]:
+@dataclass(frozen=True)
+class Overlay:
+    """What lies over all maps of a simulator.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Its rows.
+    feasible : xarray.Dataset or None
+        P(all targets met), where there are targets.
+    best : mapping of str to value, or None
+        Where the best point is, if there is one.
+    """
+
+    table: pd.DataFrame
+    feasible: xr.Dataset | None
+    best: Mapping[str, Any] | None
+
+
+def overlays_of(table: pd.DataFrame, view: View) -> dict[str, Overlay]:
+    """Compute what lies over the maps of each simulator: once for all figures of a run."""
+    goals, arguments = view.goals(table), view.arguments(table)
+    parts = {str(name): table[table["configuration"] == name] for name in dict.fromkeys(table["configuration"])}
+    return {
+        name: Overlay(part, feasibility_grid(part, goals, **arguments) if goals else None, _best(part, goals))
+        for name, part in parts.items()
+    }
+
+
+def layers_of(
+    table: pd.DataFrame, name: str, view: View, overlays: Mapping[str, Overlay] | None = None
+) -> list[Layers]:
     """Compute what maps of a statistic show: of every simulator and, for each, of every population.
 
     Parameters
@@ -119,6 +150,8 @@ def layers_of(table: pd.DataFrame, name: str, view: View) -> list[Layers]:
         A statistic (``rate``), a column (``rate_E``), or ``feasible``.
     view : View
         Which part of the grid.
+    overlays : mapping of str to Overlay, optional
+        From `overlays_of` with this view.
 
     Raises
     ------
@@ -131,23 +164,20 @@ def layers_of(table: pd.DataFrame, name: str, view: View) -> list[Layers]:
     arguments = view.arguments(table)
     several = len(run.metadata["simulators"]) > 1
     found = []
-    for simulator in dict.fromkeys(table["configuration"]):
-        part = table[table["configuration"] == simulator]
-        feasible = feasibility_grid(part, goals, **arguments) if goals else None
-        best = _best(part, goals)
+    for simulator, overlay in (overlays_of(table, view) if overlays is None else overlays).items():
         for column in columns:
-            grid = feasible if column == FEASIBLE else statistic_grid(part, column, **arguments)
+            grid = overlay.feasible if column == FEASIBLE else statistic_grid(overlay.table, column, **arguments)
             assert grid is not None
             found.append(
                 Layers(
-                    str(simulator) if several else "",
+                    simulator if several else "",
                     (population_of(column, run.populations) or "") if len(columns) > 1 else "",
                     column,
                     str(table.attrs.get("docs", {}).get(column, "")),
-                    part,
+                    overlay.table,
                     grid,
-                    feasible,
-                    best,
+                    overlay.feasible,
+                    overlay.best,
                     next((goal for goal in goals if goal.statistic == column), None),
                 )
             )

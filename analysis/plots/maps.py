@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.deciding.targets import FEASIBLE, Targets
+from analysis.grids.columns import population_of
 from analysis.grids.grid import check_one
 from analysis.opening.run import RunError, run_of
 from analysis.plots.cells import Frame, Handle, draw_cells, mark_best, outline_feasible, place_legend, title_of
@@ -138,14 +139,8 @@ def heading_of(layers: Layers) -> str:
     if layers.column == FEASIBLE:
         n_seeds = int(np.max(layers.grid["n_rows"]))
         return "feasible region: 1 seed, so P is 0 or 1" if n_seeds == 1 else f"feasible region, over {n_seeds} seeds"
-    population = layers.population or _population(layers)
+    population = layers.population or population_of(layers.column, run_of(layers.table).populations)
     return ": ".join(text for text in (population, layers.doc) if text)
-
-
-def _population(layers: Layers) -> str:
-    from analysis.grids.columns import population_of
-
-    return population_of(layers.column, run_of(layers.table).populations) or ""
 
 
 def _inches(ax: Axes) -> tuple[float, float]:

@@ -53,7 +53,7 @@ class Ruler:
         if not self.numeric or self.log:
             return False
         steps = np.diff(self.labels)
-        return len(steps) == 0 or bool(np.ptp(steps) <= 1e-3 * abs(steps.mean()))
+        return len(steps) == 0 or bool(np.ptp(steps) <= 0.01 * abs(steps.mean()))
 
     @property
     def centres(self) -> NDArray[np.float64]:

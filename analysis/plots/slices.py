@@ -68,7 +68,11 @@ def draw_maps(
         If there is no such column or axis, or no target where P is asked for.
     """
     view = View(x, y, at, over, targets)
-    layers = layers_of(table, name, view)
+    return draw_all(table, layers_of(table, name, view), view, title)
+
+
+def draw_all(table: pd.DataFrame, layers: Sequence[Layers], view: View, title: bool = True) -> Figure:
+    """Draw layers that have been computed, as `draw_maps` does."""
     shown = shown_axes(layers[0].grid, view)
     rest = [str(key) for key in layers[0].grid["mean"].dims if key not in shown]
     with in_style():
@@ -108,7 +112,7 @@ def _draw_panels(table: pd.DataFrame, layers: Sequence[Layers], shown: tuple[str
             ax.set_title("\n".join(line for line in lines if line))
             drawn.append(ax)
         if len(shown) == 2:
-            scale.draw_bar(figure, drawn, pad=0.015, fraction=0.06 / len(columns), aspect=22 * len(simulators))
+            scale.draw_bar(figure, drawn, pad=0.015, fraction=0.06 / len(columns), aspect=30 * len(simulators))
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
     if len(shown) == 2:
@@ -163,8 +167,8 @@ def _draw_strips(
             drawn.append(ax)
         scale.draw_bar(figure, drawn, pad=0.01, fraction=0.06 / max(len(across.values) / 2, 1), aspect=16 * len(drawn))
     for ax in axes[:-1]:
-        ax.set_xlabel("")
         ax.set_xticks([])
+    _set_ticks(axes[-1], across, rulers[0])
     place_legend(figure, handles, max(2, len(across.values) // 2))
     _name(figure, table, title, omitted)
     return figure
@@ -177,8 +181,6 @@ def _draw_strip(
     n_x, n_y = len(rulers[0].labels), len(rulers[1].labels)
     gap = _gap(n_x)
     handles: list[Handle] = []
-    ticks: list[float] = []
-    texts: list[str] = []
     width = n_x * len(across.values) + gap * (len(across.values) - 1)
     ax.set(xlim=(-0.5, width - 0.5), ylim=(-0.5, n_y - 0.5))
     for number, value in enumerate(across.values):
@@ -187,17 +189,12 @@ def _draw_strip(
         part = layers.cut({across.key: value})
         handles += draw_in_frame(ax, part, shown[0], shown[1], scale, frame, pixels=_PIXELS)
         ax.add_patch(Rectangle((begin, -0.5), n_x, n_y, fill=False, lw=0.8, ec="black", zorder=3.5, clip_on=False))
-        places, labels = rank_ticks(rulers[0], _SLICE * 0.85)
-        ticks += list(begin + 0.5 + places)
-        texts += labels
-    ax.set_xticks(ticks, texts)
     if rulers[1].even and n_y > 8:
         places, labels = rank_ticks(rulers[1], _SLICE * 2)
     else:
         ranks = shown_ranks(rulers[1], _SLICE, "y")
         places, labels = ranks.astype(float), [short(rulers[1].labels[rank]) for rank in ranks]
     ax.set_yticks(places, labels)
-    ax.set_xlabel(rulers[0].label(44 * len(across.values)))
     ax.set_ylabel(rulers[1].name)
     for side in ax.spines.values():
         side.set_visible(False)
@@ -224,6 +221,14 @@ def _name_slices(ax: Axes, across: _Choice, rulers: tuple[Ruler, Ruler]) -> None
             fontsize=8,
             annotation_clip=False,
         )
+
+
+def _set_ticks(ax: Axes, across: _Choice, ruler: Ruler) -> None:
+    """Write values below each slice of the last row."""
+    places, labels = rank_ticks(ruler, _SLICE * 0.85)
+    begins = [number * (len(ruler.labels) + _gap(len(ruler.labels))) for number in range(len(across.values))]
+    ax.set_xticks([begin + place for begin in begins for place in places], labels * len(begins))
+    ax.set_xlabel(ruler.label(44 * len(begins)))
 
 
 def _choose(layers: Sequence[Layers], key: str, most: int) -> _Choice:
