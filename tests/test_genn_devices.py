@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import default_settings
 
-from simulators.backends.genn_simulator import estimate
-from simulators.backends.genn_simulator.costs import batch_that_fits, device_memory
+from simulators.backends.genn_simulator import estimate, open_simulator
+from simulators.backends.genn_simulator.costs import batch_that_fits, check_memory, device_memory
 from simulators.backends.genn_simulator.devices import visible_gpu
-from simulators.backends.simulator import Cost
+from simulators.backends.simulator import Cost, SimulatorUnavailableError
 from simulators.description.network import Network
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
@@ -60,6 +61,56 @@ def test_free_memory_is_in_bytes_and_infinite_where_it_is_not_known(monkeypatch:
         assert device is not None
         found.append(device.free_memory)
     assert found == [81000 * 2**20, math.inf, math.inf]
+
+
+AMD = """{"card0": {"Card Series": "Instinct MI250", "Unique ID": "0xab12", "VRAM Total Memory (B)": "1000",
+"VRAM Total Used Memory (B)": "400"}, "card1": {"Card Series": "Instinct MI300X", "Unique ID": "0xcd34"},
+"system": {"Driver version": "6.8"}}"""
+
+
+@pytest.mark.parametrize(
+    ("variable", "visible", "name", "free"),
+    [
+        (None, "", "Instinct MI250", 600.0),
+        ("HIP_VISIBLE_DEVICES", "1", "Instinct MI300X", math.inf),
+        ("ROCR_VISIBLE_DEVICES", "GPU-cd34", "Instinct MI300X", math.inf),
+        ("HIP_VISIBLE_DEVICES", "", None, None),
+        ("HIP_VISIBLE_DEVICES", "5", None, None),
+    ],
+)
+def test_processors_of_amd_are_found_without_the_tool_of_nvidia(
+    variable: str | None,
+    visible: str,
+    name: str | None,
+    free: float | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tool = tmp_path / "rocm-smi"
+    tool.write_text(f"#!/bin/sh\ncat <<'END'\n{AMD}\nEND\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    for known in ("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(known, raising=False)
+    if variable is not None:
+        monkeypatch.setenv(variable, visible)
+    assert visible_gpu("cuda") is None
+    found = visible_gpu("hip")
+    assert (found.name if found else None, found.free_memory if found else None) == (name, free)
+
+
+def test_cuda_numbers_processors_as_they_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    with pytest.raises(SimulatorUnavailableError):  # set before anything of GeNN is loaded
+        open_simulator(Simulation(0.1, 0.0, 1.0), {**default_settings("genn"), "backend": "no such"})
+    assert os.environ["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+
+
+def test_what_does_not_fit_is_said_before_it_is_loaded(published: Network) -> None:
+    shared, each = device_memory(published, 2000, procedural=False)
+    check_memory(shared + 8 * each, 8, shared, each)
+    with pytest.raises(SimulatorUnavailableError, match=r"8 points at once need some 0\.\d+ GB .* smaller batch"):
+        check_memory(shared + 8 * each - 1.0, 8, shared, each)
 
 
 def test_without_the_tool_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,8 +12,13 @@ from conftest import default_settings, require_simulator
 from recordings import no_check, run_fresh, run_one, spikes_of
 
 from simulators.backends.genn_simulator import GennSimulator, check_available, identity, open_simulator, problems
-from simulators.backends.genn_simulator.problems import UnsupportedNetworkError, structure_problems
-from simulators.backends.simulator import PointFailure, SimulatorUnavailableError, find_simulator
+from simulators.backends.genn_simulator.problems import structure_problems
+from simulators.backends.simulator import (
+    PointFailure,
+    SimulatorUnavailableError,
+    UnsupportedNetworkError,
+    find_simulator,
+)
 from simulators.description import (
     Bernoulli,
     ConnectionList,

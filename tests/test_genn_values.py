@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from simulators.backends.genn_simulator.cache import cache_folder, cache_key, compiled, compiler_command
+from simulators.backends.genn_simulator.cache import cache_folder, cache_key, compiled
+from simulators.backends.genn_simulator.compilers import cxx_command
 from simulators.backends.genn_simulator.delays import buffer_lengths
 from simulators.backends.genn_simulator.input_values import change_steps, source_limits_at, step_current
 from simulators.backends.genn_simulator.layout import Layout, layout_of
@@ -249,7 +250,7 @@ def test_the_key_knows_all_that_code_depends_on(monkeypatch: pytest.MonkeyPatch)
         cache_key("layout", "cuda", "5.4", "some processor"),
     ]
     monkeypatch.setenv("CXX", "g++ -O1")
-    assert compiler_command().startswith("g++ -O1")
+    assert cxx_command().startswith("g++ -O1")
     keys.append(cache_key("layout", "single_threaded_cpu", "5.4", ""))
     assert len(set(keys)) == len(keys)
 

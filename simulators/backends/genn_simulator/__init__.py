@@ -6,9 +6,9 @@ import os
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from simulators.backends.genn_simulator import cache
+from simulators.backends.genn_simulator.compilers import cxx_compiler, gpu_compiler_problem
 from simulators.backends.genn_simulator.costs import LARGEST_BATCH, cpu_cost, gpu_cost
-from simulators.backends.genn_simulator.devices import visible_gpu
+from simulators.backends.genn_simulator.devices import set_device_order, visible_gpu
 from simulators.backends.genn_simulator.model import GPU_BACKENDS, GennSimulator
 from simulators.backends.genn_simulator.problems import structure_problems, value_problems
 from simulators.backends.simulator import (
@@ -98,25 +98,30 @@ def _choose_backend(settings: Mapping[str, Any]) -> str:
     SimulatorUnavailableError
         If there is none of what is asked for, or nothing to compile with.
     """
-    if cache.compiler() is None:
+    if cxx_compiler() is None:
         raise SimulatorUnavailableError(
             f"GeNN compiles every network, and {os.environ.get('CXX', 'g++')} or make is missing here; install a C++ "
             "compiler and make (Debian: apt-get install g++ make), or name the compiler in CXX"
         )
+    set_device_order()
     try:
         from pygenn.genn_model import backend_modules
     except ImportError as error:
         raise _unavailable(error) from error
     wanted = settings["backend"]
     if wanted == "auto":
-        return next((name for name in GPU_BACKENDS if name in backend_modules and visible_gpu()), _CPU)
+        # one whose compiler does not work is named, not passed over for a core that takes a hundred times as long
+        wanted = next((name for name in GPU_BACKENDS if name in backend_modules and visible_gpu(name)), _CPU)
     if wanted not in backend_modules:
         raise SimulatorUnavailableError(
             f"this PyGeNN was built without the backend {wanted!r}, only with {', '.join(backend_modules)}; build it "
             "where CUDA_PATH (or HIP_PATH) names the toolkit"
         )
-    if wanted in GPU_BACKENDS and visible_gpu() is None:
+    if wanted in GPU_BACKENDS and visible_gpu(wanted) is None:
         raise SimulatorUnavailableError(f"backend {wanted!r} needs a graphics processor, and none is visible here")
+    problem = gpu_compiler_problem(wanted)
+    if problem:
+        raise SimulatorUnavailableError(f"backend {wanted!r} compiles every network, and cannot here: {problem}")
     return str(wanted)
 
 

@@ -1,9 +1,9 @@
 """Compiled GeNN models, kept on disk and shared by all workers of a machine.
 
 A model is compiled in a folder of its own and renamed into place when it is whole, so workers never see half a
-model; of two that compile the same one, the first to finish keeps it. The name of a folder is a hash of all that
-the generated code depends on. The seed is not: it is handed to the compiled model. Whoever adds a model removes
-those that were not used for longest, beyond a number (`prune`).
+model; of two that compile the same one, the first to finish keeps it. The name of a folder is a hash of the text that
+is compiled and of what compiles it. Seeds and values are no part of it: they are handed to the compiled model. Whoever
+adds a model removes those that were not used for longest, beyond a number (`prune`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from simulators.backends.genn_simulator.compilers import cxx_command, versions
 from simulators.backends.simulator import SimulatorUnavailableError
-from simulators.records import machine
 
 MAX_MODELS = 200  # of some 1 MB each
 
@@ -44,47 +44,21 @@ def cache_folder(setting: str) -> Path:
     return base / "gridsearch" / "genn"
 
 
-def compiler() -> str | None:
-    """The C++ compiler that GeNN's makefile will use, or None if it or make is missing."""
-    command = os.environ.get("CXX", "g++")
-    return command if shutil.which(command.split()[0]) and shutil.which("make") else None
-
-
-def compiler_command() -> str:
-    """The compiler with the flags that make the generated loops fast.
-
-    The instruction set is a common one (AVX2 with fused multiply-add) rather than that of this processor, so
-    that all machines of a pool compute the same bits; where it is missing, the compiler's default is used.
-    """
-    command = os.environ.get("CXX", "g++")
-    flags = ["-funroll-loops"]
-    if platform.machine() == "x86_64" and {"avx2", "fma", "bmi2"} <= _processor_flags():
-        flags.append("-march=x86-64-v3")
-    if "clang" not in _version(command):
-        # The arrays of a population may overlap for all the compiler knows; it gives up on vector instructions
-        # beyond ten run-time checks that they do not.
-        flags.append("--param=vect-max-version-for-alias-checks=200")
-    return " ".join([command, *flags])
-
-
-def cache_key(layout: str, backend: str, pygenn_version: str, device: str) -> str:
+def cache_key(generated: str, backend: str, pygenn_version: str, device: str) -> str:
     """Hash of all that the compiled code depends on.
 
     Parameters
     ----------
-    layout : str
-        Text of everything that the code is generated from.
+    generated : str
+        All that is handed to GeNN to be compiled: code, and the names, types, sizes and numbers around it.
     backend, pygenn_version : str
-        What generates it.
+        What makes it a program.
     device : str
         Name of the graphics processor it is compiled for, empty without one.
     """
-    command = compiler_command()
-    parts = [layout, backend, pygenn_version, device, command, _version(command.split()[0]), platform.machine()]
-    content = hashlib.sha256("\0".join(parts).encode())
-    sources = {path.name: path for path in Path(__file__).parent.glob("*.py")}
-    content.update(machine.hash_of_files(sources).encode())
-    return content.hexdigest()[:24]
+    compilers = [cxx_command(), versions(backend), platform.machine()]
+    content = "\0".join([generated, backend, pygenn_version, device, *compilers])
+    return hashlib.sha256(content.encode()).hexdigest()[:24]
 
 
 def compiled(folder: Path, key: str, compile_into: Callable[[Path], None]) -> Path:
@@ -111,7 +85,7 @@ def compiled(folder: Path, key: str, compile_into: Callable[[Path], None]) -> Pa
     private = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder))
     log = private / "build.log"
     try:
-        with _quiet(log), _environment("CXX", compiler_command()):
+        with _quiet(log), _environment("CXX", cxx_command()):
             compile_into(private)
     except (subprocess.CalledProcessError, RuntimeError) as error:
         said = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
@@ -222,19 +196,3 @@ def _quiet(log: Path) -> Iterator[None]:
         os.dup2(kept[1], 2)
         for opened in (*kept, descriptor):
             os.close(opened)
-
-
-def _processor_flags() -> set[str]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return set()
-    return next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), set())
-
-
-def _version(command: str) -> str:
-    try:
-        answer = subprocess.run([*command.split(), "--version"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return answer.stdout.splitlines()[0] if answer.stdout else ""

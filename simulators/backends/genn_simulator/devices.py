@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -24,19 +26,35 @@ class GraphicsProcessor:
     free_memory: float
 
 
-def visible_gpu() -> GraphicsProcessor | None:
-    """Return the graphics processor that CUDA would take, or None if it sees none.
+def set_device_order() -> None:
+    """Let CUDA number processors as ``nvidia-smi`` does, before it is started.
 
-    ``CUDA_VISIBLE_DEVICES`` decides, as HTCondor sets it: an index, or the beginning of a UUID.
+    Its own order is that of their speed: on a machine of several kinds, what is known of one would be said of another.
     """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
-    if visible in {"", "-1"} or shutil.which("nvidia-smi") is None:
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+
+
+def visible_gpu(backend: str = "") -> GraphicsProcessor | None:
+    """Return the graphics processor that a backend would take, or None if it sees none.
+
+    ``CUDA_VISIBLE_DEVICES`` decides, as HTCondor sets it: an index, or the beginning of a UUID. HIP runs on processors
+    of either vendor; of AMD's, ``HIP_VISIBLE_DEVICES`` or ``ROCR_VISIBLE_DEVICES`` names an index.
+
+    Parameters
+    ----------
+    backend : str
+        ``cuda`` or ``hip``; empty for either.
+    """
+    found = None if backend == "cuda" else _visible_from_amd()
+    return _visible_from_nvidia() if found is None else found
+
+
+def _visible_from_nvidia() -> GraphicsProcessor | None:
+    visible = _first_visible("CUDA_VISIBLE_DEVICES")
+    if visible in {"", "-1"}:
         return None
     query = ["nvidia-smi", "--query-gpu=index,uuid,memory.free,name", "--format=csv,noheader,nounits"]
-    answer = subprocess.run(query, capture_output=True, text=True, check=False)
-    if answer.returncode != 0:
-        return None
-    found = [[field.strip() for field in line.split(",", 3)] for line in answer.stdout.splitlines() if line.strip()]
+    found = [[field.strip() for field in line.split(",", 3)] for line in _answer(query).splitlines() if line.strip()]
     for index, uuid, free, name in found:
         if visible == index or (not visible.isdecimal() and uuid.startswith(visible)):
             return GraphicsProcessor(name, float(free) * 2**20 if free.isdecimal() else float("inf"))
@@ -44,3 +62,37 @@ def visible_gpu() -> GraphicsProcessor | None:
         # A part of a processor has a UUID of its own that this list does not hold, nor its memory
         return GraphicsProcessor(found[0][3], float("inf"))
     return None
+
+
+def _visible_from_amd() -> GraphicsProcessor | None:
+    variables = ("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
+    visible = _first_visible(next((name for name in variables if name in os.environ), ""))
+    if visible in {"", "-1"}:
+        return None
+    try:
+        cards: dict[str, dict[str, Any]] = json.loads(
+            _answer(["rocm-smi", "--showproductname", "--showuniqueid", "--showmeminfo", "vram", "--json"]) or "{}"
+        )
+    except json.JSONDecodeError:
+        return None
+    for index, card in enumerate(value for name, value in cards.items() if name.startswith("card")):
+        unique = str(card.get("Unique ID", "")).removeprefix("0x")
+        if visible == str(index) or (unique and visible.removeprefix("GPU-") == unique):
+            name = card.get("Card Series") or card.get("Card series") or "AMD graphics processor"
+            total, used = (card.get(f"VRAM Total {what}(B)") for what in ("Memory ", "Used Memory "))
+            free = float(total) - float(used) if total is not None and used is not None else float("inf")
+            return GraphicsProcessor(str(name), free)
+    return None
+
+
+def _first_visible(variable: str) -> str:
+    """First processor that a variable of the environment names; the first of all where it is not set."""
+    return os.environ.get(variable, "0").split(",")[0].strip()
+
+
+def _answer(command: list[str]) -> str:
+    """What a vendor's tool says; empty where it is missing or fails."""
+    if shutil.which(command[0]) is None:
+        return ""
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return answer.stdout if answer.returncode == 0 else ""

@@ -6,7 +6,6 @@ Steps are counted from the end of the warm-up: step s moves the network from tim
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,12 +71,9 @@ def drive_values(drive: PoissonDrive, model: NeuronModel, step: int, dt: float) 
 
 def source_values(population: Population, seed: int) -> tuple[Values | PiecewiseConstant, dict[str, Values]]:
     """Rate of a population of Poisson sources, and its other parameters, distributions drawn."""
-    rate: object = population.parameters["rate"]
-    if isinstance(rate, PiecewiseConstant):
-        constant = replace(population, parameters={**population.parameters, "rate": 0.0})
-        return rate, drawn_values(constant, seed)
     values = drawn_values(population, seed)
-    return values["rate"], values
+    rate = population.parameters["rate"]
+    return rate if isinstance(rate, PiecewiseConstant) else values["rate"], values
 
 
 def source_limits_at(population: Population, seed: int, step: int, dt: float) -> NDArray[np.int64]:

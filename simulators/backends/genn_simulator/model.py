@@ -34,9 +34,16 @@ from simulators.backends.genn_simulator.network import (
     load_network,
 )
 from simulators.backends.genn_simulator.points import Point
-from simulators.backends.genn_simulator.problems import UnsupportedNetworkError, structure_problems
+from simulators.backends.genn_simulator.problems import structure_problems
 from simulators.backends.genn_simulator.values import unpacked_spikes
-from simulators.backends.simulator import Build, Check, PointFailure, Recording, recorded_trains
+from simulators.backends.simulator import (
+    Build,
+    Check,
+    PointFailure,
+    Recording,
+    UnsupportedNetworkError,
+    recorded_trains,
+)
 from simulators.description.network import Network, structure_of
 from simulators.records.job import Simulation
 from simulators.records.phases import PhaseClock
@@ -71,7 +78,7 @@ class GennSimulator:
         self._procedural: bool = settings["procedural"]
         self._folder = cache.cache_folder(settings["cache"])
         self.backend = backend
-        device = visible_gpu() if backend in GPU_BACKENDS else None
+        device = visible_gpu(backend) if backend in GPU_BACKENDS else None
         self.gpu = "" if device is None else device.name
         # asked once: what is free must not change the layout from one point to the next
         self._free_memory = float("inf") if device is None else device.free_memory

@@ -27,10 +27,6 @@ from simulators.neurons.step_code import check_step_rule
 _LONGEST_DELAY = 2**16 - 1  # steps, as a synapse keeps them
 
 
-class UnsupportedNetworkError(ValueError):
-    """The description holds something the GeNN simulator cannot run."""
-
-
 def structure_problems(network: Network, dt: float, procedural: bool) -> list[str]:
     """Say why a network cannot be built, a line each.
 
