@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -217,3 +219,37 @@ def test_more_projections_than_synapse_models_are_a_problem(nest: Any) -> None:
     with pytest.raises(UnsupportedNetworkError, match="401 projections"):
         simulator.build(Network((population,), projections), SEED)
     simulator.close()
+
+
+_BUILD = """
+import sys
+from simulators.backends.simulator import find_simulator
+from simulators.description import *
+from simulators.records.job import Simulation
+cell = {"C_m": 250.0, "tau_m": 10.0, "E_L": -65.0, "V_reset": -65.0, "V_th": -50.0}
+cell |= {"tau_syn_ex": 0.5, "tau_syn_in": 0.5}
+n, weight = int(sys.argv[1]), eval(sys.argv[2])
+network = Network(
+    (Population("E", n, "lif_psc_exp", cell),),
+    (Projection("EE", "E", "E", FixedTotalNumber(int(sys.argv[3])), weight, Normal(1.5, 0.75, 0.1), "excitatory"),),
+)
+simulation, settings = Simulation(0.1, 0.0, 100.0), {"threads": 1}
+module = find_simulator("nest")
+simulator = module.open_simulator(simulation, settings)
+simulator.build(network, 1)
+simulator.run([network], lambda: None)
+peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM")][0].split()[1]
+print(module.estimate(network, simulation, settings).memory, int(peak) * 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("n_neurons", "weight", "n_synapses"),
+    [(10_000, "1.0", 10_000_000), (10_000, "Normal(1.0, 0.1, 0.0)", 10_000_000), (70_000, "1.0", 1_000_000)],
+    ids=["one weight", "drawn weights", "many neurons"],
+)
+def test_the_memory_of_a_network_is_known_beforehand(n_neurons: int, weight: str, n_synapses: int) -> None:
+    command = [sys.executable, "-c", _BUILD, str(n_neurons), weight, str(n_synapses)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    estimated, peak = map(float, said.split()[-2:])
+    assert 0.9 * peak < estimated < 1.25 * peak

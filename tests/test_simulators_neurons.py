@@ -136,9 +136,6 @@ def test_spikes_come_when_the_equations_say(name: str, engine: Engine) -> None:
     found = [step for step, _ in run_one(simulator, network(name))["E"]]
     simulator.close()
     assert len(found) == len(expected), (found, expected)
-    # Each spike may come a step aside, and the next ones with it
-    assert np.abs(np.subtract(found, expected)).max() <= TOLERANCE[CELLS[name][0]]
-
-
-TOLERANCE = {"lif_psc_exp": 1, "lif_cond_exp": 2, "aeif_psc_exp": 5}
-"""Steps that a spike may be off after 400 ms."""
+    # A spike resets the neuron within a step or at its end: with each, a step may be lost
+    slip = np.arange(len(expected)) * (CELLS[name][0] == "aeif_psc_exp")
+    assert (np.abs(np.subtract(found, expected)) <= 1 + slip).all(), (found, expected)
