@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import networks
 import numpy as np
@@ -21,6 +21,7 @@ from simulators.description import (
     FixedIndegree,
     FixedTotalNumber,
     Network,
+    NetworkError,
     OneToOne,
     Population,
     Projection,
@@ -153,9 +154,55 @@ def test_fixed_total_number_and_lists_are_exact(small: dict[str, Any], connect: 
     assert sorted(found["list"]) == sorted(zip(sources.tolist(), targets.tolist(), strict=True))
 
 
+@pytest.mark.parametrize("pairs", ["within", "between"])
+def test_numbers_hold_for_all_clusters_together(pairs: Literal["within", "between"], connect: Connect) -> None:
+    neuron = networks.BARE["lif_psc_exp"]
+    populations = (Population("A", 50, "lif_psc_exp", neuron, {}, 5), Population("B", 30, "lif_psc_exp", neuron, {}, 5))
+    found = connect(
+        Network(
+            populations,
+            (
+                Projection("total", "A", "B", FixedTotalNumber(2000), 1.0, 0.1, "excitatory", pairs),
+                Projection("itself", "A", "A", FixedTotalNumber(1000), 1.0, 0.1, "excitatory", pairs),
+                Projection("indegree", "A", "B", FixedIndegree(7), 1.0, 0.1, "excitatory", pairs),
+            ),
+        )
+    )
+    assert len(found["total"]) == 2000
+    assert len(found["itself"]) == 1000
+    assert Counter(target for _, target in found["indegree"]) == dict.fromkeys(range(30), 7)
+    for name, per_target in (("total", 6), ("itself", 10), ("indegree", 6)):
+        assert {source // 10 == target // per_target for source, target in found[name]} == {pairs == "within"}
+    assert all(source != target for source, target in found["itself"])
+    # Targets are drawn uniformly: 5 clusters of 400 ± 18 synapses
+    clusters = np.bincount([target // 6 for _, target in found["total"]], minlength=5)
+    assert ((clusters - 400) ** 2 / 400).sum() < 20.0  # chi-square of 4 degrees of freedom
+    assert clusters.std() > 0.0
+
+
+def test_pairs_of_unequal_numbers_of_clusters_are_refused() -> None:
+    neuron = networks.BARE["lif_psc_exp"]
+    populations = (Population("A", 12, "lif_psc_exp", neuron, {}, 4), Population("B", 12, "lif_psc_exp", neuron, {}, 3))
+    for pairs in ("within", "between"):
+        with pytest.raises(NetworkError, match=rf"AB: pairs '{pairs}' need as many clusters in A \(4\) as in B \(3\)"):
+            Network(populations, (Projection("AB", "A", "B", Bernoulli(0.5), 1.0, 0.1, "excitatory", pairs),))
+
+
+def test_lists_may_be_empty(connect: Connect) -> None:
+    neuron = networks.BARE["lif_psc_exp"]
+    none = np.array([], dtype=np.int64)
+    population = Population("A", 5, "lif_psc_exp", neuron)
+    lists = (
+        Projection("plain", "A", "A", ConnectionList(none, none), 1.0, 0.1, "excitatory"),
+        Projection("own", "A", "A", ConnectionList(none, none, np.array([]), np.array([])), 1.0, 0.1, "excitatory"),
+        Projection("zero", "A", "A", FixedTotalNumber(0), 1.0, 0.1, "excitatory"),
+    )
+    assert connect(Network((population,), lists)) == {"plain": [], "own": [], "zero": []}
+
+
 def test_synapses_are_counted(small: dict[str, Any], engine: Engine) -> None:
     simulator = engine(Simulation(0.1, 50.0, 200.0))
-    for network in (make_network(small), networks.microcircuit(), networks.explicit_lists()):
+    for network in (make_network(small), networks.microcircuit(), networks.explicit_lists(), networks.scaled(0.5)):
         build = simulator.build(network, SEED)
         if all(not isinstance(projection.rule, Bernoulli) for projection in network.projections):
             assert build.n_synapses == expected_synapses(network)

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import networks
 import numpy as np
 import pytest
 from conftest import require_simulator
+from recordings import run_one
 
+from simulators.backends.nest_simulator import open_simulator
 from simulators.backends.nest_simulator.network import create_network
 from simulators.backends.nest_simulator.values import neuron_parameters, signed_weight
-from simulators.description import Bernoulli, Network, Population, Projection, Uniform
+from simulators.description import (
+    Bernoulli,
+    ConnectionList,
+    FixedIndegree,
+    FixedTotalNumber,
+    Network,
+    Normal,
+    Population,
+    Projection,
+    Uniform,
+)
 from simulators.records.job import Simulation
 
 pytestmark = pytest.mark.nest
@@ -65,3 +78,69 @@ def test_drawn_conductances_inhibit(nest: Any) -> None:
     weights = np.array(nest.GetConnections(made.nodes["I"], made.nodes["E"]).get("weight"))
     assert len(weights) > 20
     assert (weights < 0.0).all()  # NEST takes negative conductances for inhibitory ones
+
+
+def weights_of(nest: Any, network: Network, name: str) -> np.ndarray[Any, Any]:
+    nest.ResetKernel()
+    nest.resolution = 0.1
+    made = create_network(nest, network, SEED)
+    return np.array(nest.GetConnections(synapse_model=made.synapses[name]).get("weight"))
+
+
+def scaled_pair(weight: Any, receptor: Any, neuron: str = "lif_psc_exp") -> Network:
+    population = Population("A", 100, neuron, networks.BARE[neuron])
+    return Network((population,), (Projection("AA", "A", "A", FixedIndegree(50), weight, 1.0, receptor),))
+
+
+@pytest.mark.parametrize(
+    ("weight", "receptor", "neuron", "low", "high"),
+    [
+        (2.0 * Uniform(1.0, 2.0), "excitatory", "lif_psc_exp", 2.0, 4.0),
+        (-2.0 * Uniform(-2.0, -1.0), "excitatory", "lif_psc_exp", 2.0, 4.0),
+        (-2.0 * Uniform(1.0, 2.0), "inhibitory", "lif_psc_exp", -4.0, -2.0),
+        (2.0 * Uniform(-2.0, -1.0), "inhibitory", "lif_psc_exp", -4.0, -2.0),
+        (Uniform(-2.0, -1.0), "inhibitory", "lif_psc_exp", -2.0, -1.0),
+        (2.0 * Uniform(1.0, 2.0), "inhibitory", "lif_cond_exp", -4.0, -2.0),
+        (0.0 * Normal(1.0, 0.1), "excitatory", "lif_cond_exp", 0.0, 0.0),
+    ],
+)  # fmt: skip
+def test_scaled_weights_have_scale_and_sign(
+    nest: Any, weight: Any, receptor: Any, neuron: str, low: float, high: float
+) -> None:
+    weights = weights_of(nest, scaled_pair(weight, receptor, neuron), "AA")
+    assert len(weights) == 5000
+    assert low <= weights.min() <= weights.max() <= high
+    assert weights.mean() == pytest.approx((low + high) / 2.0, rel=0.02)
+
+
+@pytest.mark.parametrize("weight", [-1.0 * Uniform(1.0, 2.0), Normal(-3.0, 0.1)])
+def test_drawn_weights_of_the_wrong_sign_are_refused(nest: Any, weight: Any) -> None:
+    with pytest.raises(ValueError, match="excitatory weight is negative"):
+        weights_of(nest, scaled_pair(weight, "excitatory"), "AA")
+
+
+def test_every_drawn_projection_has_a_synapse_model_of_its_own(nest: Any) -> None:
+    # NEST holds 134,217,726 synapses per thread and model
+    nest.ResetKernel()
+    nest.resolution = 0.1
+    network = networks.microcircuit()
+    made = create_network(nest, network, SEED)
+    assert len(set(made.synapses.values())) == len(network.projections) == 16
+    for projection in network.projections:
+        assert isinstance(projection.rule, FixedTotalNumber)
+        assert nest.GetDefaults(made.synapses[projection.name], "num_connections") == projection.rule.number
+
+
+@pytest.mark.parametrize("n_neurons", [60_000, 70_000])
+def test_targets_are_addressed_whether_they_are_few_or_many(nest: Any, n_neurons: int) -> None:
+    # Two bytes address 65,535 nodes of a thread
+    neuron = networks.BARE["lif_psc_exp"]
+    population = Population("A", n_neurons, "lif_psc_exp", {**neuron, "I_e": 1000.0}, {"V_m": -65.0})
+    last = ConnectionList(np.array([0, 1]), np.array([n_neurons - 1, n_neurons - 2]), np.array([-1e6, -1e6]))
+    network = Network((population,), (Projection("last", "A", "A", last, 0.0, 0.1, "inhibitory"),))
+    simulator = open_simulator(Simulation(0.1, 0.0, 20.0), {"threads": 1})
+    simulator.build(network, SEED)
+    fired = Counter(sender for _, sender in run_one(simulator, network)["A"])
+    simulator.close()
+    assert set(fired.values()) == {fired[0], 1}  # the two that are hit fall silent with the first spike
+    assert {sender for sender, count in fired.items() if count == 1} == {n_neurons - 1, n_neurons - 2}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +14,18 @@ from conftest import require_simulator
 from recordings import no_check, run_fresh, run_one, spikes_of
 
 from simulators.backends.nest_simulator import open_simulator
-from simulators.backends.simulator import Recording
-from simulators.description import Network, OneToOne, Population, Projection, StepCurrent
+from simulators.backends.nest_simulator.problems import MOST_MODELS
+from simulators.backends.simulator import Recording, UnsupportedNetworkError, find_simulator
+from simulators.description import (
+    FiringPhase,
+    FixedTotalNumber,
+    Network,
+    Normal,
+    OneToOne,
+    Population,
+    Projection,
+    StepCurrent,
+)
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
 
@@ -26,6 +38,13 @@ SEED = 5
 @pytest.fixture(autouse=True)
 def _needs_nest() -> None:
     require_simulator("nest", {"threads": 1})
+
+
+def changed(**changes: Any) -> Network:
+    """A small network whose first projection is another."""
+    network = networks.bare("lif_psc_exp")
+    first, *rest = network.projections
+    return replace(network, projections=(replace(first, **changes), *rest))
 
 
 def test_a_kick_ends(small: dict[str, Any]) -> None:
@@ -110,8 +129,7 @@ def test_a_step_current_acts_from_onset_to_offset_on_its_clusters_alone(warmup: 
     simulator = open_simulator(Simulation(0.1, warmup, 50.0, max_rate=1e5), {"threads": 1})
     network = lone()
     simulator.build(network, SEED)
-    lead = 0 if warmup >= 0.2 else 2 - round(warmup / 0.1)  # a generator needs two steps before it can act
-    expected = {*range(1 + lead, 51), *range(201, 206)}  # a spike at step s comes of the current from s - 1 to s
+    expected = {*range(1, 51), *range(201, 206)}  # a spike at step s comes of the current from s - 1 to s
     for _ in range(2):
         spikes = run_one(simulator, network)["E"]
         for sender in range(8):
@@ -167,3 +185,71 @@ def test_phases_of_a_recording_add_up_to_the_call(small: dict[str, Any]) -> None
     wall = time.perf_counter() - begin
     assert isinstance(recording, Recording)
     assert sum(recording.phases.values()) == pytest.approx(wall, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("network", "threads", "problems"),
+    [
+        (networks.played([1.0], [0]), 1, []),
+        (networks.bare("lif_psc_exp", rate=1.0), 1, []),
+        (changed(delay=Normal(1.5, 0.5)), 1, ["delays must be at least a step of 0.1 ms, not -inf ms"]),
+        (changed(delay=Normal(1.5, 0.5, 0.1)), 1, []),
+        (changed(delay=FiringPhase(1.0, 2.0, 3.0, 4.0)), 1, ["NEST draws delays that are normal or uniform"]),
+        (changed(weight=FiringPhase(1.0, 2.0, 3.0, 4.0)), 1, ["NEST draws weights that are normal or uniform"]),
+        (changed(rule=FixedTotalNumber(300_000_000)), 2, ["3e+08 synapses are more than the 2.68e+08 that NEST holds"]),
+        (changed(rule=FixedTotalNumber(300_000_000)), 3, []),
+    ],
+)  # fmt: skip
+def test_problems_are_said_before_anything_is_built(network: Network, threads: int, problems: list[str]) -> None:
+    found = find_simulator("nest").problems(network, SIMULATION, {"threads": threads})
+    assert len(found) == len(problems)
+    for said, expected in zip(found, problems, strict=True):
+        assert expected in said
+
+
+def test_more_projections_than_synapse_models_are_a_problem(nest: Any) -> None:
+    population = networks.bare("lif_psc_exp")["E"]
+    projections = tuple(
+        Projection(f"{k}", "E", "E", OneToOne(), 1.0, 1.0, "excitatory") for k in range(MOST_MODELS + 1)
+    )
+    simulator = open_simulator(SIMULATION, {"threads": 1})
+    build = simulator.build(Network((population,), projections[:-1]), SEED)
+    assert build.n_synapses == MOST_MODELS * population.size
+    assert len(nest.synapse_models) < 511
+    with pytest.raises(UnsupportedNetworkError, match="401 projections"):
+        simulator.build(Network((population,), projections), SEED)
+    simulator.close()
+
+
+_BUILD = """
+import sys
+from simulators.backends.simulator import find_simulator
+from simulators.description import *
+from simulators.records.job import Simulation
+cell = {"C_m": 250.0, "tau_m": 10.0, "E_L": -65.0, "V_reset": -65.0, "V_th": -50.0}
+cell |= {"tau_syn_ex": 0.5, "tau_syn_in": 0.5}
+n, weight = int(sys.argv[1]), eval(sys.argv[2])
+network = Network(
+    (Population("E", n, "lif_psc_exp", cell),),
+    (Projection("EE", "E", "E", FixedTotalNumber(int(sys.argv[3])), weight, Normal(1.5, 0.75, 0.1), "excitatory"),),
+)
+simulation, settings = Simulation(0.1, 0.0, 100.0), {"threads": 1}
+module = find_simulator("nest")
+simulator = module.open_simulator(simulation, settings)
+simulator.build(network, 1)
+simulator.run([network], lambda: None)
+peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM")][0].split()[1]
+print(module.estimate(network, simulation, settings).memory, int(peak) * 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("n_neurons", "weight", "n_synapses"),
+    [(10_000, "1.0", 10_000_000), (10_000, "Normal(1.0, 0.1, 0.0)", 10_000_000), (70_000, "1.0", 1_000_000)],
+    ids=["one weight", "drawn weights", "many neurons"],
+)
+def test_the_memory_of_a_network_is_known_beforehand(n_neurons: int, weight: str, n_synapses: int) -> None:
+    command = [sys.executable, "-c", _BUILD, str(n_neurons), weight, str(n_synapses)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    estimated, peak = map(float, said.split()[-2:])
+    assert 0.9 * peak < estimated < 1.25 * peak

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import networks
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,3 +146,25 @@ def test_disk(grid: Grid) -> None:
     assert 0.0 < none < sample
     assert sample == every, "100 neurons are no more than a sample"
     assert disk_space(workload(grid, points=[], structures=[])) == 0.0
+
+
+def test_points_that_need_a_build_each_are_planned_with_it(grid: Grid) -> None:
+    conducting, current = networks.bare("lif_cond_exp"), networks.bare("lif_psc_exp")
+    loads = {
+        neuron: workload(grid, "nest", structures=[0] * len(grid.points), networks=(network,))
+        for neuron, network in (("cond", conducting), ("current", current))
+    }
+    (cost,) = estimate_costs(loads["cond"])
+    assert cost.builds_every_point
+    n_points = len(grid.points)
+    assert core_hours(loads["cond"]) * 3600.0 == pytest.approx(n_points * (cost.build + cost.point))
+    planned = plan_jobs(loads["cond"], 1000.0, None, ())
+    assert sum(one.seconds for one in planned) == pytest.approx(n_points * (cost.build + cost.point))
+    # what was seen of builds and points replaces both estimates
+    seen = replace(loads["cond"], observed=Observed(build=3.0, point=2.0, memory=0.0))
+    assert core_hours(seen) * 3600.0 == pytest.approx(n_points * 5.0)
+
+    (cost,) = estimate_costs(loads["current"])
+    assert not cost.builds_every_point
+    n_builds = len({point.network_seed for point in grid.points})
+    assert core_hours(loads["current"]) * 3600.0 == pytest.approx(n_builds * cost.build + n_points * cost.point)

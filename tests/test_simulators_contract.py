@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import networks
 import numpy as np
 import pytest
 from conftest import default_settings, require_simulator
@@ -23,6 +25,7 @@ from simulators.backends.simulator import (
 )
 from simulators.description.network import Network, expected_synapses
 from simulators.models.clustered import make_network
+from simulators.neurons import find_neuron_model
 from simulators.records.job import Simulation
 from simulators.statistics import summarise
 from simulators.statistics.spike_trains import SpikeTrains
@@ -83,6 +86,65 @@ def test_modules_import_and_describe_themselves_without_their_simulator(name: st
     assert high.memory > low.memory
     longer = Simulation(SIMULATION.dt, SIMULATION.warmup, 100 * SIMULATION.duration)
     assert module.estimate(few, longer, settings).point > low.point
+
+
+def test_structures_are_told_apart_before_anything_is_built(name: str, small: dict[str, Any]) -> None:
+    structure = find_simulator(name).structure
+    base = structure(make_network(small))
+    assert hash(base) == hash(structure(make_network(small)))
+    for changes in ({"jep": 1.0}, {"I_th_E": 2.0}, {"tau_syn_cv": 0.1}, {"ge": 1.5}):
+        assert structure(make_network({**small, **changes})) == base
+    for changes in ({"N_E": 800}, {"delay": 0.2}, {"Q": 1}):
+        assert structure(make_network({**small, **changes})) != base
+
+
+def test_a_simulator_says_what_it_cannot_do_before_it_builds(name: str, small: dict[str, Any], cache: Path) -> None:
+    module = find_simulator(name)
+    settings = default_settings(name)
+    assert module.problems(make_network(small), SIMULATION, settings) == []
+    for possible in (networks.microcircuit(), networks.explicit_lists(), networks.scaled(0.5), networks.listed(1.0)):
+        assert module.problems(possible, SIMULATION, settings) == []
+    known = find_neuron_model("lif_psc_exp")
+    stranger = replace(known, name="stranger", nest=None, step=None)
+    network = networks.bare("lif_psc_exp")
+    strange = replace(network, populations=(replace(network["E"], neuron=stranger), network["I"]))
+    if name == "poisson":  # asks nothing of a network
+        assert module.problems(strange, SIMULATION, settings) == []
+        return
+    (problem,) = module.problems(strange, SIMULATION, settings)
+    assert "population E" in problem
+    assert "stranger" in problem
+    fast = replace(network, projections=(replace(network.projections[0], delay=0.01), *network.projections[1:]))
+    (problem,) = module.problems(fast, SIMULATION, settings)
+    assert network.projections[0].name in problem
+    assert "0.1 ms" in problem
+    require_simulator(name, settings)
+    simulator = module.open_simulator(SIMULATION, settings | ({"cache": str(cache)} if "cache" in settings else {}))
+    try:
+        for impossible, named in ((strange, "stranger"), (fast, "0.1 ms")):
+            with pytest.raises(ValueError, match=named):
+                simulator.build(impossible, SEED)
+    finally:
+        simulator.close()
+
+
+@pytest.mark.parametrize("neuron", networks.BARE)
+def test_a_build_for_every_point_is_estimated_and_charged_as_one(name: str, neuron: str) -> None:
+    settings = default_settings(name)
+    require_simulator(name, settings)
+    network = networks.bare(neuron)
+    cost = find_simulator(name).estimate(network, SIMULATION, settings)
+    simulator = find_simulator(name).open_simulator(SIMULATION, settings)
+    simulator.build(network, SEED)
+    outcomes = [simulator.run([network], no_check)[0] for _ in range(2)]
+    simulator.close()
+    phases = [outcome.phases for outcome in outcomes if isinstance(outcome, Recording)]
+    assert len(phases) == 2
+    assert phases[0].get("t_build", 0.0) == 0.0
+    assert (phases[1].get("t_build", 0.0) > 0.0) == cost.builds_every_point
+    assert (cost.once, cost.each) == (
+        (0.0, cost.build + cost.point) if cost.builds_every_point else (cost.build, cost.point)
+    )
 
 
 def test_an_unknown_simulator_is_named_with_those_there_are() -> None:

@@ -92,7 +92,7 @@ class Cost:
     @property
     def each(self) -> float:
         """What every point takes, s, with the build that it needs for itself."""
-        return self.point + self.build - self.once
+        return self.point + (self.build if self.builds_every_point else 0.0)
 
 
 @dataclass(frozen=True)

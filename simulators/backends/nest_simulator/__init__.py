@@ -8,16 +8,17 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
+from simulators.backends.nest_simulator.costs import estimate_cost
 from simulators.backends.nest_simulator.generators import has_own_rates
 from simulators.backends.nest_simulator.kernel import NestSimulator
-from simulators.backends.nest_simulator.problems import is_reusable, network_problems
+from simulators.backends.nest_simulator.problems import network_problems
 from simulators.backends.simulator import (
     Cost,
     Setting,
     SimulatorUnavailableError,
     import_problem,
 )
-from simulators.description.network import Network, expected_synapses, structure_of
+from simulators.description.network import Network, structure_of
 from simulators.records.job import Simulation
 
 SETTINGS: Mapping[str, Setting] = {
@@ -53,21 +54,9 @@ def check_available(settings: Mapping[str, Any]) -> None:
 
 
 def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
-    """Estimate time and memory of a network at 5 spikes per neuron and second.
-
-    The constants were measured with NEST 3.10 on two cores of a virtual Xeon.
-    """
+    """Estimate time and memory of a network at 2 spikes per neuron and second."""
     del gpus
-    threads = settings["threads"]
-    synapses, neurons = expected_synapses(network), network.n_neurons
-    biology = (simulation.warmup + simulation.duration) / 1e3
-    spikes = 5.0 * neurons * biology
-    return Cost(
-        build=1.0 + synapses * 4.8e-7 / threads,
-        point=0.05 + (neurons * biology * 1e3 / simulation.dt * 16e-9 + 5.0 * synapses * biology * 14e-9) / threads,
-        memory=1.6e8 + 36.0 * synapses + 2500.0 * neurons + 40.0 * spikes,
-        builds_every_point=not is_reusable(network),
-    )
+    return estimate_cost(network, simulation, settings["threads"])
 
 
 def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> NestSimulator:
