@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,17 @@ from recordings import Pairs, genn_connections, run_one
 
 from simulators.backends.genn_simulator import GennSimulator, open_simulator
 from simulators.backends.genn_simulator.network import GennNetwork
-from simulators.description import Bernoulli, Network, Population, Projection, Uniform
+from simulators.description import (
+    Bernoulli,
+    ConnectionList,
+    FixedIndegree,
+    FixedTotalNumber,
+    Network,
+    Normal,
+    Population,
+    Projection,
+    Uniform,
+)
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
 
@@ -124,6 +135,82 @@ def test_number_of_groups_and_code_do_not_grow_with_clusters(small: dict[str, An
     assert lines[0] == lines[1]
     simulator.build(make_network({**small, "Q": 1, "jep": 1.0}), SEED)
     assert len(built(simulator).synapses) == 4
+
+
+@pytest.mark.parametrize("rule", [FixedTotalNumber(4000), FixedIndegree(200)], ids=["total", "indegree"])
+def test_synapses_of_one_pair_are_drawn_apart(rule: FixedTotalNumber | FixedIndegree, simulator: GennSimulator) -> None:
+    neuron = networks.BARE["lif_psc_exp"]
+    drawn = Uniform(1.0, 2.0), Uniform(1.0, 20.0)
+    network = Network(
+        (Population("A", 10, "lif_psc_exp", neuron), Population("B", 20, "lif_psc_exp", neuron)),
+        (Projection("BA", "A", "B", rule, *drawn, "excitatory"),),
+    )
+    simulator.build(network, SEED)
+    group = built(simulator).synapses["BA"]
+    group.pull_connectivity_from_device()
+    pairs = list(zip(group.get_sparse_pre_inds().tolist(), group.get_sparse_post_inds().tolist(), strict=True))
+    assert len(pairs) == 4000
+    assert len(set(pairs)) == 200
+    weights, delays = group.vars["weight"].values, group.vars["delay"].values.astype(float)
+    # 32 bits: two of 4,000 draws are the same with a probability of 2 in 1,000, in single precision of 0.4
+    assert len(np.unique(weights)) > 3990
+    assert len(np.unique(delays)) > 180
+    # and those of a pair know nothing of each other
+    weights_of: dict[tuple[int, int], list[float]] = {}
+    for pair, weight in zip(pairs, weights.tolist(), strict=True):
+        weights_of.setdefault(pair, []).append(weight)
+    within = np.array([first[:2] for first in weights_of.values()])
+    assert abs(np.corrcoef(within.T)[0, 1]) < 5.0 / np.sqrt(len(within))
+    assert np.mean([np.var(found, ddof=1) for found in weights_of.values()]) == pytest.approx(1.0 / 12.0, rel=0.1)
+
+
+@pytest.mark.parametrize("neuron", ["lif_psc_exp", "lif_cond_exp"])
+def test_the_scale_of_drawn_weights_changes_without_a_build(neuron: str, simulator: GennSimulator, cache: Path) -> None:
+    size = networks.SYNAPSE[neuron]
+    drawn = Normal(1.0, 0.3, 0.0)
+
+    def network(excitation: float, inhibition: float) -> Network:
+        bare = networks.bare(neuron)
+        signs = {"excitatory": excitation * size, "inhibitory": -4.0 * inhibition * size}
+        drawings = (
+            replace(p, rule=FixedIndegree(8), weight=signs[p.receptor] * drawn, delay=Uniform(1.0, 3.0))
+            for p in bare.projections
+        )
+        return replace(bare, projections=tuple(drawings))
+
+    def listed(described: Network) -> Network:
+        """The same synapses, each with its scaled weight."""
+        projections = []
+        for projection in described.projections:
+            group = built(simulator).synapses[projection.name]
+            group.pull_connectivity_from_device()
+            rule = ConnectionList(
+                group.get_sparse_pre_inds().astype(np.int64),
+                group.get_sparse_post_inds().astype(np.int64),
+                group.vars["weight"].values.astype(float) * projection.weight_scale,
+                (group.vars["delay"].values + 1.0) * 0.1,
+            )
+            projections.append(replace(projection, rule=rule, weight=0.0, delay=1.0))
+        return replace(described, projections=tuple(projections))
+
+    points = [network(1.0, 1.0), network(3.0, 1.0), network(1.0, 0.0), network(0.0, 0.5)]
+    simulator.build(points[0], SEED)
+    models = set(cache.iterdir())
+    found = [run_one(simulator, point) for point in points]
+    lists = [listed(point) for point in points]
+    # other distributions are drawn by the same code
+    other = tuple(replace(p, weight=2.0 * Normal(3.0, 1.0, 0.0, 9.0)) for p in points[0].projections)
+    simulator.build(replace(points[0], projections=other), SEED)
+    assert set(cache.iterdir()) == models
+    assert len({str(spikes) for spikes in found}) == 4
+    for spikes, same in zip(found, lists, strict=True):
+        simulator.build(same, SEED)
+        again = run_one(simulator, same)
+        # a product rounded once more moves a spike now and then
+        for name in "EI":
+            differing = set(again[name]) ^ set(spikes[name])
+            assert len(differing) <= 2 + 0.05 * len(spikes[name])
+        assert len(spikes["E"]) > 10
 
 
 def test_drawn_conductances_inhibit(simulator: GennSimulator) -> None:

@@ -31,11 +31,13 @@ from simulators.backends.genn_simulator.poisson_code import (
     drive_launch,
 )
 from simulators.backends.genn_simulator.random_code import RANDOM_STATE
-from simulators.backends.genn_simulator.synapse_layout import SynapseLayout, synapse_layout
+from simulators.backends.genn_simulator.synapse_layout import ConnectivityLayout, SynapseLayout, synapse_layout
 from simulators.description.inputs import PoissonDrive
 from simulators.description.network import Network
 from simulators.description.population import Population
 from simulators.neurons.neuron_model import SUFFIXES, NeuronModel, Receptor, Values
+
+_LONG = 40  # letters
 
 # Whether a source fires in a step of a chunk, one bit each
 _EVENTS_CODE = "(events[(batch * n_rows + (uint32_t)(t / dt + 0.5)) * n_words + id / 32U] & (1U << (id % 32U))) != 0U"
@@ -188,6 +190,22 @@ def layout_of(network: Network, dt: float, batch: int, chunk_steps: int, procedu
         for projection in network.projections
     )
     return Layout(dt, batch, chunk_steps, neurons, synapses)
+
+
+def text_of(layout: Layout) -> str:
+    """Return all of a layout as text, every code in it once."""
+    codes: dict[str, str] = {}
+
+    def brief(part: object) -> object:
+        if isinstance(part, str) and len(part) > _LONG:
+            return codes.setdefault(part, f"code {len(codes)}")
+        if isinstance(part, tuple):
+            return tuple(brief(item) for item in part)
+        if isinstance(part, (UpdateLayout, NeuronLayout, ConnectivityLayout, SynapseLayout, Layout)):
+            return type(part).__name__, *(brief(item) for item in vars(part).values())
+        return part
+
+    return repr((brief(layout), list(codes)))
 
 
 def drives_of(network: Network) -> dict[str, tuple[PoissonDrive, ...]]:

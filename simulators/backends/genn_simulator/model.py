@@ -24,7 +24,7 @@ from simulators.backends.genn_simulator.instances import (
     fetch_states,
     let_out_spikes,
 )
-from simulators.backends.genn_simulator.layout import Layout, layout_of
+from simulators.backends.genn_simulator.layout import Layout, layout_of, text_of
 from simulators.backends.genn_simulator.network import (
     GennNetwork,
     array_of,
@@ -113,7 +113,7 @@ class GennSimulator:
         batch = self.batch_size(network)
         check_memory(self._free_memory, batch, *device_memory(network, self._chunk_steps, self._procedural))
         layout = layout_of(network, self._simulation.dt, batch, self._chunk_steps, self._procedural)
-        key = cache.cache_key(repr(layout), self.backend, self._pygenn.__version__, self.gpu)
+        key = cache.cache_key(text_of(layout), self.backend, self._pygenn.__version__, self.gpu)
 
         def describe() -> GennNetwork:
             return describe_network(self._pygenn, network, layout, seed, self.backend)

@@ -6,6 +6,7 @@ understands neither the right shift of C, which compilers make of a division, no
 
 from __future__ import annotations
 
+from functools import cache
 from string import Template
 
 RANDOM_STATE = ("random_a", "random_b")
@@ -56,6 +57,7 @@ mixed = mixed ^ $bits31;
 )
 
 
+@cache
 def start_stream(index: str) -> str:
     """Code that starts a stream of its own for a row, a column or a synapse.
 

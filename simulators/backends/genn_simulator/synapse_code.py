@@ -35,13 +35,18 @@ def delivery_code(own_weight: bool, own_delay: bool, buffered: bool) -> str:
     return f"addToPostDelay({weight}, {'(uint32_t)delay' if own_delay else 'delay'});"
 
 
-_UNIFORM_VALUE = """
+_UNIFORM_VALUE = filled(
+    """
 $next_random
 const scalar drawn = given[0] + given[1] * ($uniform);
-"""
+""",
+    next_random=NEXT_RANDOM,
+    uniform=UNIFORM,
+)
 
 # Box–Muller, redrawn until inside the bounds; what is not a number is not inside
-_NORMAL_VALUE = """
+_NORMAL_VALUE = filled(
+    """
 scalar drawn = 0.0;
 bool inside = false;
 while(!inside) {
@@ -54,7 +59,10 @@ $next_random
 drawn = given[0] + given[1] * radius * cos(6.283185307179586 * ($uniform));
 inside = (drawn >= given[2]) && (drawn <= given[3]);
 }
-"""
+""",
+    next_random=NEXT_RANDOM,
+    uniform=UNIFORM,
+)
 
 PAIR = "id_pre * num_post + id_post"
 """Index of a synapse's stream where a pair of neurons has at most one synapse."""
@@ -80,7 +88,6 @@ def drawn_value_code(distribution: Uniform | Normal, stream: str, expression: st
         What becomes of ``drawn``.
     """
     drawing = _UNIFORM_VALUE if isinstance(distribution, Uniform) else _NORMAL_VALUE
-    drawing = filled(drawing, next_random=NEXT_RANDOM, uniform=UNIFORM)
     return f"{start_stream(stream)}{drawing}value = {expression};"
 
 

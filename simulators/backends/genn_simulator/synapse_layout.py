@@ -142,34 +142,48 @@ def connectivity_layout(network: Network, projection: Projection) -> Connectivit
         for name, population in zip(connection_code.CLUSTER_SIZES, (source, target), strict=True)
     )
     key = (("key", "uint64_t"),)
+    longest = longest_row(network, projection)
+    match rule:
+        case Bernoulli(probability):
+            limit = float(longest) if probability > 0.0 else 0.0
+            drawing = (("gap_scale", "scalar", _gap_scale(probability)), ("row_limit", "unsigned int", limit))
+            code = connection_code.bernoulli_code(pairs, same)
+            return ConnectivityLayout(code, True, (*clusters, *drawing), key, longest, source.size)
+        case FixedIndegree(indegree):
+            code = connection_code.fixed_indegree_code(pairs, same)
+            given = ("indegree", "unsigned int", float(indegree))
+            return ConnectivityLayout(code, False, (*clusters, given), key, longest, max(1, indegree))
+        case FixedTotalNumber(number):
+            code = connection_code.fixed_total_number_code(pairs, same)
+            arrays = (*key, ("row_counts", "uint32_t"))
+            return ConnectivityLayout(code, True, clusters, arrays, longest, number)
+        case ConnectionList():
+            column = int(np.bincount(rule.targets).max()) if rule.targets.size else 1
+            return ConnectivityLayout("", True, (), (), longest, column)
+        case _:
+            return ConnectivityLayout("", True, (), (), longest, 1)
+
+
+def longest_row(network: Network, projection: Projection) -> int:
+    """Synapses of a source that there is room for: with its index, what a projection takes of memory."""
+    source, target, rule = network[projection.source], network[projection.target], projection.rule
     match rule:
         case Bernoulli(probability):
             n_targets = {
                 "all": target.size,
                 "within": target.cluster_size,
                 "between": target.size - target.cluster_size,
-            }[pairs] - (same and pairs != "between")
-            limit = binomial_row_limit(n_targets, probability) if probability > 0.0 else 0
-            drawing = (("gap_scale", "scalar", _gap_scale(probability)), ("row_limit", "unsigned int", float(limit)))
-            code = connection_code.bernoulli_code(pairs, same)
-            return ConnectivityLayout(code, True, (*clusters, *drawing), key, max(1, limit), source.size)
+            }[projection.pairs]
+            itself = projection.source == projection.target and projection.pairs != "between"
+            return max(1, binomial_row_limit(n_targets - itself, probability)) if probability > 0.0 else 1
         case FixedIndegree(indegree):
-            limit = row_limit(indegree * target.size / source.size, indegree * target.size)
-            code = connection_code.fixed_indegree_code(pairs, same)
-            given = ("indegree", "unsigned int", float(indegree))
-            return ConnectivityLayout(code, False, (*clusters, given), key, limit, max(1, indegree))
+            return row_limit(indegree * target.size / source.size, indegree * target.size)
         case FixedTotalNumber(number):
-            limit = row_limit(number / source.size, number)
-            code = connection_code.fixed_total_number_code(pairs, same)
-            arrays = (*key, ("row_counts", "uint32_t"))
-            return ConnectivityLayout(code, True, clusters, arrays, limit, number)
+            return row_limit(number / source.size, number)
         case ConnectionList():
-            rows, columns = (
-                int(np.bincount(indices).max()) if indices.size else 1 for indices in (rule.sources, rule.targets)
-            )
-            return ConnectivityLayout("", True, (), (), rows, columns)
+            return int(np.bincount(rule.sources).max()) if rule.sources.size else 1
         case _:
-            return ConnectivityLayout("", True, (), (), 1, 1)
+            return 1
 
 
 def row_limit(mean: float, largest: int) -> int:
