@@ -92,6 +92,9 @@ def _column(field: pa.Field, size: int, job: int, random: np.random.Generator) -
         return pa.array([datetime.now(UTC)] * size, field.type)
     if field.name == "threads":
         return pa.array(np.ones(size), pa.int64())
+    if pa.types.is_list(field.type):
+        n_bins = len(json.loads(field.metadata[b"bins"])) - 1
+        return pa.array(list(random.poisson(3.0, (size, n_bins))), field.type)
     scale = 0.1 if field.name in PHASES else 10.0
     return pa.array(random.gamma(2.0, scale, size).astype(np.int64 if pa.types.is_integer(field.type) else float))
 

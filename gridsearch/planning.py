@@ -20,7 +20,6 @@ from simulators.description.network import structure_of
 from simulators.records.job import Job, read_job
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import holds_everything
-from simulators.statistics import columns
 
 
 @dataclass(frozen=True)

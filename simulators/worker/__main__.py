@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.abc import MetaPathFinder
 
@@ -17,6 +18,8 @@ class _NoPandas(MetaPathFinder):
 
 if __name__ == "__main__":
     sys.meta_path.insert(0, _NoPandas())
+    # Read when numpy is imported: threads for small matrices would only take cores from other workers.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from simulators.worker.command import main
 
     sys.exit(main())
