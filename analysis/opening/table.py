@@ -51,7 +51,8 @@ def open_run(
         (the simulator, with its settings where it ran with several), ``simulator``, ``status``, ``error``,
         statistics, phases in s and the rest of a summary. `status` is ``"missing"`` where there is no row yet.
         Where a point has several rows an ok one stands that has the sweep's statistics, then any ok one, then the
-        latest. Rows of points that are not in the sweep are left out (see `former_rows`). ``attrs["run"]`` is what was asked (see `analysis.run_of`), ``attrs["units"]`` and
+        latest. Rows of points that are not in the sweep are left out (see `former_rows`). ``attrs["run"]`` is
+        what was asked (see `analysis.run_of`), ``attrs["units"]`` and
         ``attrs["docs"]`` give unit and meaning of the columns that have them, ``attrs["path"]`` the folder. Of several
         runs ``attrs["run"]`` has the axes of all, with the values of all, and the rest of the first.
 
