@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gridsearch.parameters import DURATION, Parameter
+from gridsearch.parameters import SIMULATION_AXES, Parameter
 from gridsearch.sweep_tables import AxisTable
 
 
@@ -20,7 +20,7 @@ class Axis:
     Parameters
     ----------
     key : str
-        A parameter, an element of one (``p[0,1]``), or ``duration``.
+        A parameter, an element of one (``p[0,1]``), or one of `gridsearch.parameters.SIMULATION_AXES`.
     values : tuple
         In the order in which they run.
     unit, doc : str
@@ -37,6 +37,11 @@ class Axis:
     doc: str
     log: bool = False
     zip: str | None = None
+
+    @property
+    def of_network(self) -> bool:
+        """Whether it varies the network, rather than how it is simulated."""
+        return self.key not in SIMULATION_AXES
 
 
 def expand_axis(key: str, table: AxisTable, parameter: Parameter, indices: tuple[int, ...]) -> Axis:
@@ -100,8 +105,13 @@ def combinations(axes: Sequence[Axis]) -> Iterator[dict[str, Any]]:
 
 
 def network_part(swept: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a grid point sweeps of the network: all but the duration."""
-    return {key: value for key, value in swept.items() if key != DURATION.name}
+    """Return what a grid point sweeps of the network."""
+    return {key: value for key, value in swept.items() if key not in SIMULATION_AXES}
+
+
+def simulation_part(swept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a grid point sweeps of the simulation."""
+    return {key: value for key, value in swept.items() if key in SIMULATION_AXES}
 
 
 def _repeats(values: Sequence[Any]) -> bool:

@@ -15,7 +15,7 @@ from gridsearch.axes import Axis, zip_groups
 from gridsearch.guest_files import GuestFiles
 from gridsearch.input_files import InputError, Problem
 from gridsearch.network_checks import ParameterSpace
-from gridsearch.parameters import DURATION, defaults_file, read_defaults
+from gridsearch.parameters import defaults_file, read_defaults
 from gridsearch.sweep import read_sweep
 from simulators import models
 from simulators.backends.simulator import (
@@ -58,7 +58,7 @@ class Checked:
     def combinations(self) -> Iterator[dict[str, Any]]:
         """Yield what is swept at the defaults, which is nothing, and at the corners of the axes."""
         yield {}
-        groups = [_ends(group) for group in zip_groups(self.space.axes) if group[0].key != DURATION.name]
+        groups = [_ends(group) for group in zip_groups(self.space.axes) if group[0].of_network]
         for parts in itertools.islice(itertools.product(*groups), MAX_CORNERS):
             if swept := {key: value for part in parts for key, value in part.items()}:
                 yield swept

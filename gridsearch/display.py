@@ -80,7 +80,7 @@ def show_plan(plan: Plan) -> None:
         say(line)
     if plan.advice:
         say(plan.advice)
-    for line in short_recordings(plan.sweep, plan.grid.populations, plan.grid.durations):
+    for line in short_recordings(plan.sweep, plan.grid.populations, [one.duration for one in plan.grid.simulations]):
         say(line)
     for _, error in plan.history.corrupt:
         say(f"unreadable, its points run again: {error}")

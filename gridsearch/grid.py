@@ -8,15 +8,14 @@ from collections.abc import Hashable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from gridsearch.axes import combinations, network_part
+from gridsearch.axes import combinations, network_part, simulation_part
 from gridsearch.input_files import InputError, Problem
 from gridsearch.network_checks import MAX_PROBLEMS, column_problems, measured_populations
-from gridsearch.parameters import DURATION
 from gridsearch.sweep import Sweep
 from simulators.backends.simulator import SimulatorModule, find_simulator
 from simulators.description import Network
 from simulators.description.parameters import split_key, with_overrides
-from simulators.records.job import Point
+from simulators.records.job import Point, Simulation
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Grid:
         In the order of the axes, the last one fastest, and of the seeds within a grid point.
     structures : mapping of str to tuple of int, shape (n_points,)
         Which structure each point has on each simulator: simulators differ in what a build serves.
-    durations : tuple of float, shape (n_points,)
-        ms, how long each point is recorded.
+    simulations : tuple of Simulation, shape (n_points,)
+        How each point is simulated.
     networks : mapping of str to tuple of Network, shape (n_structures,)
         A network of each structure of a simulator.
     populations : tuple of str
@@ -44,7 +43,7 @@ class Grid:
     parameters: dict[str, Any]
     points: tuple[Point, ...]
     structures: dict[str, tuple[int, ...]]
-    durations: tuple[float, ...]
+    simulations: tuple[Simulation, ...]
     networks: dict[str, tuple[Network, ...]]
     populations: tuple[str, ...]
     content: dict[str, str]
@@ -63,13 +62,15 @@ def expand(sweep: Sweep) -> Grid:
     make_network = sweep.guests.make_network
     identity = _Identity(sweep, parameters)
     settings: list[_Setting] = []
-    durations: list[float] = []
+    simulations: list[Simulation] = []
     structures = {name: _Structures(find_simulator(name)) for name in sweep.simulators}
     first: Network | None = None
     problems: dict[str, Problem] = {}
     for combination in combinations(sweep.axes):
         swept = network_part(combination)
-        duration = combination.get(DURATION.name, sweep.simulation.duration)
+        simulation = (
+            replace(sweep.simulation, **simulation_part(combination)) if swept != combination else sweep.simulation
+        )
         resolved = with_overrides(parameters, swept)
         try:
             network = make_network(resolved)
@@ -84,8 +85,8 @@ def expand(sweep: Sweep) -> Grid:
             own.add(network, len(sweep.seeds))
         encoded = identity.of(resolved, swept)
         for seed in sweep.seeds:
-            settings.append(identity.setting(encoded, seed, swept, duration))
-            durations.append(duration)
+            settings.append(identity.setting(encoded, seed, swept, simulation))
+            simulations.append(simulation)
     found = list(problems.values())
     populations: tuple[str, ...] = ()
     if first is not None:
@@ -101,7 +102,7 @@ def expand(sweep: Sweep) -> Grid:
         parameters,
         tuple(setting.point(made_of, sweep.draws) for setting in settings),
         {name: tuple(own.indices) for name, own in structures.items()},
-        tuple(durations),
+        tuple(simulations),
         {name: tuple(own.networks) for name, own in structures.items()},
         populations,
         content,
@@ -149,14 +150,13 @@ class _Identity:
 
     def __init__(self, sweep: Sweep, parameters: dict[str, Any]) -> None:
         self._sweep = sweep
-        self._bases: dict[float, Any] = {}
+        self._bases: dict[Simulation, Any] = {}
         names = sorted(parameters)
         self._parts = [json.dumps([name, parameters[name]]) for name in names]
         keys_of: dict[str, list[str]] = {}
         for axis in sweep.axes:
-            if axis.key == DURATION.name:
-                continue
-            keys_of.setdefault(split_key(axis.key)[0], []).append(axis.key)
+            if axis.of_network:
+                keys_of.setdefault(split_key(axis.key)[0], []).append(axis.key)
         self._swept = [(names.index(name), name, keys) for name, keys in keys_of.items()]
         self._seen: dict[tuple[Any, ...], str] = {}
 
@@ -171,20 +171,16 @@ class _Identity:
             parts[position] = text
         return ",".join(parts).encode()
 
-    def setting(self, encoded: bytes, seed: int, swept: dict[str, Any], duration: float) -> _Setting:
+    def setting(self, encoded: bytes, seed: int, swept: dict[str, Any], simulation: Simulation) -> _Setting:
         """Make the setting of a grid point and a seed."""
-        digest = self._base(duration).copy()
+        digest = self._base(simulation).copy()
         digest.update(encoded)
         digest.update(f"|{seed}".encode())
         return _Setting(digest.hexdigest()[:20], seed, swept)
 
-    def _base(self, duration: float) -> Any:
-        """Hash what all points of a duration have in common; they are the points of a sweep of that duration alone."""
-        if duration not in self._bases:
-            sweep = self._sweep
-            rest = {
-                "draws": sweep.draws,
-                "simulation": asdict(replace(sweep.simulation, duration=duration)),
-            }
-            self._bases[duration] = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
-        return self._bases[duration]
+    def _base(self, simulation: Simulation) -> Any:
+        """Hash what all points that are simulated alike have in common."""
+        if simulation not in self._bases:
+            rest = {"draws": self._sweep.draws, "simulation": asdict(simulation)}
+            self._bases[simulation] = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
+        return self._bases[simulation]

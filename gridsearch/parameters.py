@@ -105,8 +105,10 @@ class Parameter:
             raise ValueError(f"must be {broken}" + ("" if self.unit == "1" else f" {self.unit}"))
 
 
-# The axis that is not a parameter of the network: how long it is recorded
-DURATION = Parameter("duration", 9000.0, float, "ms", "recorded biological time", above=0.0)
+SIMULATION_AXES: Mapping[str, Parameter] = {
+    one.name: one for one in (Parameter("duration", 9000.0, float, "ms", "recorded biological time", above=0.0),)
+}
+"""Axes that are no parameters of the network but fields of `simulators.records.job.Simulation`, by name."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,10 @@ class Defaults(Mapping[str, Parameter]):
     def values_by_name(self) -> dict[str, Any]:
         """Return the default values."""
         return {name: parameter.value for name, parameter in self.parameters.items()}
+
+    def of_axis(self, name: str) -> Parameter | None:
+        """Return what an axis of that name varies, a parameter or a part of the simulation; None if it is neither."""
+        return SIMULATION_AXES.get(name) or self.get(name)
 
     def checked(self, key: str, value: Any) -> Any:
         """Check a value for a parameter or an element of one (``p[0,1]``) and return it in its own type.
@@ -204,7 +210,7 @@ def _parameter(name: str, table: Any) -> Parameter:
     unknown = table.keys() - _KEYS
     if unknown:
         raise ValueError(f"unknown {', '.join(sorted(unknown))}; {choices(_KEYS)}")
-    if name == DURATION.name:
+    if name in SIMULATION_AXES:
         raise ValueError("the name is taken: an axis of this name is how long a network is recorded")
     first = table["value"]
     while isinstance(first, list) and first:

@@ -268,19 +268,19 @@ def choose_executor(wanted: str, path: Path) -> tuple[str, str]:
 def _workloads(
     sweep: Sweep, grid: Grid, left: Sequence[int], template: Job, observed: Observed | None, gpus: int | None
 ) -> list[Workload]:
-    """Part what is left by duration, which all points of a job have in common; the longest first."""
-    durations = sorted({grid.durations[i] for i in left}, reverse=True)
+    """Part what is left by how it is simulated, which all points of a job have in common; the longest first."""
+    simulations = sorted({grid.simulations[i] for i in left}, key=lambda one: one.duration, reverse=True)
     loads = []
-    for duration in durations:
-        own = [i for i in left if grid.durations[i] == duration]
+    for simulation in simulations:
+        own = [i for i in left if grid.simulations[i] == simulation]
         loads.append(
             Workload(
-                template=replace(template, simulation=replace(sweep.simulation, duration=duration)),
+                template=replace(template, simulation=simulation),
                 points=[grid.points[i] for i in own],
                 structures=[grid.structures[template.simulator][i] for i in own],
                 networks=grid.networks[template.simulator],
                 # what points took on average says little of short and of long ones
-                observed=observed if len(set(grid.durations)) == 1 else None,
+                observed=observed if len(set(grid.simulations)) == 1 else None,
                 gpus=gpus,
             )
         )

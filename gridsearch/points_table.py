@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gridsearch.grid import Grid
-from gridsearch.parameters import DURATION
 from gridsearch.sweep import Sweep
 from gridsearch.wanted import wanted_of
 from simulators.backends.simulator import find_simulator
@@ -57,7 +56,7 @@ def describe_run(sweep: Sweep, grid: Grid) -> dict[str, Any]:
             {"simulator": name, **find_simulator(name).identity(settings)}
             for name, settings in sweep.simulators.items()
         ],
-        "axes": [asdict(axis) for axis in sweep.axes],
+        "axes": [{**asdict(axis), "of_network": axis.of_network} for axis in sweep.axes],
         "seeds": list(sweep.seeds),
         "draws": sweep.draws,
         "simulation": asdict(sweep.simulation),
@@ -75,7 +74,10 @@ def describe_run(sweep: Sweep, grid: Grid) -> dict[str, Any]:
 def _table(sweep: Sweep, grid: Grid) -> pa.Table:
     names = [axis.key for axis in sweep.axes]
     swept: dict[str, Sequence[Any]] = {
-        key: grid.durations if key == DURATION.name else [point.swept[key] for point in grid.points] for key in names
+        axis.key: [point.swept[axis.key] for point in grid.points]
+        if axis.of_network
+        else [getattr(simulation, axis.key) for simulation in grid.simulations]
+        for axis in sweep.axes
     }
     columns: dict[str, Any] = {
         "point_id": [point.point_id for point in grid.points],
@@ -92,7 +94,7 @@ def _table(sweep: Sweep, grid: Grid) -> pa.Table:
     for name, values in columns.items():
         array = pa.array(values) if not isinstance(values, pa.Array) else values
         metadata = {}
-        parameter = DURATION if name == DURATION.name else sweep.defaults.get(split_key(name)[0])
+        parameter = sweep.defaults.of_axis(split_key(name)[0])
         if parameter is not None:
             metadata = {"unit": parameter.unit, "doc": parameter.doc}
         fields.append(pa.field(name, array.type, metadata=metadata))

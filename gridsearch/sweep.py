@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -11,11 +11,11 @@ from pydantic import BaseModel
 
 from gridsearch import jobs_section
 from gridsearch import sweep_tables as tables
-from gridsearch.axes import Axis, expand_axis, zip_groups
+from gridsearch.axes import Axis, combinations, expand_axis, simulation_part, zip_groups
 from gridsearch.guest_files import GuestFiles
 from gridsearch.input_files import InputError, Problem, choices, read_toml
 from gridsearch.network_checks import ParameterSpace, column_problems, network_problems
-from gridsearch.parameters import DURATION, Defaults, defaults_file, read_defaults
+from gridsearch.parameters import SIMULATION_AXES, Defaults, defaults_file, read_defaults
 from gridsearch.record_windows import read_windows
 from simulators import models
 from simulators.description.parameters import split_key
@@ -140,7 +140,7 @@ class _Reader:
         if defaults is not None:
             n_before = len(self._problems)
             parameters, axes = self._parameters(defaults), self._axes(defaults)
-            self._check_durations(axes, simulation)
+            self._check_simulation_axes(axes, simulation)
             windows = self._windows(record, axes, simulation)
             if record is not None and n_before and len(self._problems) == n_before:
                 # The grid is sound but will not be expanded: say now what its expansion would complain of
@@ -247,9 +247,9 @@ class _Reader:
             name, indices = split_key(key)
             n_before = len(self._problems)
             table = self._table(tables.AxisTable, f"axes.{key}", content)
-            parameter = DURATION if name == DURATION.name else defaults.get(name)
+            parameter = defaults.of_axis(name)
             if parameter is None:
-                valid = choices([*defaults, DURATION.name], name)
+                valid = choices([*defaults, *SIMULATION_AXES], name)
                 self._complain(f"axes.{key}", content, f"unknown parameter; {valid}")
             elif table is not None and len(self._problems) == n_before:
                 try:
@@ -266,7 +266,7 @@ class _Reader:
     def _check_overlap(self, key: str, content: object) -> None:
         """Complain of what else gives values to what an axis sweeps."""
         name, indices = split_key(key)
-        if name == DURATION.name and name in self._section("simulation"):
+        if name in SIMULATION_AXES and name in self._section("simulation"):
             self._complain(f"axes.{key}", content, f"is also fixed in simulation.{name}; keep one of the two")
         for fixed in self._section("parameters"):
             fixed_name, fixed_indices = split_key(fixed)
@@ -278,10 +278,10 @@ class _Reader:
             elif other < key and split_key(other) == split_key(key):
                 self._complain(f"axes.{key}", content, f"axes.{other} sweeps the same; keep one of the two")
 
-    def _check_durations(self, axes: tuple[Axis, ...], simulation: Simulation | None) -> None:
+    def _check_simulation_axes(self, axes: tuple[Axis, ...], simulation: Simulation | None) -> None:
         if simulation is None:
             return
-        for axis in (axis for axis in axes if axis.key == DURATION.name):
+        for axis in (axis for axis in axes if not axis.of_network):
             for value in axis.values:
                 self._check_steps(f"axes.{axis.key}", value, simulation.dt)
 
@@ -327,8 +327,8 @@ class _Reader:
     ) -> dict[str, Window]:
         if record is None or simulation is None:
             return {}
-        swept = [value for axis in axes if axis.key == DURATION.name for value in axis.values]
-        durations = swept or [simulation.duration]
+        varied = [simulation_part(combination) for combination in combinations([a for a in axes if not a.of_network])]
+        durations = [replace(simulation, **part).duration for part in varied]
         windows, problems = read_windows(self._path, record.windows, record.window_shifts, durations, simulation.dt)
         self._problems += problems
         return windows

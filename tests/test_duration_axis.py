@@ -20,7 +20,7 @@ AXES = "I_th_E = { values = [1.0, 1.5] }\nduration = { values = [100.0, 200.0] }
 
 def test_points_are_those_of_sweeps_of_one_duration_each(tmp_path: Path) -> None:
     swept = make_grid(tmp_path, axes=AXES, simulation="warmup = 0.0")
-    assert swept.durations == (100.0, 200.0, 100.0, 200.0)
+    assert tuple(one.duration for one in swept.simulations) == (100.0, 200.0, 100.0, 200.0)
     assert all(set(point.swept) == {"I_th_E"} for point in swept.points)
     alone = [
         make_grid(tmp_path, axes="I_th_E = { values = [1.0, 1.5] }", simulation=f"warmup = 0.0\nduration = {duration}")
@@ -34,7 +34,11 @@ def test_a_job_has_one_duration_and_the_longest_come_first(tmp_path: Path) -> No
     plan = make_plan(path, tmp_path)
     jobs = [one.job for one in plan.jobs]
     assert [job.simulation.duration for job in jobs] == sorted((j.simulation.duration for j in jobs), reverse=True)
-    durations = dict(zip([point.point_id for point in plan.grid.points], plan.grid.durations, strict=True))
+    durations = dict(
+        zip(
+            [point.point_id for point in plan.grid.points], [one.duration for one in plan.grid.simulations], strict=True
+        )
+    )
     assert sum(len(job.points) for job in jobs) == 4
     assert all(durations[point.point_id] == job.simulation.duration for job in jobs for point in job.points)
 
@@ -45,7 +49,10 @@ def test_duration_advances_together_with_a_size(tmp_path: Path) -> None:
         'duration = { values = [100.0, 200.0, 100.0], zip = "a" }'
     )
     grid = make_grid(tmp_path, parameters="Q = 4", axes=axes, simulation="warmup = 0.0")
-    assert [(point.swept["N_E"], time) for point, time in zip(grid.points, grid.durations, strict=True)] == [
+    assert [
+        (point.swept["N_E"], time)
+        for point, time in zip(grid.points, [one.duration for one in grid.simulations], strict=True)
+    ] == [
         (80, 100.0),
         (80, 200.0),
         (160, 100.0),

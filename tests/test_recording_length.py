@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def lines(path: Path) -> list[str]:
     sweep = read_sweep(path)
     grid = expand(sweep)
-    return short_recordings(sweep, grid.populations, grid.durations)
+    return short_recordings(sweep, grid.populations, [one.duration for one in grid.simulations])
 
 
 def simulation(duration: float) -> str:

@@ -15,7 +15,7 @@ from analysis.deciding.feasibility import feasibility_grid, wilson_interval
 from analysis.deciding.targets import FEASIBLE, Targets, losses, margins, targets_met, targets_of
 from analysis.grids.columns import values_of
 from analysis.grids.dimensions import dimension_of, plain, position_of
-from analysis.opening.run import Run, run_of
+from analysis.opening.run import Axis, Run, run_of
 
 
 def best_points(table: pd.DataFrame, n: int | None = 10, targets: Targets | None = None) -> pd.DataFrame:
@@ -87,13 +87,16 @@ def best_points(table: pd.DataFrame, n: int | None = 10, targets: Targets | None
 
 def parameters_table(point: pd.Series[Any], run: Run) -> str:
     """Write what a point sweeps as the ``[parameters]`` of a sweep, and the duration if it was swept."""
-    lines = ["[parameters]"]
-    for axis in sorted(run.axes, key=lambda axis: axis.key == "duration"):
-        if axis.key == "duration":  # no parameter of the network
-            lines += ["", "[simulation]"]
-        key = axis.key if axis.key.replace("_", "").replace("-", "").isalnum() else json.dumps(axis.key)
-        lines.append(f"{key} = {tomlkit.item(np.asarray(point[axis.key]).tolist()).as_string()}")
+    lines = ["[parameters]", *(_line(point, axis) for axis in run.axes if axis.of_network)]
+    simulated = [_line(point, axis) for axis in run.axes if not axis.of_network]
+    if simulated:
+        lines += ["", "[simulation]", *simulated]
     return "\n".join(lines)
+
+
+def _line(point: pd.Series[Any], axis: Axis) -> str:
+    key = axis.key if axis.key.replace("_", "").replace("-", "").isalnum() else json.dumps(axis.key)
+    return f"{key} = {tomlkit.item(np.asarray(point[axis.key]).tolist()).as_string()}"
 
 
 def _neighbours(table: pd.DataFrame, targets: Targets) -> NDArray[np.float64]:

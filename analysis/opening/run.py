@@ -37,6 +37,8 @@ class Axis:
         Axes of the same group advance together and so make one dimension of the grid.
     log : bool
         Whether the values are spaced evenly on a logarithmic scale.
+    of_network : bool
+        Whether it is a parameter of the network, rather than of the simulation.
     """
 
     key: str
@@ -45,6 +47,7 @@ class Axis:
     values: tuple[Any, ...]
     zip: str | None = None
     log: bool = False
+    of_network: bool = True
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,7 @@ def as_run(metadata: Mapping[str, Any]) -> Run:
                 tuple(_hashable(value) for value in axis["values"]),
                 axis.get("zip"),
                 bool(axis.get("log", False)),
+                bool(axis.get("of_network", axis["key"] != "duration")),  # earlier runs do not say it
             )
             for axis in metadata["axes"]
         ),

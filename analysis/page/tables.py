@@ -84,8 +84,8 @@ def axes_rows(run: Run) -> Rows:
 def settings_rows(run: Run) -> Rows:
     """Say how it was simulated."""
     simulation = run.metadata.get("simulation", {})
-    swept = any(axis.key == "duration" for axis in run.axes)
-    duration = "swept" if swept else f"{simulation.get('duration', 0):g} ms"
+    swept = {axis.key for axis in run.axes if not axis.of_network}
+    duration = "swept" if "duration" in swept else f"{simulation.get('duration', 0):g} ms"
     simulators = [
         ", ".join(f"{value}" if key == "simulator" else f"{key} {value or 'any'}" for key, value in entry.items())
         for entry in run.metadata["simulators"]
