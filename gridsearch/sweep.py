@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from gridsearch import jobs_section
 from gridsearch import sweep_tables as tables
-from gridsearch.axes import Axis, combinations, expand_axis, simulation_part, zip_groups
+from gridsearch.axes import Axis, expand_axis, zip_groups
 from gridsearch.guest_files import GuestFiles
 from gridsearch.input_files import InputError, Problem, choices, read_toml
 from gridsearch.network_checks import ParameterSpace, column_problems, network_problems
@@ -327,8 +327,8 @@ class _Reader:
     ) -> dict[str, Window]:
         if record is None or simulation is None:
             return {}
-        varied = [simulation_part(combination) for combination in combinations([a for a in axes if not a.of_network])]
-        durations = [replace(simulation, **part).duration for part in varied]
+        varied = [{axis.key: value} for axis in axes if not axis.of_network for value in axis.values]
+        durations = [replace(simulation, **part).duration for part in varied or [{}]]
         windows, problems = read_windows(self._path, record.windows, record.window_shifts, durations, simulation.dt)
         self._problems += problems
         return windows

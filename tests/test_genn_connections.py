@@ -16,7 +16,8 @@ from conftest import default_settings, require_simulator
 from recordings import Pairs, genn_connections, run_one
 
 from simulators.backends.genn_simulator import GennSimulator, open_simulator
-from simulators.backends.genn_simulator.network import GennNetwork
+from simulators.backends.genn_simulator.layout import layout_of, text_of
+from simulators.backends.genn_simulator.network import GennNetwork, compile_network, describe_network
 from simulators.description import (
     Bernoulli,
     ConnectionList,
@@ -229,6 +230,46 @@ def test_drawn_conductances_inhibit(simulator: GennSimulator) -> None:
         counts.append(len(run_one(simulator, network)["E"]))
     assert counts[1] < 0.8 * counts[0]
     assert counts[2] < 0.8 * counts[0]
+
+
+def generated(network: Network, seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The code that GeNN makes of a network, without compiling it."""
+    import pygenn
+
+    layout = layout_of(network, 0.1, 1, 2000, procedural=False)
+    monkeypatch.setenv("CXX", "true")
+    folder.mkdir()
+    compile_network(describe_network(pygenn, network, layout, seed, CPU["backend"]), folder)
+    found = {path.name: path.read_text() for path in (folder / "gridsearch_CODE").iterdir() if path.suffix != ".d"}
+    return {"layout": text_of(layout), **found}
+
+
+def test_equal_layouts_are_equal_code_and_unequal_ones_are_not(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaled = networks.scaled(1.0)
+    wider = tuple(replace(p, weight=3.0 * Normal(80.0, 30.0, 0.0, 500.0)) for p in scaled.projections)
+    lists = networks.explicit_lists()
+    lighter = tuple(
+        replace(p, rule=replace(p.rule, weights=2.0 * p.rule.weights)) if isinstance(p.rule, ConnectionList) else p
+        for p in lists.projections
+    )
+    alike = [
+        (make_network(small), make_network({**small, "tau_syn_cv": 0.1, "delta_I_E": 0.1, "jep": 1.0})),
+        (scaled, replace(scaled, projections=wider)),
+        (lists, replace(lists, projections=lighter)),
+        (networks.bare("aeif_psc_exp"), networks.bare("aeif_psc_exp", rate=5e5, t_ref=3.0)),
+    ]
+    layouts = set()
+    for index, (one, other) in enumerate(alike):
+        first = generated(one, 1, tmp_path / f"{index}", monkeypatch)
+        assert len(first) > 6
+        assert first == generated(other, 2, tmp_path / f"{index}-other", monkeypatch)
+        layouts.add(first["layout"])
+    assert len(layouts) == len(alike)
+    longer = tuple(replace(p, delay=2.0) for p in alike[3][0].projections)
+    changed = generated(replace(alike[3][0], projections=longer), 1, tmp_path / "longer", monkeypatch)
+    assert changed["layout"] not in layouts
 
 
 COMPILE = """

@@ -107,7 +107,7 @@ def test_cuda_numbers_processors_as_they_are_listed(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_does_not_fit_is_said_before_it_is_loaded(published: Network) -> None:
-    shared, each = device_memory(published, 2000, procedural=False)
+    shared, each = device_memory(published, 0.1, 2000, procedural=False)
     check_memory(shared + 8 * each, 8, shared, each)
     with pytest.raises(SimulatorUnavailableError, match=r"8 points at once need some 0\.\d+ GB .* smaller batch"):
         check_memory(shared + 8 * each - 1.0, 8, shared, each)
@@ -125,7 +125,7 @@ def published(defaults: dict[str, Any]) -> Network:
 
 
 def test_the_batch_is_what_the_memory_holds(published: Network) -> None:
-    shared, each = device_memory(published, 2000, procedural=False)
+    shared, each = device_memory(published, 0.1, 2000, procedural=False)
     assert 3.8e8 < shared < 4.5e8, "two bytes a synapse, and the room that rows leave"
     assert 6e6 < each < 1.2e7, "a bit per neuron and step, and some 24 numbers per neuron"
     for batch in (1, 7, 39):
@@ -134,7 +134,7 @@ def test_the_batch_is_what_the_memory_holds(published: Network) -> None:
         assert batch_that_fits(just_enough * 0.9999, shared, each) == max(1, batch - 1)
     assert batch_that_fits(1e9 * 80, shared, each) == batch_that_fits(math.inf, shared, each) == 40
     assert batch_that_fits(0.0, shared, each) == 1, "GeNN itself says what is missing"
-    assert device_memory(published, 2000, procedural=True) == (0.0, each)
+    assert device_memory(published, 0.1, 2000, procedural=True) == (0.0, each)
 
 
 def test_a_batch_on_a_processor_is_not_a_core(published: Network) -> None:

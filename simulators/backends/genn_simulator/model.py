@@ -93,7 +93,7 @@ class GennSimulator:
         """Return the setting, or what the memory of the graphics processor holds; 1 on a CPU."""
         if self._batch:
             return self._batch
-        return batch_that_fits(self._free_memory, *device_memory(network, self._chunk_steps, self._procedural))
+        return batch_that_fits(self._free_memory, *self._device_memory(network))
 
     def build(self, network: Network, seed: int) -> Build:
         """Compile, or find compiled, and draw the connectivity (see `Simulator.build`).
@@ -111,7 +111,7 @@ class GennSimulator:
         if found:
             raise UnsupportedNetworkError("; ".join(found))
         batch = self.batch_size(network)
-        check_memory(self._free_memory, batch, *device_memory(network, self._chunk_steps, self._procedural))
+        check_memory(self._free_memory, batch, *self._device_memory(network))
         layout = layout_of(network, self._simulation.dt, batch, self._chunk_steps, self._procedural)
         key = cache.cache_key(text_of(layout), self.backend, self._pygenn.__version__, self.gpu)
 
@@ -168,6 +168,9 @@ class GennSimulator:
         if self._built is not None:
             self._built.model.unload()
         self._built = self._layout = self._structure = None
+
+    def _device_memory(self, network: Network) -> tuple[float, float]:
+        return device_memory(network, self._simulation.dt, self._chunk_steps, self._procedural)
 
     def _propagate(
         self,

@@ -86,7 +86,7 @@ def add_synapses(described: Description, name: str, projection: Projection, comp
         receptor,
         _connectivity(described, compiled.connectivity),
     )
-    _hand_over_data(described, group, projection)
+    _hand_over_data(described, group, projection, compiled)
     if compiled.buffer:
         group.max_dendritic_delay_timesteps = compiled.buffer
     else:
@@ -146,13 +146,15 @@ def _drawn(described: Description, code: str) -> Any:
     return described.pygenn.init_var(snippet, {})
 
 
-def _hand_over_data(described: Description, group: Any, projection: Projection) -> None:
+def _hand_over_data(described: Description, group: Any, projection: Projection, compiled: SynapseLayout) -> None:
     """Give a group what is no part of the code: keys of random streams, distributions, explicit connections."""
     rule, seed = projection.rule, described.seed
     group.extra_global_params["scale"].set_init_values(np.zeros(described.layout.batch))
     arrays: dict[str, NDArray[Any]] = {"key": projection_key(seed, projection.name)}
     if isinstance(rule, FixedTotalNumber):
-        arrays["row_counts"] = _row_counts(rule.number, described.network[projection.source].size, projection, seed)
+        n_rows = described.network[projection.source].size
+        arrays["row_counts"] = _row_counts(rule.number, n_rows, projection, seed)
+        assert arrays["row_counts"].max() <= compiled.connectivity.longest_row
     given = group.connectivity_extra_global_params
     for key in list(given):
         # PyGeNN 5.4 looks for these arrays under their plain name when it loads a model; the runtime adds a suffix.
