@@ -14,7 +14,7 @@ from gridsearch.sweep import Sweep, read_sweep
 from gridsearch.wanted import wanted_of
 from jobs.executor import InFlight, executor_names, find_executor
 from jobs.history import OUTDATED, History, read_history
-from jobs.plan import Observed, PlannedJob, Workload, disk_space, plan_jobs
+from jobs.plan import Observed, PlannedJob, Workload, plan_jobs
 from simulators.backends.simulator import find_simulator
 from simulators.description.network import structure_of
 from simulators.records.job import Job, read_job
@@ -155,7 +155,7 @@ def make_plan(
         )
         n_slots = find_executor(chosen).n_slots()
         planned = [job for load in loads for job in plan_jobs(load, sweep.jobs.minutes_per_job, n_slots, taken)]
-        shares[name] = replace(share, jobs=tuple(planned), disk=sum(map(disk_space, loads)))
+        shares[name] = replace(share, jobs=tuple(planned), disk=sum(one.disk for one in planned))
         advice = advice or quicker_simulator(loads, shares[name].hours, sweep.simulators)
     return Plan(sweep, grid, run, history, chosen, why, shares, advice)
 

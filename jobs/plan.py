@@ -13,7 +13,8 @@ from simulators.description.network import Network
 from simulators.records.job import Job, Point
 from simulators.records.spike_files import SAMPLE_SIZE
 
-_BYTES_PER_ROW = 1200.0
+_BYTES_PER_ROW = 3000.0
+_BYTES_PER_FILE = 1e5  # of a summary without rows: names, units and meanings of its columns
 _BYTES_PER_SPIKE = 6.0
 _NOMINAL_RATE = 5.0  # Hz, where nothing was measured yet
 
@@ -174,19 +175,15 @@ def core_hours(load: Workload) -> float:
     return (building + sum(costs[structure].each for structure in load.structures)) / 3600.0
 
 
-def disk_space(load: Workload) -> float:
-    """Estimate what the rows and spikes of a workload will take on disk in B."""
-    return _disk_space(load, load.structures)
-
-
 def _disk_space(load: Workload, structures: Sequence[int]) -> float:
+    """Estimate what a job's summary and spikes take on disk in B."""
     simulation, spikes = load.template.simulation, 0.0
     for i in structures if load.template.spikes != "none" else ():
         sizes = [population.size for population in load.networks[i].populations]
         if load.template.spikes == "sample":
             sizes = [min(size, SAMPLE_SIZE) for size in sizes]
         spikes += sum(sizes) * _NOMINAL_RATE * simulation.duration * 1e-3
-    return len(structures) * _BYTES_PER_ROW + spikes * _BYTES_PER_SPIKE
+    return _BYTES_PER_FILE + len(structures) * _BYTES_PER_ROW + spikes * _BYTES_PER_SPIKE
 
 
 def _planned(

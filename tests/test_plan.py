@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sweeps import make_grid
 
 from gridsearch.grid import Grid
-from jobs.plan import Observed, PlannedJob, Workload, core_hours, disk_space, estimate_costs, plan_jobs
+from jobs.plan import Observed, PlannedJob, Workload, core_hours, estimate_costs, plan_jobs
 from simulators.backends.simulator import find_simulator
 from simulators.records.job import Job, Point, Simulation
 
@@ -142,10 +142,10 @@ def test_what_was_seen_replaces_the_estimate(tmp_path: Path) -> None:
 
 
 def test_disk(grid: Grid) -> None:
-    none, sample, every = (disk_space(workload(grid, spikes=kept)) for kept in ("none", "sample", "all"))
+    plans = [plan_jobs(workload(grid, spikes=kept), 1e9, None, ()) for kept in ("none", "sample", "all")]
+    none, sample, every = (sum(one.disk for one in plan) for plan in plans)
     assert 0.0 < none < sample
     assert sample == every, "100 neurons are no more than a sample"
-    assert disk_space(workload(grid, points=[], structures=[])) == 0.0
 
 
 def test_points_that_need_a_build_each_are_planned_with_it(grid: Grid) -> None:

@@ -122,7 +122,9 @@ def write_summary(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, path: Pa
 def write_table(table: pa.Table, path: Path) -> None:
     """Write the rows of a summary file, whole or not at all."""
     with replacing(path) as temporary:
-        pq.write_table(table, temporary)
+        # Hundreds of columns of few rows: statistics of each would be a fifth of the file, and half of the time
+        repetitive = [name for name in REPETITIVE if name in table.column_names]
+        pq.write_table(table, temporary, write_statistics=False, use_dictionary=repetitive)
 
 
 def column_field(name: str, column: Column) -> pa.Field:
