@@ -45,7 +45,7 @@ def test_other_encodings_are_refused(tmp_path: Path) -> None:
         ("jobs.nest.threads", 0, "s.toml: jobs.nest.threads = 0: must be"),
         ("name", 'a"b', 's.toml: name = "a\\"b": must be'),
         ("parameters.p[0,1]", [True, 1.5], 's.toml: parameters."p[0,1]" = [true, 1.5]: must be'),
-        ("axes.x", {"values": [1], "log": False}, "s.toml: axes.x = { values = [1], log = false }: must be"),
+        ("axes.x", {"values": [1], "log": False}, "s.toml: axes.x = {values = [1], log = false}: must be"),
         ("axes.x", {}, "s.toml: axes.x = {}: must be"),
     ],
 )
