@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,6 @@ from analysis.opening.run import RunError, run_of
 from analysis.opening.table import open_run
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import recorded_neurons
-
-if TYPE_CHECKING:
-    import neo
 
 _READERS = 4
 
@@ -59,7 +56,7 @@ class PointSpikes:
     duration: float
     swept: Mapping[str, Any]
 
-    def to_neo(self, populations: Sequence[str] | None = None) -> neo.Block:
+    def to_neo(self, populations: Sequence[str] | None = None) -> Any:
         """Return the spikes as a Neo Block of one segment, with a group for each population.
 
         Parameters
