@@ -28,7 +28,7 @@ def test_regression_of_the_original_study(published: pd.DataFrame, simulator: st
     assert (expected < model.high).all()
     sizes = series["n_neurons"].to_numpy()
     published_factors = expected @ [np.ones(len(sizes)), sizes, SYNAPSES_PER_PAIR * sizes**2]
-    np.testing.assert_allclose(model.factor(sizes), published_factors, rtol=0.01 if simulator == "genn" else 0.05)
+    np.testing.assert_allclose(model.factor(sizes), published_factors, rtol=0.01 if simulator == "genn" else 0.06)
 
 
 def test_variable_cost_is_propagation_plus_recording(published: pd.DataFrame) -> None:
