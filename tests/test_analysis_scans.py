@@ -115,7 +115,7 @@ def test_phases_stack_up_to_the_mean_of_all(tmp_path: Path) -> None:
 
 
 def test_costs_have_a_line_and_a_frontier_each(tmp_path: Path) -> None:
-    ax = analysis.plots.draw_costs(_table(tmp_path, SIZES, simulators=BOTH))
+    ax = analysis.plots.draw_cost(_table(tmp_path, SIZES, simulators=BOTH))
     labels = [str(line.get_label()) for line in ax.lines]
     assert labels.count("real time") == 1
     assert {"nest", "genn"} < set(labels)

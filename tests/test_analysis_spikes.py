@@ -87,6 +87,25 @@ def test_new_statistic_over_the_run(run: RunDirectory, tmp_path: Path) -> None:
     assert analysis.map_spikes(run.root, ends)["n"].tolist() == [500, 500]
 
 
+def test_a_point_as_a_neo_block(run: RunDirectory) -> None:
+    elephant = pytest.importorskip("elephant.statistics")
+    spikes = analysis.read_spikes(run.root, "p00000001")
+    block = spikes.to_neo()
+    trains = block.segments[0].spiketrains
+    assert len(trains) == 50
+    assert [group.name for group in block.groups] == ["E", "I"]
+    assert block.annotations["parameter I_th_I"] == 0.9
+    assert len(trains[39]) == 0  # a silent neuron has a train too
+    for train in (trains[3], trains[41]):
+        name, neuron = train.annotations["population"], train.annotations["neuron"]
+        np.testing.assert_array_equal(train.magnitude, spikes.times[name][spikes.senders[name] == neuron])
+    rates = [elephant.mean_firing_rate(train).rescale("Hz").item() for train in block.groups[0].spiketrains]
+    assert np.mean(rates) == pytest.approx(2000 / 40 / 9.0)
+    assert len(spikes.to_neo(["I"]).segments[0].spiketrains) == 10
+    with pytest.raises(analysis.RunError, match=r"no population 'X'; it has \['E', 'I'\]"):
+        spikes.to_neo(["X"])
+
+
 def test_function_that_fails_names_the_point(run: RunDirectory) -> None:
     def fails(spikes: PointSpikes) -> float:
         return 1 / 0

@@ -131,7 +131,9 @@ def test_rooms_stand_in_no_circle() -> None:
                 del standing[room]
 
 
-@pytest.mark.parametrize("packages", [("nest",), ("pygenn",), ("htcondor2", "classad2"), ("tomllib",)], ids=str)
+@pytest.mark.parametrize(
+    "packages", [("nest",), ("pygenn",), ("htcondor2", "classad2"), ("tomllib",), ("neo", "quantities")], ids=str
+)
 def test_a_foreign_world_has_one_room(packages: tuple[str, ...]) -> None:
     assert len(importers(*packages)) <= 1
     if packages in {("nest",), ("tomllib",)}:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from analysis.opening.neo_block import as_block
 from analysis.opening.run import RunError, run_of
 from analysis.opening.table import open_run
 from simulators.records.run_directory import RunDirectory
@@ -54,6 +55,27 @@ class PointSpikes:
     recorded: Mapping[str, NDArray[np.int64]]
     duration: float
     swept: Mapping[str, Any]
+
+    def to_neo(self, populations: Sequence[str] | None = None) -> Any:
+        """Return the spikes as a Neo Block of one segment, with a group for each population.
+
+        Parameters
+        ----------
+        populations : sequence of str, optional
+            Of which; all by default.
+
+        Returns
+        -------
+        neo.Block
+            A SpikeTrain for each recorded neuron, silent ones included, from 0 to the end of the recording in ms,
+            annotated with ``population`` and ``neuron``; the block has the parameters of the point.
+
+        Raises
+        ------
+        RunError
+            If Neo is not installed, or there is no such population.
+        """
+        return as_block(self, populations)
 
 
 def stored_points(path: str | Path) -> pd.DataFrame:

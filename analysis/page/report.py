@@ -87,7 +87,7 @@ def write_report(path: str | Path) -> Path:
         table = open_run(path)
     complaints = [str(warning.message) for warning in caught if issubclass(warning.category, CorruptSummaryWarning)]
     if not figures_are_current(path):
-        draw_figures(path)
+        draw_figures(path, table)
     page = _template().render(_content(table, directory, complaints, drawn_figures(path)))
     with replacing(directory.report) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -49,7 +49,7 @@ class Drawn:
     text: str
 
 
-def draw_figures(path: str | Path) -> list[Path]:
+def draw_figures(path: str | Path, table: pd.DataFrame | None = None) -> list[Path]:
     """Draw the figures of a run into its folder ``figures/``: maps of every statistic, feasible region, timing.
 
     Works on a run that is incomplete. Each is drawn once and kept as PNG, PDF and SVG. Figures of an earlier call are
@@ -59,6 +59,8 @@ def draw_figures(path: str | Path) -> list[Path]:
     ----------
     path : str or Path
         Folder of the run.
+    table : pandas.DataFrame, optional
+        All of its rows, where they have been read already.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def draw_figures(path: str | Path) -> list[Path]:
     RunError
         If the folder is not a run.
     """
-    table = open_run(path)
+    table = open_run(path) if table is None else table
     folder = RunDirectory(Path(path)).figures
     before = {drawn.name for drawn in drawn_figures(path)}
     written, index = [], []
