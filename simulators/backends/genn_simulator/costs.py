@@ -141,7 +141,7 @@ def batch_that_fits(free: float, shared: float, each: float) -> int:
     Returns
     -------
     int
-        At most `LARGEST_BATCH`. At least one: what does not fit fails with GeNN's own message.
+        At most `LARGEST_BATCH`. At least one: what does not fit is said before it is loaded (`check_memory`).
     """
     room = (free * _DEVICE_SHARE - shared) / each
     return LARGEST_BATCH if room >= LARGEST_BATCH else max(1, math.floor(room))
