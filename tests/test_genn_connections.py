@@ -214,6 +214,21 @@ def test_the_scale_of_drawn_weights_changes_without_a_build(neuron: str, simulat
         assert len(spikes["E"]) > 10
 
 
+def test_no_axis_of_values_builds_or_compiles_anew(
+    small: dict[str, Any], simulator: GennSimulator, cache: Path
+) -> None:
+    axes: list[dict[str, Any]] = [
+        {}, {"tau_syn_cv": 0.05}, {"delta_I_E": 0.1}, {"delta_I_I": 0.1, "tau_syn_cv": 0.1}, {"jep": 1.0}, {},
+    ]  # fmt: skip
+    simulator.build(make_network(small), SEED)
+    first, models = built(simulator), set(cache.iterdir())
+    found = [run_one(simulator, make_network({**small, **changes})) for changes in axes]
+    assert built(simulator) is first
+    assert set(cache.iterdir()) == models
+    assert len({str(spikes) for spikes in found}) == len(axes) - 1
+    assert found[0] == found[-1]
+
+
 def test_drawn_conductances_inhibit(simulator: GennSimulator) -> None:
     cell = {**networks.vogels_abbott().populations[0].parameters, "I_e": 150.0}
     initial = {"V_m": Uniform(-60.0, -50.0)}

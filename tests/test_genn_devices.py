@@ -133,7 +133,7 @@ def test_the_batch_is_what_the_memory_holds(published: Network) -> None:
         assert batch_that_fits(just_enough * 1.0001, shared, each) == batch
         assert batch_that_fits(just_enough * 0.9999, shared, each) == max(1, batch - 1)
     assert batch_that_fits(1e9 * 80, shared, each) == batch_that_fits(math.inf, shared, each) == 40
-    assert batch_that_fits(0.0, shared, each) == 1, "GeNN itself says what is missing"
+    assert batch_that_fits(0.0, shared, each) == 1, "that it does not fit is said before it is loaded"
     assert device_memory(published, 0.1, 2000, procedural=True) == (0.0, each)
 
 

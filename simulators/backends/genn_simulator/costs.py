@@ -37,7 +37,7 @@ _DEVICE_SHARE = 0.8  # of a graphics processor's free memory
 
 # s of one core
 _COMPILE, _POINT, _STEP = 4.0, 0.02, 2.2e-6
-_NEURON, _OPERATION, _EXPONENTIAL = 0.75e-9, 0.02e-9, 0.5e-9  # of a step
+_NEURON, _OPERATION, _EXPONENTIAL = 0.75e-9, 0.016e-9, 1.9e-9  # of a step
 _DRAW, _LIMIT = 0.35e-9, 0.033e-9  # of a Poisson count, and of each number it is compared with
 _EVENT, _OWN_EVENT, _BUFFERED_EVENT = 1.1e-9, 0.5e-9, 6.5e-9  # of a synapse that a spike takes
 _CONNECT, _DRAWN = 1.3e-8, 3e-8  # of a synapse, and of its weight or delay
@@ -141,7 +141,7 @@ def batch_that_fits(free: float, shared: float, each: float) -> int:
     Returns
     -------
     int
-        At most `LARGEST_BATCH`. At least one: what does not fit fails with GeNN's own message.
+        At most `LARGEST_BATCH`. At least one: what does not fit is said before it is loaded (`check_memory`).
     """
     room = (free * _DEVICE_SHARE - shared) / each
     return LARGEST_BATCH if room >= LARGEST_BATCH else max(1, math.floor(room))

@@ -121,11 +121,6 @@ class NeuronLayout:
     drives: tuple[Receptor, ...] = ()
     recorded: bool = False
 
-    @property
-    def bytes_per_neuron(self) -> int:
-        """Memory of the variables and inputs that each neuron has, in each instance."""
-        return 4 * (sum(variable.each for variable in self.variables) + len(self.receptors))
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -179,7 +174,7 @@ def layout_of(network: Network, dt: float, batch: int, chunk_steps: int, procedu
         arriving[projection.target].add(projection.receptor)
     drives = drives_of(network)
     neurons = tuple(
-        neuron_layout(population, arriving[population.name], drives.get(population.name, ()), batch, chunk_steps)
+        neuron_layout(population, arriving[population.name], drives.get(population.name, ()), chunk_steps)
         for population in network.populations
     )
     places = {population.name: index for index, population in enumerate(network.populations)}
@@ -229,7 +224,7 @@ def constant_names(model: NeuronModel) -> frozenset[str]:
 
 
 def neuron_layout(
-    population: Population, arriving: set[Receptor], drives: Sequence[PoissonDrive], batch: int, chunk_steps: int
+    population: Population, arriving: set[Receptor], drives: Sequence[PoissonDrive], chunk_steps: int
 ) -> NeuronLayout:
     """Return what is compiled for a population."""
     match population.model.source:

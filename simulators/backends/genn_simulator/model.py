@@ -35,6 +35,7 @@ from simulators.backends.genn_simulator.network import (
 )
 from simulators.backends.genn_simulator.points import Point
 from simulators.backends.genn_simulator.problems import structure_problems
+from simulators.backends.genn_simulator.synapse_layout import without_empty_lists
 from simulators.backends.genn_simulator.values import unpacked_spikes
 from simulators.backends.simulator import (
     Build,
@@ -112,18 +113,19 @@ class GennSimulator:
             raise UnsupportedNetworkError("; ".join(found))
         batch = self.batch_size(network)
         check_memory(self._free_memory, batch, *self._device_memory(network))
-        layout = layout_of(network, self._simulation.dt, batch, self._chunk_steps, self._procedural)
+        made = without_empty_lists(network, self._simulation.dt)
+        layout = layout_of(made, self._simulation.dt, batch, self._chunk_steps, self._procedural)
         key = cache.cache_key(text_of(layout), self.backend, self._pygenn.__version__, self.gpu)
 
         def describe() -> GennNetwork:
-            return describe_network(self._pygenn, network, layout, seed, self.backend)
+            return describe_network(self._pygenn, made, layout, seed, self.backend)
 
         folder = cache.compiled(self._folder, key, lambda private: compile_network(describe(), private))
         clock.end("t_compile")
         built = describe()
         load_network(built, folder, self._chunk_steps)
         self._layout, self._built, self._seed, self._structure = layout, built, seed, structure_of(network)
-        n_synapses = count_synapses(built, network, self._procedural)
+        n_synapses = count_synapses(built, made, self._procedural)
         clock.end("t_build")
         return Build(clock.times, n_synapses)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -92,6 +92,20 @@ class SynapseLayout:
     waits: int
     delay: int | None
     buffer: int
+
+
+def without_empty_lists(network: Network, dt: float) -> Network:
+    """Return a network whose explicit lists hold synapses: GeNN makes no group of none.
+
+    Empty ones are replaced by a rule that draws none.
+    """
+    projections = tuple(
+        replace(p, rule=FixedTotalNumber(0), weight=0.0, delay=dt if p.rule.delays is not None else p.delay)
+        if isinstance(p.rule, ConnectionList) and not p.rule.sources.size
+        else p
+        for p in network.projections
+    )
+    return replace(network, projections=projections)
 
 
 def synapse_layout(
