@@ -123,6 +123,6 @@ def _how(state: NodeState, stderr: Path) -> str:
     if state.exit_code == UNUSABLE:
         return f"cannot be carried out anywhere: {last_words(stderr)}"
     if state.exit_code == TRANSIENT:
-        where = f" on {', '.join(dict.fromkeys(state.machines))}" if state.machines else ""
+        where = f" on {', '.join(sorted(set(state.machines)))}" if state.machines else ""
         return f"could not be carried out at {state.attempts} attempts{where}: {last_words(stderr)}"
     return f"failed at attempt {state.attempts} with exit code {state.exit_code}: {last_words(stderr)}"
