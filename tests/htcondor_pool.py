@@ -69,6 +69,12 @@ class Pool:
         mine = f'JobBatchName == "{sweep}" && JobUniverse != 7'
         return self.run("condor_q", "-constraint", mine, "-af", *(attributes or ("ClusterId",))).splitlines()
 
+    def answers(self) -> bool:
+        """Whether the schedd does, and all machines are there."""
+        asked = "condor_q >/dev/null && test $(condor_status -af Name | sort -u | grep -c ^slot1@) = 2"
+        inside = ["docker", "exec", "--user", "sweeper", NAME, "sh", "-c", asked]
+        return subprocess.run(inside, capture_output=True, timeout=PATIENCE).returncode == 0
+
     def wait(self, sweep: str) -> None:
         """Wait until nothing of a sweep is in the queue."""
         mine = ("condor_q", "-constraint", f'JobBatchName == "{sweep}"', "-af", "ClusterId")

@@ -72,8 +72,8 @@ def why_unavailable() -> str | None:
     return (
         f"the schedd {location.get('Name')} {'may be asked from here (READ) but ' if may_read else ''}takes no jobs "
         f"from you (WRITE): it does not know who you are, or does not let you. The bindings {ours} need a token to "
-        f"prove it to a schedd {theirs} where file-system authentication fails between the two: condor_token_fetch -token gridsearch, or ask its "
-        "administrator for one, into ~/.condor/tokens.d with mode 600"
+        f"prove it to a schedd {theirs} where file-system authentication fails between the two: condor_token_fetch "
+        "-token gridsearch, or ask its administrator for one, into ~/.condor/tokens.d with mode 600"
     )
 
 
