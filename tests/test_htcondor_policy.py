@@ -263,6 +263,15 @@ def test_images_by_the_manuals_rules(universe: str, image: str | None, key: str,
     assert made == {"universe": universe, key: value}
 
 
+def test_apptainer_finds_python_on_the_path_of_the_image() -> None:
+    made = commands(universe="container")
+    assert made["executable"] == "/usr/bin/env"
+    assert made["arguments"].startswith('"python3 c.zip jobs/$(job_name).json ')
+    whole = commands(universe="container", python="/opt/venv/bin/python3")
+    assert whole["executable"] == "/opt/venv/bin/python3"
+    assert commands()["executable"] == "python3"
+
+
 @pytest.mark.parametrize(
     ("simulator", "image", "rule"),
     [
