@@ -27,7 +27,7 @@ SPIKES = '[record]\nstatistics = ["rate", "cv_isi"]\nspikes = "all"'
 
 def write(pool: Pool, name: str, n_points: int) -> str:
     """Write a sweep of one job whose points take about a second each and keep their spikes."""
-    return pool.write(name, n_points, duration=6000.0, minutes=30.0, rest=SPIKES, htcondor="vacate_seconds = 20")
+    return pool.write(name, n_points, duration=3000.0, minutes=30.0, rest=SPIKES, htcondor="vacate_seconds = 20")
 
 
 def at_random_moments(pool: Pool, sweep: str, attack: Callable[[], object], n_attacks: int) -> int:
