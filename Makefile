@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test lint fidelity benchmarks images images-genn images-genn-cuda pool pool-stop clean
+.PHONY: demo test lint fidelity benchmarks attacks-pool images images-genn images-genn-cuda pool pool-stop clean
 
 demo: .venv/.installed
 	$(BIN)/python -m gridsearch submit examples/demo.toml
@@ -27,6 +27,10 @@ benchmarks: .venv/.installed-dev
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/open_run.py
 	$(BIN)/python benchmarks/structure_reuse.py
+
+# The long form of the attacks on a pool: 20 of each kind, and a run of 510 jobs
+attacks-pool: .venv/.installed-dev
+	GRIDSEARCH_ATTACKS=20 $(BIN)/python -m pytest -m pool -s tests/test_htcondor_attacks.py
 
 images images-genn images-genn-cuda pool pool-stop:
 	$(MAKE) -C containers $@

@@ -31,7 +31,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 n_rows = 0
 for name in sys.argv[2:]:
-    for path in Path(sys.argv[1]).glob(f"dir_*/**/{name}.parquet"):
+    for path in Path(sys.argv[1]).parent.glob(f"node*/dir_*/**/{name}.parquet"):
         try:
             n_rows += pq.read_metadata(path).num_rows
         except OSError:
@@ -46,27 +46,34 @@ class Pool:
 
     work: Path
 
-    def run(self, *command: str, code: int | None = 0, user: str = "sweeper") -> str:
+    def run(self, *command: str, code: int | None = 0, user: str = "sweeper", **environment: str) -> str:
         """Run a command inside and return what it says; `code` is its expected exit code, None if any will do."""
-        inside = ["docker", "exec", "--user", user, NAME, *command]
+        variables = [part for item in environment.items() for part in ("--env", "=".join(item))]
+        inside = ["docker", "exec", "--user", user, *variables, NAME, *command]
         done = subprocess.run(inside, capture_output=True, text=True, timeout=PATIENCE, check=False)
         said = done.stdout + done.stderr
         assert code is None or done.returncode == code, f"{command} ended with {done.returncode}:\n{said}"
         return said
 
-    def submit(self, sweep: str, *options: str, code: int = 0) -> str:
-        return self.run("python", "-m", "gridsearch", "submit", f"{sweep}.toml", *options, code=code)
+    def submit(self, sweep: str, *options: str, code: int = 0, **environment: str) -> str:
+        return self.run("python", "-m", "gridsearch", "submit", f"{sweep}.toml", *options, code=code, **environment)
 
-    def status(self, sweep: str, code: int, results: str = "results") -> str:
-        return self.run("python", "-m", "gridsearch", "status", f"{results}/{sweep}", code=code)
+    def status(self, sweep: str, code: int, results: str = "results", **environment: str) -> str:
+        return self.run("python", "-m", "gridsearch", "status", f"{results}/{sweep}", code=code, **environment)
 
-    def cancel(self, sweep: str) -> str:
-        return self.run("python", "-m", "gridsearch", "cancel", f"results/{sweep}")
+    def cancel(self, sweep: str, code: int = 0, **environment: str) -> str:
+        return self.run("python", "-m", "gridsearch", "cancel", f"results/{sweep}", code=code, **environment)
 
     def queue(self, sweep: str, *attributes: str) -> list[str]:
         """Attributes of the sweep's jobs in the queue, the DAG's own left out; a line each."""
         mine = f'JobBatchName == "{sweep}" && JobUniverse != 7'
         return self.run("condor_q", "-constraint", mine, "-af", *(attributes or ("ClusterId",))).splitlines()
+
+    def answers(self) -> bool:
+        """Whether the schedd does, and all machines are there."""
+        asked = "condor_q >/dev/null && test $(condor_status -af Name | sort -u | grep -c ^slot1@) = 2"
+        inside = ["docker", "exec", "--user", "sweeper", NAME, "sh", "-c", asked]
+        return subprocess.run(inside, capture_output=True, timeout=PATIENCE).returncode == 0
 
     def wait(self, sweep: str) -> None:
         """Wait until nothing of a sweep is in the queue."""
@@ -121,12 +128,15 @@ class Pool:
         duration: float = 300.0,
         minutes: float = 0.01,
         rest: str = "",
+        collect: bool = False,
         **jobs: str,
     ) -> str:
         """Write a sweep of a network of 500 neurons and return its name; `jobs` are lines of ``[jobs.<key>]``.
 
         A job holds a point, unless `minutes` says otherwise. The stand-in for a simulator runs in NEST's image.
         """
+        if not collect:  # the maps, which are drawn for some seconds
+            jobs["htcondor"] = f'collect = "none"\n{jobs.get("htcondor", "")}'
         if "poisson" in simulators:
             jobs["poisson"] = f'image = "gridsearch-nest:3.10.0"\n{jobs.get("poisson", "")}'
         values = [round(1.0 + 1.5 * i / n_points, 3) for i in range(n_points)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from htcondor_pool import Pool, assert_complete
+from htcondor_pool import WORK, Pool, assert_complete
 
 pytestmark = pytest.mark.pool
 
@@ -43,7 +45,7 @@ def test_killed_worker_is_started_again(pool: Pool, victim: str) -> None:
     pool.submit(sweep)
     pool.until_rows_in_flight(sweep)
     killed = pd.Timestamp.now("UTC")
-    container = _job_container()
+    container = job_container()
     if victim == "container":
         subprocess.run(["docker", "kill", container], check=True, capture_output=True)
     else:
@@ -51,11 +53,13 @@ def test_killed_worker_is_started_again(pool: Pool, victim: str) -> None:
     pool.wait(sweep)
     rows = pool.rows(sweep)
     assert_complete(rows, LONG["n_points"])
-    assert pool.events(sweep).count("DAG Node: nest") == (1 if victim == "worker" else 2)
+    events = pool.events(sweep)
+    assert events.count("DAG Node: nest") == 1, "the same job went on"
+    assert ("Code 3 Subcode 34" in events) == (victim == "container"), "a kill may have been for memory"
     assert 0 < (rows["finished"] < killed).sum() < LONG["n_points"], "rows from before and after"
 
 
-def _job_container() -> str:
+def job_container() -> str:
     listed = ["docker", "ps", "--filter", "label=org.htcondorproject", "--format", "{{.ID}}"]
     running = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
     assert len(running) == 1, running
@@ -63,9 +67,11 @@ def _job_container() -> str:
 
 
 def test_held_job_says_why_and_a_right_submit_goes_on(pool: Pool) -> None:
-    sweep = pool.write("held", nest='image = "no-such-image:1"')
+    sweep = pool.write("held", nest='image = "no-such-image:1"', htcondor="elsewhere_seconds = 2")
     pool.submit(sweep)
-    pool.until(lambda: pool.queue(sweep, "JobStatus") == ["5", "5"], "the jobs are not held", sweep)
+    seen = ("JobStatus", "NumHolds")
+    pool.until(lambda: pool.queue(sweep, *seen) == ["5 3", "5 3"], "the jobs are not held for good", sweep)
+    assert "node2" in pool.events(sweep), "it was tried on both machines"
     said = pool.status(sweep, code=1)
     assert re.search(r"2 × held with code 35, subcode 0: on \S+: .*no-such-image:1.* Remedy: the image", said), said
     assert "nothing to submit" in pool.submit(sweep), "held points are in flight, not missing"
@@ -82,7 +88,7 @@ def test_schedd_may_restart_in_mid_run(pool: Pool) -> None:
     pool.submit(sweep)
     pool.until_rows_in_flight(sweep)
     # The schedd's start, as it tells the collector, which has it from the new one once that is up
-    start = ("condor_status", "-schedd", "-af", "DaemonStartTime")
+    start = ("condor_status", "-schedd", "-constraint", 'Name != "login2@"', "-af", "DaemonStartTime")
     before = pool.run(*start)
     assert before.strip().isdigit(), before
     pool.run("condor_restart", "-daemon", "schedd", user="root")
@@ -113,13 +119,46 @@ def test_memory_grows_until_it_is_enough(pool: Pool) -> None:
     assert events.count("DAG Node: nest") == 1, "DAGMan saw one job"
 
 
-def test_job_that_cannot_be_carried_out_ends_the_sweep(pool: Pool) -> None:
-    sweep = pool.write("unusable", 4, simulators=["genn"], genn='image = "gridsearch-nest:3.10.0"')
+def test_jobs_that_no_machine_can_run_end_alone_and_are_reported_once(pool: Pool) -> None:
+    no_genn = 'image = "gridsearch-nest:3.10.0"'
+    sweep = pool.write("no-genn", 2, simulators=["genn", "nest"], genn=no_genn, htcondor="elsewhere_seconds = 2")
     pool.submit(sweep)
     pool.wait(sweep)
+    assert_complete(pool.rows(sweep), 2)
+    assert set(pool.rows(sweep)["simulator"]) == {"nest"}, "no failed rows of a machine without GeNN"
     said = pool.status(sweep, code=1)
-    assert re.search(r"genn-\w+ cannot be carried out, .* ERROR .*GeNN", said), said
-    assert pool.events(sweep).count("DAG Node: genn") <= 4, "no second attempts"
+    found = re.search(r"job genn-\w+ and 1 more could not be carried out at 3 attempts on (\S+), (\S+): .*GeNN", said)
+    assert found, said
+    assert "node2.gridsearch.pool" in found.groups(), "both machines were tried"
+    assert said.count("GeNN") == 1, f"one reason, said once: {said}"
+
+
+# Which machine a job runs on, its starter says in a file
+_BLACK_HOLE = """#!/bin/sh
+grep -q '^Machine = "node2' "$_CONDOR_MACHINE_AD" && { echo "no compiler here" >&2; exit 75; }
+exec /opt/venv/bin/python3 "$@"
+"""
+
+
+def test_a_machine_that_fails_one_job_after_the_other_is_left_out_and_named(pool: Pool) -> None:
+    path = pool.work / "black_hole"
+    path.write_text(_BLACK_HOLE)
+    path.chmod(0o755)
+    lines = f'universe = "vanilla"\npython = "{WORK}/black_hole"'
+    sweep = pool.write("black-hole", 8, simulators=["poisson"], poisson="seconds_per_point = 1.0", htcondor=lines)
+    pool.submit(sweep)
+    pool.wait(sweep)
+    assert_complete(pool.rows(sweep), 8)
+    events = pool.events(sweep)
+    assert events.count("DAG Node: poisson") == 8, "the same jobs went elsewhere"
+    assert events.count("return value 75") >= 3
+    said = pool.status(sweep, code=0)
+    assert re.search(r"machine node2\.gridsearch\.pool failed \d+ jobs in a row .* exit code 75", said), said
+    pool.write("black-hole", 10, simulators=["poisson"], htcondor=lines)
+    pool.submit(sweep, "--replace")
+    pool.wait(sweep)
+    assert "@node2" not in pool.events(sweep, 2), "the next submit leaves it out"
+    pool.status(sweep, code=0)
 
 
 def test_worker_that_cannot_start_is_given_up(pool: Pool) -> None:
@@ -128,3 +167,92 @@ def test_worker_that_cannot_start_is_given_up(pool: Pool) -> None:
     pool.wait(sweep)
     said = pool.status(sweep, code=1)
     assert re.search(r"failed at attempt 2 with exit code 127: .*python3.*No such file", said), said
+
+
+def test_cancelled_jobs_keep_their_rows_and_a_submit_at_once_goes_on(pool: Pool) -> None:
+    sweep = pool.write("keep", **LONG, rest='[record]\nspikes = "all"')
+    pool.submit(sweep)
+    pool.until_rows_in_flight(sweep)
+    assert "finished points are kept" in pool.cancel(sweep)
+    before = pool.rows(sweep).set_index("point_id")
+    n_kept = len(before)
+    assert 0 < n_kept < LONG["n_points"], "rows of a job that ran"
+    assert len(list(pool.root(sweep).glob("spikes/*/*.parquet"))) >= n_kept, "and their spikes"
+    said = pool.submit(sweep)
+    assert re.search(rf"nest +8 +{n_kept} +0 +0 +{8 - n_kept} ", said), said
+    pool.wait(sweep)
+    rows = pool.rows(sweep)
+    assert_complete(rows, LONG["n_points"])
+    assert (rows.set_index("point_id").loc[before.index, "finished"] == before["finished"]).all()
+    pool.status(sweep, code=0)
+
+
+LOGIN2 = {"_CONDOR_SCHEDD_HOST": "login2@"}
+
+
+def test_a_run_is_known_on_another_access_point(pool: Pool) -> None:
+    sweep = pool.write("login", 2, simulators=["poisson"], poisson="seconds_per_point = 3000")
+    pool.submit(sweep)
+    pool.until_running(sweep)
+    cluster = re.search(r"DAG (\d+) of HTCondor", pool.status(sweep, 1))
+    assert cluster, "the DAG is in flight"
+    # Somebody's job with the same number on the other access point
+    pool.run("sh", "-c", _SAME_NUMBER.format(cluster.group(1)), **LOGIN2)
+    stranger = ("condor_q", "-name", "login2@", cluster.group(1), "-af", "JobStatus")
+    assert pool.run(*stranger).split() == ["5"]
+    assert f"DAG {cluster.group(1)} of HTCondor" in pool.status(sweep, 1, **LOGIN2)
+    assert "nothing to submit" in pool.submit(sweep, **LOGIN2), "its points are in flight over there"
+    assert "removed DAG" in pool.cancel(sweep, **LOGIN2)
+    pool.wait(sweep)
+    assert pool.run(*stranger).split() == ["5"], "the stranger's job is not touched"
+    pool.run("condor_rm", "-name", "login2@", "-all")
+
+
+_SAME_NUMBER = """
+printf 'executable = /bin/true\nhold = true\nqueue\n' > stranger.sub
+for number in $(seq {0}); do condor_submit stranger.sub >/dev/null; done
+"""
+
+
+def test_a_run_whose_access_point_is_gone_is_left_alone(pool: Pool) -> None:
+    sweep = pool.write("gone", 1, simulators=["poisson"], poisson="seconds_per_point = 3000")
+    pool.submit(sweep)
+    pool.until_running(sweep)
+    record = pool.root(sweep) / "dag" / "001" / "submission.json"
+    content = json.loads(record.read_text())
+    assert content["global_id"].startswith(content["schedd"] + "#")
+    _rewrite(pool, record, {**content, "schedd": "gone@", "host": "login9"})
+    said = pool.status(sweep, code=1)
+    assert "knows no schedd gone@" in said and "submitted on login9" in said, said
+    assert "nothing to submit" in pool.submit(sweep)
+    said = pool.cancel(sweep, code=2)
+    assert "login9" in said and "cancel it there" in said, said
+    # A queue that was lost begins to count anew: this number is another job's
+    _rewrite(pool, record, {**content, "global_id": content["schedd"] + "#1.0#1"})
+    assert "nothing is at work" in pool.cancel(sweep)
+    _rewrite(pool, record, content)
+    assert "removed DAG" in pool.cancel(sweep)
+    pool.wait(sweep)
+
+
+def _rewrite(pool: Pool, path: Path, content: dict[str, object]) -> None:
+    inside = f"{WORK}/{path.relative_to(pool.work)}"
+    code = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"
+    pool.run("python", "-c", code, inside, json.dumps(content))
+
+
+_READ_ONLY_TOKEN = """
+install -d -o sweeper -m 700 /tmp/read-only
+condor_token_create -identity sweeper@gridsearch.pool -authz READ > /tmp/read-only/token
+chown sweeper /tmp/read-only/token && chmod 600 /tmp/read-only/token
+"""
+
+
+def test_who_may_not_submit_is_told_before_anything_is_planned(pool: Pool) -> None:
+    sweep = pool.write("rights", 1)
+    said = pool.submit(sweep, code=2, _CONDOR_SEC_TOKEN_DIRECTORY="/nowhere")
+    assert "takes no jobs from you (WRITE)" in said and "condor_token_fetch" in said, said
+    pool.run("sh", "-c", _READ_ONLY_TOKEN, user="root")
+    said = pool.submit(sweep, code=2, _CONDOR_SEC_TOKEN_DIRECTORY="/tmp/read-only")
+    assert "may be asked from here (READ) but takes no jobs from you (WRITE)" in said, said
+    assert not pool.root(sweep).exists()

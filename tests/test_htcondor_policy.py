@@ -20,7 +20,7 @@ from jobs.htcondor_executor.event_log import Event, NodeState, fold_events
 from jobs.htcondor_executor.holds import MACHINE_CODES, Hold, explain
 from jobs.htcondor_executor.images import exact_image, image_commands, is_pinned
 from jobs.htcondor_executor.policy import _MACHINE_HOLDS, MAX_MACHINES, elsewhere
-from jobs.htcondor_executor.progress import bad_machines, jobs_in_queue
+from jobs.htcondor_executor.progress import bad_machines, jobs_in_queue, why_no_end
 from jobs.htcondor_executor.record import DagRecord, RecordedJob
 from jobs.htcondor_executor.reserved import refusals
 from jobs.htcondor_executor.submit_description import Site, accounting_commands, collect_commands, worker_commands
@@ -264,6 +264,15 @@ def test_images_by_the_manuals_rules(universe: str, image: str | None, key: str,
     assert made == {"universe": universe, key: value}
 
 
+def test_apptainer_finds_python_on_the_path_of_the_image() -> None:
+    made = commands(universe="container")
+    assert made["executable"] == "/usr/bin/env"
+    assert made["arguments"].startswith('"python3 c.zip jobs/$(job_name).json ')
+    whole = commands(universe="container", python="/opt/venv/bin/python3")
+    assert whole["executable"] == "/opt/venv/bin/python3"
+    assert commands()["executable"] == "python3"
+
+
 @pytest.mark.parametrize(
     ("simulator", "image", "rule"),
     [
@@ -479,6 +488,14 @@ def test_failures_that_are_alike_have_one_gist() -> None:
     words = ["2026-11-21 10:00:0{},123 ERROR NEST cannot be imported here (no libgsl) (see /r/logs/nest-{}.err)"]
     alike = {JobFailure("j", "failed: " + words[0].format(i, i)).gist for i in range(5)}
     assert alike == {"failed: ERROR NEST cannot be imported here (no libgsl)"}
+
+
+def test_a_dag_that_cannot_end_says_why() -> None:
+    assert why_no_end(None, 1000.0) == ""
+    assert why_no_end(NodeState("idle", 900.0), 1000.0) == ""
+    assert why_no_end(NodeState("running", 0.0), 1000.0) == ""
+    assert "START_LOCAL_UNIVERSE" in why_no_end(NodeState("idle", 0.0), 1000.0)
+    assert "code 7" in why_no_end(NodeState("held", 0.0, hold=Hold(7, 13, "no")), 1000.0)
 
 
 def test_three_machines_at_most() -> None:

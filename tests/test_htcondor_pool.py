@@ -18,7 +18,7 @@ FOR_EVER = "seconds_per_point = 3000"
 
 def test_sweep_ends_with_all_points_and_maps_and_the_statistics_of_a_local_run(pool: Pool) -> None:
     spikes = '[record]\nstatistics = ["rate", "cv_isi", "fano_factor"]\nspikes = "sample"\n[replicates]\nseeds = 2'
-    sweep = pool.write("whole", 4, duration=1000.0, rest=spikes)
+    sweep = pool.write("whole", 4, duration=1000.0, rest=spikes, collect=True)
     results = "my results"  # white space is hard on DAGMan
     said = pool.submit(sweep, "--results", results)
     assert "8 jobs" in said, said
@@ -83,7 +83,7 @@ def test_condor_q_and_status_show_a_sweep_at_work(pool: Pool) -> None:
 
 def test_cancelled_sweep_goes_on_where_it_was(pool: Pool) -> None:
     slow = f"{FOR_EVER}\nmax_running = 1"
-    sweep = pool.write("cancel", 3, simulators=["nest", "poisson"], poisson=slow)
+    sweep = pool.write("cancel", 3, simulators=["nest", "poisson"], poisson=slow, collect=True)
     assert "6 jobs" in pool.submit(sweep)
     pool.until(lambda: pool.events(sweep).count("(return value 0)") == 3, "the jobs on NEST do not end", sweep)
     pool.until_running(sweep)

@@ -36,6 +36,7 @@ from jobs.htcondor_executor.progress import (
     in_flight,
     jobs_in_queue,
     seconds_left,
+    why_no_end,
 )
 from jobs.htcondor_executor.record import (
     DagRecord,
@@ -198,6 +199,7 @@ class _Dag:
     hold: Hold | None
     states: Mapping[str, NodeState]
     machines: Mapping[str, MachineState]
+    last: NodeState | None
 
     @property
     def is_new(self) -> bool:
@@ -230,7 +232,7 @@ def look_up(run: RunDirectory) -> InFlight:
             continue
         where = "" if dag.record.host in ("", platform.node()) else f", submitted on {dag.record.host}"
         state = ", cancelled" if dag.record.cancelled else "" if dag.hold is None else f", {explain(dag.hold)}"
-        descriptions.append(f"DAG {dag.cluster} of HTCondor{where}{state}")
+        descriptions.append(f"DAG {dag.cluster} of HTCondor{where}{state}{why_no_end(dag.last, time.time())}")
         if dag.record.cancelled:
             continue
         mine = [in_flight(name, dag.record.jobs[name], node, run) for name, node in dag.states.items()]
@@ -293,7 +295,7 @@ def _dags(run: RunDirectory, must_answer: bool = False) -> Iterator[_Dag]:
         cluster, hold = _living(folder, record, must_answer)
         states, machines = fold_events(read_events(node_log(folder)))
         nodes = {name: states.get(name, NodeState("waiting", 0.0)) for name in record.jobs}
-        yield _Dag(folder, record, cluster, hold, nodes, machines)
+        yield _Dag(folder, record, cluster, hold, nodes, machines, states.get(COLLECT))
 
 
 def _living(folder: Path, record: DagRecord, must_answer: bool) -> tuple[int | None, Hold | None]:

@@ -22,6 +22,7 @@ from simulators.worker.exit_codes import TRANSIENT, UNUSABLE
 
 # Jobs that a machine fails in a row before it is left out
 _IN_A_ROW = 3
+_PATIENCE = 300.0  # s that the last node of a DAG may wait for its start
 _FORGIVEN = 24 * 3600.0  # s after its last failure
 
 _COMPLAINT = re.compile(r"\b(Warning|ERROR): .*")
@@ -71,6 +72,27 @@ def describe_machine(name: str, machine: MachineState) -> str:
         f"machine {name} failed {len(machine.failed)} jobs in a row that others could run, the last with: "
         f"{machine.reason}. Jobs it failed avoid it, as will those of the next submit; tell the pool's administrator"
     )
+
+
+def why_no_end(last: NodeState | None, now: float) -> str:
+    """Say why the last node of a DAG, and so the DAG, does not end; nothing if all is well.
+
+    Parameters
+    ----------
+    last : NodeState, optional
+        Of the last node, once it is in the queue.
+    now : float
+        s since the epoch.
+    """
+    if last is not None and last.phase == "held" and last.hold is not None:
+        return f", whose last node is {explain(last.hold)}"
+    if last is not None and last.phase == "idle" and now - last.since > _PATIENCE:
+        return (
+            f", whose last node has waited for {(now - last.since) / 60.0:.0f} min to collect the results: may users "
+            'run the local universe here (START_LOCAL_UNIVERSE)? cancel it, and submit with collect = "none" in '
+            "[jobs.htcondor] next time"
+        )
+    return ""
 
 
 def complaint(output: Path) -> str | None:
@@ -123,6 +145,6 @@ def _how(state: NodeState, stderr: Path) -> str:
     if state.exit_code == UNUSABLE:
         return f"cannot be carried out anywhere: {last_words(stderr)}"
     if state.exit_code == TRANSIENT:
-        where = f" on {', '.join(dict.fromkeys(state.machines))}" if state.machines else ""
+        where = f" on {', '.join(sorted(set(state.machines)))}" if state.machines else ""
         return f"could not be carried out at {state.attempts} attempts{where}: {last_words(stderr)}"
     return f"failed at attempt {state.attempts} with exit code {state.exit_code}: {last_words(stderr)}"

@@ -54,21 +54,26 @@ def why_unavailable() -> str | None:
         return "the Python package htcondor is not installed (pip install 'gridsearch[htcondor]')"
     try:
         location = htcondor2.Collector().locate(htcondor2.DaemonType.Schedd)
-        htcondor2.Schedd(location).query(constraint="false", projection=["ClusterId"])
     except (htcondor2.HTCondorException, KeyError, TypeError) as error:
         return f"no schedd answers on this machine ({error})"
-    with contextlib.suppress(htcondor2.HTCondorException):
+    may_read = False
+    try:
+        htcondor2.Schedd(location).query(constraint="false", projection=["ClusterId"])
+        may_read = True
         if htcondor2.ping(location, "WRITE").get("AuthorizationSucceeded"):
             return None
+    except htcondor2.HTCondorException as error:
+        if not may_read and "AUTHENTICATE" not in str(error):
+            return f"no schedd answers on this machine ({error})"
     ours, theirs = (
         found.group() if (found := _VERSION.search(str(text))) else "of unknown version"
         for text in (htcondor2.version(), location.get("CondorVersion", ""))
     )
     return (
-        f"the schedd {location.get('Name')} may be asked from here (READ) but takes no jobs from you (WRITE): it does "
-        f"not know who you are, or may not let you. The bindings {ours} need a token to prove it to a schedd {theirs} "
-        "where file-system authentication fails between the two: condor_token_fetch -token gridsearch, or ask its "
-        "administrator for one, into ~/.condor/tokens.d with mode 600"
+        f"the schedd {location.get('Name')} {'may be asked from here (READ) but ' if may_read else ''}takes no jobs "
+        f"from you (WRITE): it does not know who you are, or does not let you. The bindings {ours} need a token to "
+        f"prove it to a schedd {theirs} where file-system authentication fails between the two: condor_token_fetch "
+        "-token gridsearch, or ask its administrator for one, into ~/.condor/tokens.d with mode 600"
     )
 
 
@@ -238,9 +243,12 @@ def _schedd(name: str) -> Any:
         if not name:
             raise UnreachableError(f"no schedd answers on this machine ({error})") from error
     try:
-        return htcondor2.Schedd(htcondor2.Collector().locate(htcondor2.DaemonType.Schedd, name))
+        location = htcondor2.Collector().locate(htcondor2.DaemonType.Schedd, name)
     except (htcondor2.HTCondorException, KeyError, TypeError) as error:
-        raise UnreachableError(f"the pool's collector knows no schedd {name} now ({error})") from error
+        raise UnreachableError(f"the pool's collector does not answer ({error})") from error
+    if location is None:  # which Schedd() would take for this machine's
+        raise UnreachableError(f"the pool's collector knows no schedd {name} now")
+    return htcondor2.Schedd(location)
 
 
 def _query(schedd: str, constraint: str, attributes: list[str]) -> list[Any]:

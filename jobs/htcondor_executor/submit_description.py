@@ -88,9 +88,13 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
     if keeps_spikes:
         arguments += ["--spikes", "spikes/$(job_name)"]
         outputs.append("spikes/$(job_name)")
+    program = str(settings["python"])
+    if settings["universe"] == "container" and "/" not in program:
+        # Apptainer is told to look for a bare name in the job's folder, not on the image's PATH as Docker does
+        program, arguments = "/usr/bin/env", [program, *arguments]
     commands = image_commands(simulator, placement, settings)
     commands |= {
-        "executable": _literal(str(settings["python"])),
+        "executable": _literal(program),
         "transfer_executable": "false",
         "arguments": quoted_arguments(arguments),
         "initialdir": _literal(site.root),

@@ -1,0 +1,175 @@
+"""The promise under attack on a real pool: nothing lost, nothing twice, and every result as if nobody had disturbed it.
+
+Here in a short form; ``make attacks-pool`` has the long one, with `GRIDSEARCH_ATTACKS` attacks where there is a number.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from htcondor_pool import NAME, Pool, assert_complete
+
+pytestmark = pytest.mark.pool
+
+N_ATTACKS = int(os.environ.get("GRIDSEARCH_ATTACKS", "2"))
+SEED = 20231  # of the moments
+SPIKES = '[record]\nstatistics = ["rate", "cv_isi"]\nspikes = "all"'
+
+
+def write(pool: Pool, name: str, n_points: int) -> str:
+    """Write a sweep of one job whose points take about a second each and keep their spikes."""
+    return pool.write(name, n_points, duration=3000.0, minutes=30.0, rest=SPIKES, htcondor="vacate_seconds = 20")
+
+
+def at_random_moments(pool: Pool, sweep: str, attack: Callable[[], object], n_attacks: int) -> int:
+    """Attack a run that is at work, again and again; return how many attacks there were before it ended."""
+    moments = random.Random(SEED)
+    kept: dict[str, pd.Timestamp] = {}
+    n_done = 0
+    for _ in range(n_attacks):
+        pool.until(pool.answers, "the pool does not come back", sweep)
+        pool.until(lambda: "2" in (found := pool.queue(sweep, "JobStatus")) or not found, "no job runs", sweep)
+        time.sleep(moments.uniform(0.0, 5.0))
+        if not pool.queue(sweep):
+            break
+        attack()
+        n_done += 1
+        time.sleep(1.0)
+        rows = rows_so_far(pool, sweep)
+        lost = {name: when for name, when in kept.items() if rows.get(name) != when}
+        assert not lost, f"rows that were there are gone or were made anew: {lost}"
+        kept |= rows
+    pool.until(pool.answers, "the pool does not come back", sweep)
+    pool.wait(sweep)
+    rows = rows_so_far(pool, sweep)
+    assert all(rows[name] == when for name, when in kept.items()), "only what was in flight is repeated"
+    return n_done
+
+
+def rows_so_far(pool: Pool, sweep: str) -> dict[str, pd.Timestamp]:
+    """When each point that has a row in the run's folder was finished."""
+    found: dict[str, pd.Timestamp] = {}
+    for path in (pool.root(sweep) / "summaries").glob("*.parquet"):
+        table = pq.read_table(path, columns=["point_id", "finished"]).to_pandas()
+        found |= dict(zip(table["point_id"], table["finished"], strict=True))
+    return found
+
+
+def assert_as_if_undisturbed(pool: Pool, sweep: str, n_points: int) -> None:
+    """Compare rows and spikes with those of a run on this machine that nobody disturbs."""
+    rows = pool.rows(sweep)
+    assert_complete(rows, n_points)
+    pool.status(sweep, code=0)
+    pool.submit(sweep, "--executor", "local", "--results", "undisturbed")
+    wanted = pool.rows(sweep, "undisturbed")
+    columns = [name for name in wanted if name.startswith(("rate_", "cv_isi_", "n_", "I_th"))]
+    assert len(columns) > 6
+    both = [one.set_index("point_id")[columns].sort_index() for one in (rows, wanted)]
+    pd.testing.assert_frame_equal(*both, check_exact=True)
+    found = [
+        {path.name: pq.read_table(path) for path in pool.root(sweep, results).glob("spikes/*/*.parquet")}
+        for results in ("results", "undisturbed")
+    ]
+    assert len(found[0]) == n_points and found[0].keys() == found[1].keys()
+    assert all(found[0][name].equals(found[1][name]) for name in found[0]), "spikes are the same to the bit"
+
+
+def test_vacated_at_random_moments(pool: Pool) -> None:
+    n_points = 4 * N_ATTACKS
+    sweep = write(pool, "vacated", n_points)
+    pool.submit(sweep)
+    mine = f'JobBatchName == "{sweep}" && JobUniverse == 5'
+    n_done = at_random_moments(pool, sweep, lambda: pool.run("condor_vacate_job", "-constraint", mine), N_ATTACKS)
+    assert n_done == N_ATTACKS, "the run outlasts the attacks"
+    assert pool.events(sweep).count("Job was evicted") >= n_done // 2
+    assert_as_if_undisturbed(pool, sweep, n_points)
+
+
+def test_daemons_killed_at_random_moments(pool: Pool) -> None:
+    """DAGMan, the schedd and a machine with its job, each with signal 9."""
+    n_points = 8 + 3 * N_ATTACKS
+    sweep = write(pool, "killed", n_points)
+    pool.submit(sweep)
+    victims = ["condor_dagman", "condor_schedd", "condor_startd|condor_starter"] * -(-N_ATTACKS // 2)
+    attacks = iter(victims)
+
+    def kill() -> None:
+        script = f"""ps -eo pid,args | awk '$2 ~ "{next(attacks)}" {{print $1}}' | xargs --no-run-if-empty kill -9"""
+        pool.run("sh", "-c", script, user="root")
+
+    n_done = at_random_moments(pool, sweep, kill, len(victims))
+    assert n_done >= 3, "the run outlasts the attacks"
+    assert_as_if_undisturbed(pool, sweep, n_points)
+
+
+def test_pool_stopped_and_started(pool: Pool) -> None:
+    n_points = 10
+    sweep = write(pool, "stopped", n_points)
+    pool.submit(sweep)
+    pool.until_rows_in_flight(sweep)
+    subprocess.run(["docker", "restart", "--time", "60", NAME], check=True, capture_output=True)
+    pool.until(pool.answers, "the pool does not come back", sweep)
+    pool.wait(sweep)
+    assert_as_if_undisturbed(pool, sweep, n_points)
+
+
+HOSTILE = ["with 'quotes' and $(HOME) {braces} %(x)s;&", "ünï·cödе"]  # the last е is Cyrillic
+
+
+@pytest.mark.parametrize("folder", HOSTILE, ids=["shell", "look-alike"])
+def test_hostile_names_of_folders(pool: Pool, folder: str) -> None:
+    sweep = pool.write("hostile", 1, simulators=["poisson"], collect=True)
+    pool.submit(sweep, "--results", folder)
+    pool.wait(sweep)
+    assert_complete(pool.rows(sweep, folder), 1)
+    assert "0 points are missing" in pool.collected(sweep, folder)
+
+
+def test_hostile_values_go_no_further_than_the_reader(pool: Pool) -> None:
+    sweep = pool.write("values", 1, simulators=["poisson"])
+    path = pool.work / f"{sweep}.toml"
+    text = path.read_text()
+    for line in (
+        'submit = { rank = "1\\nqueue 1000" }',
+        'submit = { "x}\\nqueue" = 1 }',
+        'submit = { executable = "/bin/sh" }',
+        'submit = { "+Cmd" = "/bin/sh" }',
+        'submit = { request_cpus = "1 \\\\" }',
+    ):
+        path.write_text(text.replace("[jobs.htcondor]", f"[jobs.htcondor]\n{line}"))
+        said = pool.submit(sweep, code=2)
+        assert "nothing was written" in said and "Traceback" not in said, said
+    for line in ('accounting_group = "a\\nqueue 9"', 'python = "python3\\nqueue 9"', 'python = "python3 \\\\"'):
+        path.write_text(text.replace("[jobs.htcondor]", f"[jobs.htcondor]\n{line}"))
+        said = pool.submit(sweep, code=2)
+        assert "must be one line" in said and "Traceback" not in said, said
+    assert pool.queue(sweep) == []
+
+
+@pytest.mark.skipif(N_ATTACKS < 20, reason="long: make attacks-pool")
+def test_five_hundred_jobs(pool: Pool) -> None:
+    lines = 'universe = "vanilla"\npython = "/opt/venv/bin/python3"\nsubmit = { request_memory = 100 }'
+    sweep = pool.write("many", 510, simulators=["poisson"], minutes=0.0001, htcondor=lines)
+    begin = time.monotonic()
+    said = pool.submit(sweep)
+    n_jobs = int(re.search(r"HTCondor has (\d+) jobs", said)[1])  # type: ignore[index]
+    assert n_jobs >= 500, said
+    submitted = time.monotonic()
+    while pool.queue(sweep):
+        time.sleep(5.0)
+    seconds = time.monotonic() - submitted
+    assert_complete(pool.rows(sweep), 510)
+    said = (
+        f"{n_jobs} jobs: submitted in {submitted - begin:.1f} s, done in {seconds:.0f} s, {n_jobs / seconds * 60:.0f} "
+        f"a minute; load {os.getloadavg()[0]:.1f}\n"
+    )
+    sys.stdout.write(f"\n{said}")
