@@ -129,6 +129,6 @@ def _conditions(plan: Plan) -> Conditions:
         name=plan.sweep.name,
         settings=plan.sweep.executors[plan.executor],
         placement={name: Placement(**table.model_dump()) for name, table in plan.sweep.placement.items()},
-        collect=(sys.executable, "-m", "gridsearch", "report", ".", "--after-jobs"),
+        collect=(sys.executable, "-P", "-m", "gridsearch", "report", ".", "--after-jobs"),
         environment={"PYTHONPATH": str(_ROOT)},
     )

@@ -148,7 +148,7 @@ def _start_what_fits(
 def _command(planned: PlannedJob, run: RunDirectory) -> list[str]:
     name = planned.job.name
     return [
-        *(sys.executable, "-m", "simulators.worker", str(run.job(name)), "--stop-at-eof"),
+        *(sys.executable, "-P", "-m", "simulators.worker", str(run.job(name)), "--stop-at-eof"),
         *("--summary", str(run.summary(name)), "--spikes", str(run.spikes(name))),
     ]
 

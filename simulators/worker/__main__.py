@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.abc import MetaPathFinder
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # Not the working directory: a user's files there may bear the names of ours, or of Python's, pathlib for one
+    sys.path[0] = os.path.abspath(f"{__file__}/../../..")  # noqa: PTH100
 
 
-class _NoPandas(MetaPathFinder):
+class _NoPandas:
     """Hides pandas, which pyarrow imports wherever it finds it: 45 MB and half a second that no worker has use for."""
 
     def find_spec(self, name: str, path: object, target: object = None) -> None:
@@ -17,6 +20,7 @@ class _NoPandas(MetaPathFinder):
 
 
 if __name__ == "__main__":
+    os.environ["PYTHONSAFEPATH"] = "1"
     sys.meta_path.insert(0, _NoPandas())
     # Read when numpy is imported: threads for small matrices would only take cores from other workers.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

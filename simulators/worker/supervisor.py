@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     if "--spikes" in arguments:
         # HTCondor holds a job that leaves without one of its output folders
         Path(arguments[arguments.index("--spikes") + 1]).mkdir(parents=True, exist_ok=True)
-    keeper = _Keeper([sys.executable, "-m", "simulators.worker", *arguments, "--stop-at-eof"])
+    keeper = _Keeper([sys.executable, "-P", "-m", "simulators.worker", *arguments, "--stop-at-eof"])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, keeper.stop)
     deaths, kills, written = 0, 0, _last_write(summary)
