@@ -1,0 +1,80 @@
+"""Who fires: refractory neurons, sources, and the record of spikes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from simulators.backends.native_simulator.kernels.lanes import LANES, as_floats, load, lowest_bit, permute, store_mask, where, words
+from simulators.backends.native_simulator.kernels.random_streams import advanced_lanes, load_streams, store_streams
+
+_U = np.uint64
+POISSON, EVENTS = -1, -2
+
+
+@njit(inline="always")
+def drawn_counts(random, tables, draw):  # type: ignore[no-untyped-def]
+    """Counts that random words stand for in an alias table: the lowest four bits choose, the others decide."""
+    limit = permute(load(tables, 32 * draw), random)
+    other = permute(load(tables, 32 * draw + 16), random)
+    return as_floats(where((random >> 4) < limit, random & 15, other))
+
+
+@njit
+def fire_sources(population, populations, neurons, drives):  # type: ignore[no-untyped-def]
+    """Let Poisson sources fire."""
+    offset = populations.offsets[population]
+    n_lanes = 2 * populations.n_words[population]
+    threshold = drives.thresholds[population]
+    first = offset // LANES
+    if threshold == 0:
+        neurons.fired[first : first + n_lanes] = 0
+        return
+    streams = load_streams(drives.streams, 64 * population)
+    for lane in range(n_lanes):
+        random, streams = advanced_lanes(streams)
+        store_mask(neurons.fired, first + lane, words(random) < threshold)
+    store_streams(drives.streams, 64 * population, streams)
+
+
+@njit
+def play_events(population, step, record, drives, n_spikes):  # type: ignore[no-untyped-def]
+    """Record the events given for a step; return the number of spikes recorded so far."""
+    place, end = drives.event_next[population], drives.event_ends[population]
+    while place < end and drives.event_steps[place] <= step:
+        record.spikes[n_spikes] = drives.event_neurons[place]
+        n_spikes += 1
+        place += 1
+    drives.event_next[population] = place
+    return n_spikes
+
+
+@njit
+def record_fired(population, populations, neurons, fired, may_fire, record, n_spikes):  # type: ignore[no-untyped-def]
+    """Record those that reached their threshold and may fire, who from now on may not; return the number of spikes.
+
+    `fired` and `may_fire` are views of the same arrays as those of `neurons`, in words of 64 bits.
+    """
+    first = populations.offsets[population] >> 6
+    for word in range(populations.n_words[population] >> 1):
+        bits = fired[first + word] & may_fire[first + word]
+        if bits:
+            may_fire[first + word] &= ~bits
+            while bits:
+                record.spikes[n_spikes] = 64 * word + np.int64(lowest_bit(bits))
+                n_spikes += 1
+                bits &= bits - _U(1)
+    return n_spikes
+
+
+@njit
+def record_sources(population, populations, fired, may_fire, record, n_spikes):  # type: ignore[no-untyped-def]
+    """Record the sources that fire; none is ever refractory."""
+    first = populations.offsets[population] >> 6
+    for word in range(populations.n_words[population] >> 1):
+        bits = fired[first + word] & may_fire[first + word]
+        while bits:
+            record.spikes[n_spikes] = 64 * word + np.int64(lowest_bit(bits))
+            n_spikes += 1
+            bits &= bits - _U(1)
+    return n_spikes

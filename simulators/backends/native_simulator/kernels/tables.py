@@ -1,0 +1,206 @@
+"""The arrays that machine code works on, by what they describe.
+
+Neurons of all populations have numbers from one range; a population begins at a multiple of 512, so that its bits
+begin at a cache line. Every array that lanes are loaded from is aligned to 64 B (`aligned`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+INPUTS = 2  # the first slots of the state: excitatory and inhibitory input
+
+# Columns of `Blocks.facts`
+SOURCE, DELAY, RECEPTOR, BASE, STRIDE, PLANES, BOOSTED, SOURCE_CLUSTER, TARGET_CLUSTER = range(9)
+# Columns of `Bundles.facts`
+BUNDLE_SOURCE, BUNDLE_RECEPTOR, BUNDLE_KIND, BUNDLE_ROWS, BUNDLE_DELAYS, BUNDLE_FIRST, BUNDLE_SHIFT = range(7)
+# Kinds of bundles: target and weight in one word; a word and a float; a word, and one weight for all
+PACKED, OWN, SHARED = range(3)
+
+
+class Populations(NamedTuple):
+    """Populations in the order of the network.
+
+    Attributes
+    ----------
+    kinds : ndarray of int64
+        Which update moves them; -1 for Poisson sources, -2 for sources of given events.
+    sizes, offsets, n_words : ndarray of int64
+        Neurons, number of the first, and words of 32 bits that hold a bit of each, a multiple of 16.
+    shortest, longest : ndarray of int64
+        Refractory steps.
+    refractory : ndarray of int32, shape (n,)
+        Refractory steps of every neuron.
+    """
+
+    kinds: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    n_words: NDArray[np.int64]
+    shortest: NDArray[np.int64]
+    longest: NDArray[np.int64]
+    refractory: NDArray[np.int32]
+
+
+class Neurons(NamedTuple):
+    """State and constants of neurons.
+
+    Attributes
+    ----------
+    state : ndarray of float32, shape (slots · n,)
+        Slot after slot; inputs first.
+    varied : ndarray of float32, shape (slots · n,)
+        Constants that differ between neurons.
+    scalars : ndarray of float32, shape (populations, constants)
+        Those that do not.
+    may_fire, fired : ndarray of uint16, shape (n / 16,)
+        A bit per neuron: not refractory, and reached its threshold.
+    """
+
+    state: NDArray[np.float32]
+    varied: NDArray[np.float32]
+    scalars: NDArray[np.float32]
+    may_fire: NDArray[np.uint16]
+    fired: NDArray[np.uint16]
+
+
+class Blocks(NamedTuple):
+    """Dense projections as rows of bits (`bit_rows`).
+
+    Attributes
+    ----------
+    first : ndarray of int64, shape (populations + 1,)
+        First block of each target population.
+    facts : ndarray of int64, shape (blocks, 9)
+        See the names of columns.
+    weights : ndarray of float32, shape (blocks, 2)
+        Weight, and what targets in the source's own cluster get beyond it.
+    rows : ndarray of uint32
+        Rows; at the end room for the planes of a population, and a row of zeros.
+    room, zeros : int
+        Where that is.
+    """
+
+    first: NDArray[np.int64]
+    facts: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    rows: NDArray[np.uint32]
+    room: int
+    zeros: int
+
+
+class Planes(NamedTuple):
+    """Weighted planes of bits that arrive at a population within a step, by receptor.
+
+    Attributes
+    ----------
+    places : ndarray of int64, shape (2, n)
+        Where in the rows they begin.
+    weights : ndarray of float32, shape (2, n)
+        What a bit adds.
+    counts : ndarray of int64, shape (2,)
+        How many there are.
+    """
+
+    places: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    counts: NDArray[np.int64]
+
+
+class Bundles(NamedTuple):
+    """Sparse projections, and those with weights or delays of their own, as compressed rows.
+
+    A bundle holds synapses of one source population and receptor. Those of a source are sorted by delay.
+
+    Attributes
+    ----------
+    first : ndarray of int64, shape (populations + 1,)
+        First bundle of each source population.
+    facts : ndarray of int64, shape (bundles, 7)
+        See the names of columns.
+    scales : ndarray of float32, shape (bundles,)
+        What multiplies the weights, or the one weight.
+    starts : ndarray of uint32
+        For each source, and each delay from 1 step to the longest, the first synapse, counted within the bundle.
+    synapses : ndarray of uint32
+        The target, and in `PACKED` bundles the weight in the upper bits.
+    values : ndarray of float32
+        Weights of `OWN` bundles.
+    mask : int
+        Bits of a word that hold the target.
+    """
+
+    first: NDArray[np.int64]
+    facts: NDArray[np.int64]
+    scales: NDArray[np.float32]
+    starts: NDArray[np.uint32]
+    synapses: NDArray[np.uint32]
+    values: NDArray[np.float32]
+    mask: int
+
+
+class Record(NamedTuple):
+    """Spikes, and what of the past is still needed.
+
+    Attributes
+    ----------
+    base : int
+        Step that the first row of `starts` is for.
+    starts : ndarray of int64, shape (rows, populations + 1)
+        First spike of each population in a step; the last column ends the step.
+    spikes : ndarray of int32
+        Neurons, counted within their population.
+    job_counts : ndarray of int64, shape (ring,)
+        Jobs due in a step.
+    jobs : ndarray of int64, shape (ring, capacity, 3)
+        First synapse, number, and bundle.
+    """
+
+    base: int
+    starts: NDArray[np.int64]
+    spikes: NDArray[np.int32]
+    job_counts: NDArray[np.int64]
+    jobs: NDArray[np.int64]
+
+
+class Drives(NamedTuple):
+    """Random and given input.
+
+    Attributes
+    ----------
+    streams : ndarray of uint32, shape (populations · 64,)
+        Generators.
+    first : ndarray of int64, shape (populations, 3)
+        Range of draws per step: excitatory ones end where inhibitory ones begin.
+    tables : ndarray of uint32, shape (draws · 32,)
+        Alias tables of 16 counts.
+    weights : ndarray of float32, shape (draws,)
+        What a count of one adds.
+    thresholds : ndarray of uint32, shape (populations,)
+        Poisson sources fire where a random word is below.
+    event_ends, event_next : ndarray of int64, shape (populations,)
+        End of the given events of each population, and the next one.
+    event_steps, event_neurons : ndarray of int64
+        Given events by population and step.
+    """
+
+    streams: NDArray[np.uint32]
+    first: NDArray[np.int64]
+    tables: NDArray[np.uint32]
+    weights: NDArray[np.float32]
+    thresholds: NDArray[np.uint32]
+    event_ends: NDArray[np.int64]
+    event_next: NDArray[np.int64]
+    event_steps: NDArray[np.int64]
+    event_neurons: NDArray[np.int64]
+
+
+def aligned(size: int, dtype: Any) -> NDArray[Any]:
+    """Return an array of zeros that begins at a multiple of 64 B."""
+    itemsize = np.dtype(dtype).itemsize
+    memory = np.zeros(size * itemsize + 64, dtype=np.uint8)
+    first = -memory.ctypes.data % 64
+    return memory[first : first + size * itemsize].view(dtype)
