@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from jobs.plan import Workload, core_hours
-from simulators.backends.genn_simulator.layout import UnsupportedNetworkError, layout_of
 from simulators.backends.simulator import find_simulator
 
 _WORTH_SAYING = 0.1  # core hours; below it nobody need change a sweep
@@ -26,14 +25,12 @@ def quicker_simulator(loads: Sequence[Workload], hours: float) -> str:
     """
     if hours < _WORTH_SAYING or loads[0].template.simulator == "genn":
         return ""
-    settings = {name: setting.default for name, setting in find_simulator("genn").SETTINGS.items()}
+    genn = find_simulator("genn")
+    settings = {name: setting.default for name, setting in genn.SETTINGS.items()}
     settings["backend"] = "single_threaded_cpu"
     instead = 0.0
     for load in loads:
-        try:
-            for network in load.networks:
-                layout_of(network, load.template.simulation.dt, batch=1, procedural=False)
-        except UnsupportedNetworkError:
+        if any(genn.problems(network, load.template.simulation, settings) for network in load.networks):
             return ""
         template = replace(load.template, simulator="genn", settings=settings)
         instead += core_hours(replace(load, template=template, observed=None, gpus=0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -12,7 +13,8 @@ from gridsearch.input_files import InputError, Problem
 from gridsearch.network_checks import MAX_PROBLEMS, measured_populations, target_problems
 from gridsearch.parameters import DURATION
 from gridsearch.sweep import Sweep
-from simulators.description.network import Network, ParameterError, structure_of
+from simulators.backends.simulator import SimulatorModule, find_simulator
+from simulators.description import Network, ParameterError
 from simulators.description.parameters import split_key, with_overrides
 from simulators.models import find_model
 from simulators.records.job import Point
@@ -28,21 +30,21 @@ class Grid:
         Every parameter with the sweep's fixed values, before what a point sweeps.
     points : tuple of Point
         In the order of the axes, the last one fastest, and of the seeds within a grid point.
-    structures : tuple of int, shape (n_points,)
-        Which structure each point has.
+    structures : mapping of str to tuple of int, shape (n_points,)
+        Which structure each point has on each simulator: simulators differ in what a build serves.
     durations : tuple of float, shape (n_points,)
         ms, how long each point is recorded.
-    networks : tuple of Network, shape (n_structures,)
-        A network of each structure.
+    networks : mapping of str to tuple of Network, shape (n_structures,)
+        A network of each structure of a simulator.
     populations : tuple of str
         Populations that get statistics.
     """
 
     parameters: dict[str, Any]
     points: tuple[Point, ...]
-    structures: tuple[int, ...]
+    structures: dict[str, tuple[int, ...]]
     durations: tuple[float, ...]
-    networks: tuple[Network, ...]
+    networks: dict[str, tuple[Network, ...]]
     populations: tuple[str, ...]
 
 
@@ -59,10 +61,9 @@ def expand(sweep: Sweep) -> Grid:
     make_network = find_model(sweep.model)
     identity = _Identity(sweep, parameters)
     points: list[Point] = []
-    structures: list[int] = []
     durations: list[float] = []
-    networks: list[Network] = []
-    index_of: dict[object, int] = {}
+    structures = {name: _Structures(find_simulator(name)) for name in sweep.simulators}
+    first: Network | None = None
     problems: dict[str, Problem] = {}
     for combination in combinations(sweep.axes):
         swept = network_part(combination)
@@ -74,22 +75,45 @@ def expand(sweep: Sweep) -> Grid:
             if len(problems) < MAX_PROBLEMS:
                 problems.setdefault(error.rule, sweep.space.problem(error.keys, error.rule))
             continue
-        index = index_of.setdefault(structure_of(network), len(networks))
-        if index == len(networks):
-            networks.append(network)
+        first = first or network
+        for own in structures.values():
+            own.add(network, len(sweep.seeds))
         encoded = identity.of(resolved, swept)
         for seed in sweep.seeds:
             points.append(identity.point(encoded, seed, swept, duration))
-            structures.append(index)
             durations.append(duration)
     found = list(problems.values())
     populations: tuple[str, ...] = ()
-    if networks:
-        populations = measured_populations(networks[0])
+    if first is not None:
+        populations = measured_populations(first)
         found += target_problems(sweep.path, sweep.targets, sweep.statistics, populations)
     if found:
         raise InputError(found)
-    return Grid(parameters, tuple(points), tuple(structures), tuple(durations), tuple(networks), populations)
+    return Grid(
+        parameters,
+        tuple(points),
+        {name: tuple(own.indices) for name, own in structures.items()},
+        tuple(durations),
+        {name: tuple(own.networks) for name, own in structures.items()},
+        populations,
+    )
+
+
+class _Structures:
+    """Numbers the structures that a simulator tells apart, as points come."""
+
+    def __init__(self, simulator: SimulatorModule) -> None:
+        self._simulator = simulator
+        self._index_of: dict[Hashable, int] = {}
+        self.indices: list[int] = []
+        self.networks: list[Network] = []
+
+    def add(self, network: Network, n_points: int) -> None:
+        """Add points of one network."""
+        index = self._index_of.setdefault(self._simulator.structure(network), len(self.networks))
+        if index == len(self.networks):
+            self.networks.append(network)
+        self.indices += [index] * n_points
 
 
 class _Identity:

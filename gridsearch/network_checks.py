@@ -10,7 +10,7 @@ from typing import Any
 from gridsearch.axes import Axis, combinations, network_part
 from gridsearch.input_files import Problem, choices
 from gridsearch.parameters import Defaults
-from simulators.description.network import Network, ParameterError
+from simulators.description import Network, ParameterError
 from simulators.description.parameters import split_key, with_overrides
 from simulators.models import find_model
 from simulators.statistics import columns
@@ -74,7 +74,7 @@ def network_problems(space: ParameterSpace) -> tuple[list[Problem], tuple[str, .
 
 def measured_populations(network: Network) -> tuple[str, ...]:
     """Names of the populations of a network that get statistics."""
-    return tuple(population.name for population in network.populations if population.neuron != "poisson_source")
+    return tuple(population.name for population in network.populations if not population.is_source)
 
 
 def target_problems(

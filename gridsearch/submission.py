@@ -340,8 +340,8 @@ def _workloads(
             Workload(
                 template=replace(template, simulation=replace(sweep.simulation, duration=duration)),
                 points=[grid.points[i] for i in own],
-                structures=[grid.structures[i] for i in own],
-                networks=grid.networks,
+                structures=[grid.structures[template.simulator][i] for i in own],
+                networks=grid.networks[template.simulator],
                 # what points took on average says little of short and of long ones
                 observed=observed if len(set(grid.durations)) == 1 else None,
                 gpus=gpus,

@@ -119,7 +119,7 @@ def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken
     order = sorted(range(len(load.points)), key=lambda i: (load.structures[i], load.points[i].network_seed))
     limit = minutes_per_job * 60.0
     if n_slots is not None and order and not any(cost.gpu for cost in costs):
-        work = sum(costs[load.structures[i]].point for i in order)
+        work = sum(costs[load.structures[i]].each for i in order)
         limit = min(limit, max(work * cores / max(n_slots, cores), 1e-9))
     names = set(taken)
     planned: list[PlannedJob] = []
@@ -130,13 +130,13 @@ def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken
     spent = 0.0
     for group, batch in _batches(load, order, costs):
         cost = costs[group[0]]
-        duration = cost.point * len(batch)
+        duration = cost.each * len(batch)
         if chunk and spent + duration > limit * (1.0 + 1e-9):
             planned.append(_planned(load, chunk, seconds, costs, cores, names))
             chunk, seconds, spent, last = [], 0.0, 0.0, None
         if group != last:
-            seconds += cost.build
-            spent += cost.build if n_slots is None else 0.0
+            seconds += cost.once
+            spent += cost.once if n_slots is None else 0.0
             last = group
         chunk += batch
         seconds += duration
@@ -170,8 +170,8 @@ def core_hours(load: Workload) -> float:
     """Estimate the core hours of a workload on single cores, if every structure is built once per seed."""
     costs = estimate_costs(load)
     groups = {(structure, p.network_seed) for structure, p in zip(load.structures, load.points, strict=True)}
-    building = sum(costs[structure].build for structure, _ in groups)
-    return (building + sum(costs[structure].point for structure in load.structures)) / 3600.0
+    building = sum(costs[structure].once for structure, _ in groups)
+    return (building + sum(costs[structure].each for structure in load.structures)) / 3600.0
 
 
 def disk_space(load: Workload) -> float:

@@ -6,17 +6,18 @@ import math
 
 import numpy as np
 
-from simulators.description.distributions import Normal, Uniform
-from simulators.description.network import (
+from simulators.description import (
     Bernoulli,
     ConnectionList,
     FixedTotalNumber,
     Network,
+    Normal,
     OneToOne,
     PoissonDrive,
     Population,
     Projection,
     Receptor,
+    Uniform,
 )
 
 MICROCIRCUIT_SIZES = {"23E": 200, "23I": 60, "4E": 220, "4I": 55}

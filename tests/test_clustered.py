@@ -10,15 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.description.distributions import FiringPhase, Uniform, draw_values
-from simulators.description.network import (
-    Bernoulli,
-    FixedIndegree,
-    Network,
-    ParameterError,
-    StepCurrent,
-    expected_synapses,
-)
+from simulators.description import Bernoulli, FiringPhase, FixedIndegree, Network, ParameterError, StepCurrent, Uniform
+from simulators.description.distributions import draw_values
+from simulators.description.network import expected_synapses
 from simulators.models import find_model, model_names
 from simulators.models.clustered import make_network, psp_peak, psp_peaks, weights
 
@@ -165,9 +159,10 @@ def test_step_current(defaults: dict[str, Any]) -> None:
         "stim_onsets": [0.0, 500.0],
         "stim_offsets": [100.0, 600.0],
     }
-    assert make_network({**defaults, **stimulus}).inputs == (
-        StepCurrent("stimulus", "E", (0, 3), 0.2, (0.0, 500.0), (100.0, 600.0)),
-    )
+    (given,) = make_network({**defaults, **stimulus}).inputs
+    assert isinstance(given, StepCurrent)
+    assert (given.name, given.target, given.clusters, given.neurons) == ("stimulus", "E", (0, 3), None)
+    assert (given.amplitude, given.onsets, given.offsets) == (0.2, (0.0, 500.0), (100.0, 600.0))
     assert make_network({**defaults, "stim_amplitude": 0.2}).inputs == ()
 
 

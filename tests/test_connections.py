@@ -15,7 +15,7 @@ from recordings import Pairs, genn_connections
 
 from simulators.backends.nest_simulator.network import DRAWN, create_network
 from simulators.backends.simulator import find_simulator
-from simulators.description.network import (
+from simulators.description import (
     Bernoulli,
     ConnectionList,
     FixedIndegree,
@@ -24,8 +24,8 @@ from simulators.description.network import (
     OneToOne,
     Population,
     Projection,
-    expected_synapses,
 )
+from simulators.description.network import expected_synapses
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
 

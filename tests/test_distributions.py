@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.description.distributions import FiringPhase, Normal, Uniform, draw_values
+from simulators.description import FiringPhase, Normal, Uniform
+from simulators.description.distributions import draw_values
 
 
 def test_uniform_fills_its_interval_evenly() -> None:

@@ -50,7 +50,7 @@ def test_duration_advances_together_with_a_size(tmp_path: Path) -> None:
         (80, 200.0),
         (160, 100.0),
     ]
-    assert len(grid.networks) == 2
+    assert len(grid.networks["poisson"]) == 2
 
 
 @pytest.mark.parametrize(

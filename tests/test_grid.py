@@ -109,8 +109,8 @@ def test_shared_and_own_draws(tmp_path: Path) -> None:
 def test_points_of_one_structure_share_it(tmp_path: Path) -> None:
     made = grid(tmp_path, axes='I_th_E = { values = [1, 2] }\njep = { values = [1, 2] }\nN_E = { values = [80, 160] }',
                 parameters="N_I = 20\nQ = 4")  # fmt: skip
-    assert len(made.networks) == 2
-    sizes = [made.networks[i]["E"].size for i in made.structures]
+    assert len(made.networks["poisson"]) == 2
+    sizes = [made.networks["poisson"][i]["E"].size for i in made.structures["poisson"]]
     assert sizes == [point.swept["N_E"] for point in made.points]
     assert made.populations == ("E", "I")
 

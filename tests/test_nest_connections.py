@@ -10,13 +10,7 @@ import pytest
 from conftest import require_simulator
 
 from simulators.backends.nest_simulator.network import create_network, neuron_parameters, signed_weight
-from simulators.description.distributions import Uniform
-from simulators.description.network import (
-    Bernoulli,
-    Network,
-    Population,
-    Projection,
-)
+from simulators.description import Bernoulli, Network, Population, Projection, Uniform
 from simulators.records.job import Simulation
 
 pytestmark = pytest.mark.nest

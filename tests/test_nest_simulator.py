@@ -13,13 +13,7 @@ from recordings import no_check, run_fresh, run_one, spikes_of
 
 from simulators.backends.nest_simulator import open_simulator
 from simulators.backends.simulator import Recording
-from simulators.description.network import (
-    Network,
-    OneToOne,
-    Population,
-    Projection,
-    StepCurrent,
-)
+from simulators.description import Network, OneToOne, Population, Projection, StepCurrent
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
 

@@ -9,32 +9,33 @@ import networks
 import numpy as np
 import pytest
 
-from simulators.description.distributions import Normal
-from simulators.description.network import (
+from simulators.description import (
     Bernoulli,
     ConnectionList,
     FixedIndegree,
     FixedTotalNumber,
     Network,
+    NetworkError,
+    Normal,
     OneToOne,
     ParameterError,
     PoissonDrive,
     Population,
     Projection,
     StepCurrent,
-    expected_synapses,
-    structure_of,
 )
+from simulators.description.network import expected_synapses, structure_of
 from simulators.models.clustered import make_network
-from simulators.neurons import NEURON_MODELS
+
+NEURON = networks.microcircuit().populations[0].parameters
 
 
 def pair(**changes: Any) -> Network:
     """Two populations and one projection, with changes to the projection."""
     projection = Projection("AB", "A", "B", Bernoulli(0.1), 1.0, 0.1, "excitatory")
     populations = (
-        Population("A", 20, "lif_psc_exp", {}, n_clusters=4),
-        Population("B", 8, "lif_psc_exp", {}, n_clusters=4),
+        Population("A", 20, "lif_psc_exp", NEURON, n_clusters=4),
+        Population("B", 8, "lif_psc_exp", NEURON, n_clusters=4),
     )
     return Network(populations, (replace(projection, **changes),))
 
@@ -153,16 +154,16 @@ def test_expected_synapses(changes: dict[str, Any], expected: float) -> None:
 
 def test_malformed_networks_are_refused() -> None:
     network = pair()
-    with pytest.raises(ValueError, match="repeat"):
+    with pytest.raises(NetworkError, match="repeat"):
         replace(network, populations=network.populations + network.populations[:1])
-    with pytest.raises(ValueError, match="repeat"):
+    with pytest.raises(NetworkError, match="repeat"):
         replace(network, projections=network.projections * 2)
-    with pytest.raises(ValueError, match="AB: A → C unknown"):
+    with pytest.raises(NetworkError, match="AB: A → C: no such population"):
         pair(target="C")
-    with pytest.raises(ValueError, match="C unknown"):
+    with pytest.raises(NetworkError, match="drive: target C: no such population"):
         replace(network, inputs=(PoissonDrive("drive", "C", 1.0, 1.0, 1.0),))
     with pytest.raises(ParameterError, match="N_A: 10 neurons cannot be divided into 3"):
-        Population("A", 10, "lif_psc_exp", {}, n_clusters=3)
+        Population("A", 10, "lif_psc_exp", NEURON, n_clusters=3)
     with pytest.raises(KeyError):
         network["C"]
 
@@ -170,7 +171,7 @@ def test_malformed_networks_are_refused() -> None:
 @pytest.mark.parametrize("network", [networks.vogels_abbott(), networks.microcircuit(), networks.explicit_lists()])
 def test_networks_to_come_use_the_parameters_of_their_neuron_models(network: Network) -> None:
     for population in network.populations:
-        model = NEURON_MODELS[population.neuron]
+        model = population.model
         assert population.parameters.keys() == model.parameters.keys()
         assert population.initial.keys() == model.states.keys()
     hash(structure_of(network))
@@ -178,7 +179,7 @@ def test_networks_to_come_use_the_parameters_of_their_neuron_models(network: Net
 
 def test_clustered_network_uses_the_parameters_of_its_neuron_model(defaults: dict[str, Any]) -> None:
     for population in make_network(defaults).populations:
-        model = NEURON_MODELS[population.neuron]
+        model = population.model
         assert population.parameters.keys() == model.parameters.keys()
         assert population.initial.keys() == model.states.keys()
 

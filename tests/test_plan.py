@@ -41,7 +41,7 @@ def workload(grid: Grid, simulator: str = "poisson", **changes: Any) -> Workload
         populations=grid.populations,
         spikes=changes.pop("spikes", "none"),
     )
-    return replace(Workload(template, grid.points, grid.structures, grid.networks), **changes)
+    return replace(Workload(template, grid.points, grid.structures["poisson"], grid.networks["poisson"]), **changes)
 
 
 def points_of(planned: Sequence[PlannedJob]) -> list[Point]:
@@ -51,7 +51,9 @@ def points_of(planned: Sequence[PlannedJob]) -> list[Point]:
 @given(st.sets(st.integers(0, 39)), st.floats(1e-4, 1.0), st.sampled_from([None, 1, 2, 7]))
 def test_jobs_cover_what_is_left_once(grid: Grid, left: set[int], minutes: float, n_slots: int | None) -> None:
     chosen = sorted(left)
-    load = workload(grid, points=[grid.points[i] for i in chosen], structures=[grid.structures[i] for i in chosen])
+    load = workload(
+        grid, points=[grid.points[i] for i in chosen], structures=[grid.structures["poisson"][i] for i in chosen]
+    )
     planned = plan_jobs(load, minutes, n_slots, ())
     assert sorted(p.point_id for p in points_of(planned)) == sorted(grid.points[i].point_id for i in chosen)
     names = [one.job.name for one in planned]
@@ -62,7 +64,7 @@ def test_jobs_cover_what_is_left_once(grid: Grid, left: set[int], minutes: float
 
 
 def test_points_of_one_structure_and_seed_are_neighbours(grid: Grid) -> None:
-    structure = dict(zip((p.point_id for p in grid.points), grid.structures, strict=True))
+    structure = dict(zip((p.point_id for p in grid.points), grid.structures["poisson"], strict=True))
     order = [
         (structure[point.point_id], point.network_seed) for point in points_of(plan_jobs(workload(grid), 30.0, 3, ()))
     ]

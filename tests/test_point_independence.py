@@ -13,8 +13,8 @@ from conftest import OpenSimulator
 from recordings import no_check, run_fresh, run_one
 
 from simulators.backends.simulator import PointFailure, PointStopped
-from simulators.description.distributions import Normal, Uniform
-from simulators.description.network import Bernoulli, Network, PoissonDrive, Population, Projection, structure_of
+from simulators.description import Bernoulli, Network, Normal, PoissonDrive, Population, Projection, Uniform
+from simulators.description.network import structure_of
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
 

@@ -6,14 +6,15 @@ It builds nothing and propagates nothing; rates rise with the current over the r
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from simulators.backends.simulator import Build, Check, Cost, PointFailure, Recording, Setting
-from simulators.description.distributions import draw_values
-from simulators.description.network import Network, Population, expected_synapses
+from simulators.description import Network, Population
+from simulators.description.network import expected_synapses, structure_of
+from simulators.description.population import drawn_values
 from simulators.records.job import Simulation
 from simulators.records.phases import PhaseClock
 from simulators.statistics.spike_trains import SpikeTrains
@@ -29,6 +30,17 @@ def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings a result depends on: none that the summary names."""
     del settings
     return {}
+
+
+def structure(network: Network) -> Hashable:
+    """Return what networks share that are counted as one build."""
+    return structure_of(network)
+
+
+def problems(network: Network, simulation: Simulation, settings: Mapping[str, Any]) -> list[str]:
+    """Say what it cannot do: it takes any network."""
+    del network, simulation, settings
+    return []
 
 
 def check_available(settings: Mapping[str, Any]) -> None:
@@ -89,7 +101,7 @@ class PoissonSimulator:
         while (left := until - time.perf_counter()) > 0.0:
             time.sleep(min(left, 0.05))
             check()
-        spikes = {p.name: self._spike_trains(p) for p in network.populations if p.neuron != "poisson_source"}
+        spikes = {p.name: self._spike_trains(p) for p in network.populations if not p.is_source}
         clock.end("t_simulate")
         for name, trains in spikes.items():
             rate = trains.n_spikes / trains.size / (trains.duration * 1e-3)
@@ -98,7 +110,7 @@ class PoissonSimulator:
         return Recording(spikes, clock.times)
 
     def _spike_trains(self, population: Population) -> SpikeTrains:
-        current = np.mean(draw_values(population.parameters["I_e"], population.size, self._seed, population.name))
+        current = np.mean(drawn_values(population, self._seed).get("I_e", 0.0))
         drive = float(current) * 20.0  # mV per pA of a membrane of 20 ms and 1 pF
         rate = self._settings["max_rate_hz"] / (1.0 + np.exp(-(drive - 25.0) / 5.0))
         n_steps = self._simulation.n_steps

@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, Protocol, cast
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators import backends
-from simulators.description.network import Network, Population
+from simulators.description import Network, Population
 from simulators.records.job import Simulation
 from simulators.statistics.spike_trains import SpikeTrains
 
@@ -60,7 +60,7 @@ class Cost:
     Parameters
     ----------
     build : float
-        s, once per structure and worker.
+        s, once per structure and worker, or with every point.
     point : float
         s, per point; its share where points run together.
     memory : float
@@ -69,6 +69,8 @@ class Cost:
         Points that run together; fewer take longer each.
     gpu : bool
         Whether the time is that of a graphics processor, not of cores.
+    builds_every_point : bool
+        Whether something of a point stays in the network, so that it is built anew for each.
     """
 
     build: float
@@ -76,6 +78,17 @@ class Cost:
     memory: float
     batch: int = 1
     gpu: bool = False
+    builds_every_point: bool = False
+
+    @property
+    def once(self) -> float:
+        """What the points of a structure share, s."""
+        return 0.0 if self.builds_every_point else self.build
+
+    @property
+    def each(self) -> float:
+        """What every point takes, s, with the build that it needs for itself."""
+        return self.point + self.build - self.once
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,8 @@ class Recording:
     spikes : mapping of str to SpikeTrains
         By population, spike sources left out.
     phases : mapping of str to float
-        s; ``t_reset``, ``t_simulate`` and ``t_record``. Points that ran together share their time equally.
+        s; ``t_reset``, ``t_simulate`` and ``t_record``, and ``t_build`` where a point needed a build of its own. Points
+        that ran together share their time equally.
     """
 
     spikes: Mapping[str, SpikeTrains]
@@ -186,6 +200,18 @@ class SimulatorModule(Protocol):
         """Estimate time and memory of a network; `gpus` is how many its jobs ask for, None those that are visible."""
         ...
 
+    def structure(self, network: Network) -> Hashable:
+        """Return what two networks must share to share one build on this simulator.
+
+        It holds at least `simulators.description.network.structure_of`, and nothing more where the simulator sets
+        all the rest on a network that is built.
+        """
+        ...
+
+    def problems(self, network: Network, simulation: Simulation, settings: Mapping[str, Any]) -> list[str]:
+        """Say what this simulator cannot do with a network, a line each; nothing if it runs it."""
+        ...
+
     def check_available(self, settings: Mapping[str, Any]) -> None:
         """Raise `SimulatorUnavailableError` unless `open_simulator` can work on this machine."""
         ...
@@ -212,7 +238,10 @@ def recorded_trains(
         Neurons, from 0.
     """
     kept = steps > 0
-    t_ref = population.parameters["t_ref"]
+    model = population.model
+    t_ref = None
+    if model.refractory is not None:
+        t_ref = population.parameters.get(model.refractory, model.parameters[model.refractory].default)
     return SpikeTrains(
         steps=steps[kept].astype(np.int64, copy=False),
         senders=senders[kept].astype(np.int64, copy=False),

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from simulators.description.distributions import FiringPhase, Uniform
-from simulators.description.network import (
+from simulators.description import (
     Bernoulli,
+    FiringPhase,
     FixedIndegree,
     Network,
     Pairs,
@@ -24,7 +24,7 @@ from simulators.description.network import (
     Projection,
     Receptor,
     StepCurrent,
-    Value,
+    Uniform,
 )
 
 Matrix = tuple[tuple[float, float], tuple[float, float]]
@@ -214,7 +214,7 @@ def _population(parameters: Mapping[str, Any], index: int) -> Population:
     )
 
 
-def _spread(mean: float, half_width: float) -> Value:
+def _spread(mean: float, half_width: float) -> float | Uniform:
     if not half_width or not mean:
         return mean
     low, high = sorted((mean * (1.0 - half_width), mean * (1.0 + half_width)))

@@ -5,10 +5,20 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
+from pathlib import Path
 
+from simulators.guests.content import code_digest
 from simulators.neurons.neuron_model import NestNeuron, NeuronModel, Quantity, StepRule
 
-__all__ = ["NestNeuron", "NeuronModel", "Quantity", "StepRule", "find_neuron_model", "neuron_model_names"]
+__all__ = [
+    "NestNeuron",
+    "NeuronModel",
+    "Quantity",
+    "StepRule",
+    "find_neuron_model",
+    "neuron_model_digest",
+    "neuron_model_names",
+]
 
 _NO_MODELS = {"neuron_model", "step_code", "membrane"}
 
@@ -31,3 +41,9 @@ def find_neuron_model(name: str) -> NeuronModel:
         raise LookupError(f"no neuron model {name!r}: there are {', '.join(neuron_model_names())}")
     model: NeuronModel = importlib.import_module(f"{__name__}.{name}").MODEL
     return model
+
+
+def neuron_model_digest(name: str) -> str:
+    """Hash a neuron model of this folder by its content: its file, and what that imports from here."""
+    find_neuron_model(name)
+    return code_digest(Path(__file__).with_name(f"{name}.py"), __name__, without=("neuron_model", "step_code"))

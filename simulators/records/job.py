@@ -61,12 +61,15 @@ class Point:
         Seed of connectivity and initial state; equal to `seed` where all points share a draw.
     swept : mapping of str to value
         The values that differ between points, by name or by element (``p[0,1]``).
+    setting_id : str
+        Hash of the same but the content of model and data: what was asked for, whatever the files then held.
     """
 
     point_id: str
     seed: int
     network_seed: int
     swept: Mapping[str, Any]
+    setting_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,16 @@ class Job:
     ----------
     name : str
         Names the job's files.
-    model, simulator : str
-        Modules ``simulators.models.<model>`` and ``simulators.<simulator>_simulator``.
+    model : str
+        As `simulators.models.find_model` takes it; a user's file relative to the run's folder.
+    simulator : str
+        Its name.
     settings : mapping of str to value
         The simulator's own settings (threads, backend …).
     simulation : Simulation
         Step, warm-up and duration.
     statistics : tuple of str
-        Names from `simulators.statistics.STATISTICS`.
+        As `simulators.statistics.find_statistic` takes them; users' files relative to the run's folder.
     parameters : mapping of str to value
         Every parameter of the model, before what a point sweeps.
     points : tuple of Point
@@ -97,6 +102,12 @@ class Job:
         Which spikes to keep.
     timeout : float, optional
         s of wall time a point may take.
+    content : mapping of str to str
+        Hashes of model, neuron models and data by content.
+    data : mapping of str to str
+        The model's data files by name, relative to the run's folder.
+    python_path : tuple of str
+        Folders with packages that travel with the job, relative to the run's folder.
     """
 
     name: str
@@ -111,6 +122,14 @@ class Job:
     statistics_settings: Mapping[str, float] = field(default_factory=dict)
     spikes: SpikeRecording = "none"
     timeout: float | None = None
+    content: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+    python_path: tuple[str, ...] = ()
+
+    def files(self) -> tuple[str, ...]:
+        """Files and folders that the job needs besides its own, relative to the run's folder."""
+        code = [one.rpartition("/")[0] for one in (self.model, *self.statistics) if "/" in one]
+        return tuple(dict.fromkeys([*code, *self.python_path, *self.data.values()]))
 
 
 def write_job(job: Job, path: Path) -> None:
@@ -144,6 +163,7 @@ def read_job(path: Path) -> Job:
                 "statistics": tuple(content["statistics"]),
                 "points": tuple(Point(**point) for point in content["points"]),
                 "populations": tuple(content["populations"]),
+                "python_path": tuple(content.get("python_path", ())),
             }
         )
     except KeyError as error:

@@ -26,18 +26,19 @@ class PhaseClock:
 
     def end(self, name: str) -> float:
         """End the running phase under a name, begin the next, and return the length of the one that ended in s."""
-        now = time.perf_counter()
-        seconds = now - self._since
-        self.times[name] = self.times.get(name, 0.0) + seconds
-        self._since = now
+        seconds = self.lap()
+        self.add({name: seconds})
         return seconds
 
-    def split(self, parts: Mapping[str, float], rest: str) -> None:
-        """End the running phase in parts that were measured elsewhere; what they leave goes to `rest`."""
-        total = self.end(rest)
-        self.times[rest] -= total
-        left = total - sum(parts.values())
-        for name, seconds in {**parts, rest: parts.get(rest, 0.0) + left}.items():
+    def lap(self) -> float:
+        """End the running phase under no name: what it took is the caller's to `add`. Return it in s."""
+        now = time.perf_counter()
+        seconds, self._since = now - self._since, now
+        return seconds
+
+    def add(self, phases: Mapping[str, float]) -> None:
+        """Add times in s that were measured elsewhere, by phase."""
+        for name, seconds in phases.items():
             self.times[name] = self.times.get(name, 0.0) + seconds
 
     def take(self) -> dict[str, float]:

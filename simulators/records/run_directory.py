@@ -62,6 +62,16 @@ class RunDirectory:
         return self.root / f".summaries{_PARQUET}"
 
     @property
+    def guests(self) -> Path:
+        """Folder of the users' code that jobs run, by its content."""
+        return self.root / "guests"
+
+    @property
+    def data(self) -> Path:
+        """Folder of links to the users' data, by their content."""
+        return self.root / "data"
+
+    @property
     def dag(self) -> Path:
         """Folder of the DAG files and the event log."""
         return self.root / "dag"

@@ -13,7 +13,10 @@ import pyarrow.parquet as pq
 from simulators.description.parameters import element, split_key, with_overrides
 from simulators.records.atomic_file import replacing
 from simulators.records.job import Job
+from simulators.records.run_directory import RunDirectory
+from simulators.statistics import Statistic
 from simulators.statistics import columns as statistics_columns
+from simulators.statistics.references import find_statistics
 
 # Wall-clock phases of a row, in the order in which they happen; seconds.
 PHASES: Mapping[str, str] = {
@@ -30,7 +33,10 @@ PHASES: Mapping[str, str] = {
 
 # Columns without which a file is no summary, and those with few distinct values in many rows.
 REQUIRED = ("point_id", "simulator", "status")
-REPETITIVE = ("simulator", "backend", "status", "error", "job", "host", "cpu", "gpu", "versions")
+REPETITIVE = (
+    *("simulator", "backend", "status", "error", "job", "host", "cpu", "gpu", "versions"),
+    *("content", "statistics", "spikes"),
+)
 # What pyarrow raises at a file that it cannot read.
 UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
 
@@ -39,13 +45,15 @@ class CorruptSummaryError(ValueError):
     """A summary file that cannot be read."""
 
 
-def summary_schema(statistics: Sequence[str], populations: Sequence[str], swept: Mapping[str, Any]) -> pa.Schema:
+def summary_schema(statistics: Sequence[Statistic], populations: Sequence[str], swept: Mapping[str, Any]) -> pa.Schema:
     """Columns of a summary file, each with its unit and meaning in the field metadata.
 
     Parameters
     ----------
-    statistics, populations : sequence of str
-        What was asked for, of whom.
+    statistics : sequence of Statistic
+        What is computed.
+    populations : sequence of str
+        Of whom.
     swept : mapping of str to value
         The swept parameters with a value each, which gives their types.
 
@@ -54,7 +62,9 @@ def summary_schema(statistics: Sequence[str], populations: Sequence[str], swept:
     pyarrow.Schema
     """
     fields = [
-        _field("point_id", pa.string(), "", "hash of model, parameters, seed, simulation and statistics"),
+        _field("point_id", pa.string(), "", "hash of model, parameters, seed and simulation"),
+        _field("setting_id", pa.string(), "", "hash of the same without the content of model and data"),
+        _field("content", pa.string(), "", "hashes of model, neuron models and data by content, JSON"),
         _field("simulator", pa.string(), "", "simulator"),
         _field("backend", pa.string(), "", "backend of the simulator"),
         _field("seed", pa.int64(), "", "replicate"),
@@ -79,6 +89,8 @@ def summary_schema(statistics: Sequence[str], populations: Sequence[str], swept:
         _field("gpu", pa.string(), "", "graphics processor"),
         _field("threads", pa.int64(), "1", "threads of the simulator"),
         _field("versions", pa.string(), "", "package versions and hash of the code, JSON"),
+        _field("statistics", pa.string(), "", "version and settings of the statistics, JSON"),
+        _field("spikes", pa.string(), "", "which spikes were kept: none, sample or all"),
         _field("started", pa.timestamp("us", tz="UTC"), "", "start of the point"),
         _field("finished", pa.timestamp("us", tz="UTC"), "", "end of the point"),
     ]
@@ -133,17 +145,18 @@ def _swept_type(value: Any) -> pa.DataType:
     return pa.list_(_swept_type(value[0])) if len(value) else pa.list_(pa.float64())
 
 
-def start_summary(job: Job, path: Path) -> None:
+def start_summary(job: Job, run: RunDirectory) -> None:
     """Write the summary of a job that has no rows yet, unless there is one."""
+    path = run.summary(job.name)
     if not path.exists():
-        content = empty_summary(schema_of(job))
+        content = empty_summary(schema_of(job, run.root))
         with replacing(path) as temporary:
             temporary.write_bytes(content)
 
 
-def schema_of(job: Job) -> pa.Schema:
-    """Columns of the summary of a job (see `summary_schema`)."""
-    return summary_schema(job.statistics, job.populations, _swept_examples(job))
+def schema_of(job: Job, root: Path) -> pa.Schema:
+    """Columns of the summary of a job (see `summary_schema`), whose files are relative to `root`."""
+    return summary_schema(find_statistics(job.statistics, root), job.populations, _swept_examples(job))
 
 
 def _swept_examples(job: Job) -> dict[str, Any]:

@@ -21,12 +21,14 @@ from pathlib import Path
 from types import FrameType
 
 from simulators.backends.simulator import SimulatorUnavailableError
+from simulators.guests.loading import GuestError
 from simulators.records import machine
 from simulators.records.job import JobError, read_job
 from simulators.records.phases import PhaseClock
 from simulators.records.summary import CorruptSummaryError
 from simulators.worker.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
-from simulators.worker.job_run import Terminated, Watch, run_job
+from simulators.worker.job_run import JobFiles, run_job
+from simulators.worker.watch import Terminated, Watch
 
 _TRANSIENT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ENOMEM})
 
@@ -51,12 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _stop_on_signals(watch)
         if options.stop_at_eof:
             _stop_at_eof(watch)
-        summary = options.summary or Path(f"{job.name}.parquet")
-        run_job(job, summary, options.spikes, watch, clock)
+        root = options.job.resolve().parent.parent if options.root is None else options.root
+        sys.path[:0] = [str(root / folder) for folder in job.python_path]
+        files = JobFiles(root, options.summary or Path(f"{job.name}.parquet"), options.spikes)
+        run_job(job, files, watch, clock)
     except Terminated as stop:
         log.warning("%s; finished points are written", stop)
         return STOPPED
-    except (JobError, SimulatorUnavailableError, CorruptSummaryError, LookupError) as error:
+    except (JobError, GuestError, SimulatorUnavailableError, CorruptSummaryError, LookupError) as error:
         log.error("%s", error)
         return UNUSABLE
     except OSError as error:
@@ -70,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("job", type=Path, help="the job file")
     parser.add_argument("--summary", type=Path, help="the summary file to write (default: JOB.parquet, here)")
     parser.add_argument("--stop-at-eof", action="store_true", help="stop when standard input ends, as a parent's does")
+    parser.add_argument("--root", type=Path, help="what users' files are relative to (default: that of jobs/JOB)")
     parser.add_argument("--spikes", type=Path, default=Path("spikes"), help="folder for recorded spikes")
     return parser
 

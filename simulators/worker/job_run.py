@@ -3,65 +3,30 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simulators.backends.simulator import PointFailure, PointStopped, Recording, Simulator, find_simulator
-from simulators.description.network import Network, structure_of
+from simulators.backends.simulator import Build, PointFailure, Recording, find_simulator
+from simulators.description import Network
 from simulators.description.parameters import with_overrides
-from simulators.models import find_model
-from simulators.records.job import Job, Point
+from simulators.guests.content import data_digest
+from simulators.guests.loading import explained
+from simulators.models import find_model, is_file
+from simulators.records.job import Job, JobError, Point
 from simulators.records.phases import PhaseClock
 from simulators.records.run_directory import spike_file_name
 from simulators.records.spike_files import write_spikes
 from simulators.statistics import summarise
+from simulators.statistics.references import find_statistics
 from simulators.worker.job_summary import JobSummary
+from simulators.worker.watch import Terminated, TimedOut, Watch
 
 # A point that was in flight at this many deaths of its worker is given up, so that those behind it can run.
 MAX_DEATHS = 3
 
 log = logging.getLogger(__name__)
-
-
-class Terminated(PointStopped):
-    """Somebody asked the worker to stop."""
-
-
-class TimedOut(PointStopped):
-    """The points took longer than they may."""
-
-
-class Watch:
-    """Says when to stop: on request, or when points take too long.
-
-    Parameters
-    ----------
-    timeout : float, optional
-        s of wall time per point.
-    """
-
-    def __init__(self, timeout: float | None = None) -> None:
-        self._timeout = timeout
-        self._until: float | None = None
-        self._request: str | None = None
-
-    def request_stop(self, reason: str) -> None:
-        """Make the next `check` raise `Terminated`; safe to call from a signal handler."""
-        self._request = reason
-
-    def start(self, n_points: int) -> None:
-        """Start the clock for points that run together."""
-        self._until = None if self._timeout is None else time.monotonic() + self._timeout * n_points
-
-    def check(self) -> None:
-        """Raise `Terminated` or `TimedOut` if it is time to stop."""
-        if self._request is not None:
-            raise Terminated(self._request)
-        if self._until is not None and time.monotonic() > self._until:
-            raise TimedOut(f"took longer than {self._timeout:g} s")
 
 
 @dataclass(frozen=True)
@@ -73,17 +38,34 @@ class _Batch:
     structure: object
 
 
-def run_job(job: Job, summary_path: Path, spikes: Path, watch: Watch, clock: PhaseClock) -> None:
+@dataclass(frozen=True)
+class JobFiles:
+    """Where a worker finds and puts things.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that users' code and data are relative to: the run's, or what is like it on a pool's machine.
+    summary : Path
+        The summary file; rows that are there are kept.
+    spikes : Path
+        Folder for the spikes of the points, if the job keeps any.
+    """
+
+    root: Path
+    summary: Path
+    spikes: Path
+
+
+def run_job(job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
     """Run the points of a job that have no row yet.
 
     Parameters
     ----------
     job : Job
         What to do.
-    summary_path : Path
-        The summary file; rows that are there are kept.
-    spikes : Path
-        Folder for the spikes of the points, if the job keeps any.
+    files : JobFiles
+        Where its files are.
     watch : Watch
         Asked now and then whether to stop.
     clock : PhaseClock
@@ -95,13 +77,14 @@ def run_job(job: Job, summary_path: Path, spikes: Path, watch: Watch, clock: Pha
         If `watch` was asked to stop; the rows of finished points are on disk.
     SimulatorUnavailableError
         If the simulator is not installed here.
+    JobError
+        If data are not what they were at the submit.
     CorruptSummaryError
         If the summary file is there but unreadable.
     OSError
         If the summary cannot be written.
     """
-    simulator = find_simulator(job.simulator).open_simulator(job.simulation, job.settings)
-    run = _JobRun(job, simulator, JobSummary(job, summary_path, simulator.backend, simulator.gpu), spikes, watch, clock)
+    run = _JobRun(job, files, watch, clock)
     clock.end("t_load")
     for batch in run.batches():
         run.run_batch(batch)
@@ -109,16 +92,18 @@ def run_job(job: Job, summary_path: Path, spikes: Path, watch: Watch, clock: Pha
 
 
 class _JobRun:
-    def __init__(
-        self, job: Job, simulator: Simulator, summary: JobSummary, spikes: Path, watch: Watch, clock: PhaseClock
-    ) -> None:
+    def __init__(self, job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
+        _check_data(job, files.root)
         self._job = job
-        self._simulator = simulator
-        self._summary = summary
-        self._spikes = spikes
+        self._files = files
         self._watch = watch
         self._clock = clock
-        self._make_network = find_model(job.model)
+        data = {name: files.root / path for name, path in job.data.items()}
+        self._make_network = find_model(job.model, files.root, data)
+        self._statistics = find_statistics(job.statistics, files.root)
+        self._module = find_simulator(job.simulator)
+        self._simulator = self._module.open_simulator(job.simulation, job.settings)
+        self._summary = JobSummary(job, files.summary, files.root, self._simulator.backend, self._simulator.gpu)
         self._built: object = None
         self._n_synapses = 0
 
@@ -131,7 +116,7 @@ class _JobRun:
             network = self._describe(point)
             if network is None:
                 continue
-            own = (structure_of(network), point.network_seed)
+            own = (self._module.structure(network), point.network_seed)
             # A point that was in flight when a worker died runs alone, so that it takes no others with it again.
             limit = 1 if self._summary.deaths(point) else self._simulator.batch_size(network)
             if points and (own != structure or len(points) >= limit):
@@ -174,41 +159,37 @@ class _JobRun:
                 return self._make_network(with_overrides(self._job.parameters, point.swept))
             except Exception as error:
                 log.exception("point %s", point.point_id)
-                failure = PointFailure("failed", _reason(error))
+                failure = PointFailure("failed", self._why_no_network(error))
         self._summary.add(point, {"status": failure.status, "error": failure.reason}, self._clock.take())
         return None
 
+    def _why_no_network(self, error: Exception) -> str:
+        model = self._job.model
+        return explained(error, self._files.root / model) if is_file(model) else _reason(error)
+
     def _outcomes(self, batch: _Batch) -> Sequence[Recording | PointFailure]:
-        """Build if needed, run, and leave the time that nobody accounts for to the first point."""
-        failure: PointFailure
+        """Build if needed, and run. What the recordings account for is theirs; the rest goes to the first row."""
+        build = Build({}, self._n_synapses)
+        outcomes: Sequence[Recording | PointFailure]
         try:
             if batch.structure != self._built:
                 self._built = None
                 build = self._simulator.build(batch.networks[0], batch.points[0].network_seed)
-                self._clock.split(build.phases, rest="t_build")
                 self._built, self._n_synapses = batch.structure, build.n_synapses
             outcomes = self._simulator.run(batch.networks, self._watch.check)
         except Terminated:
             self._summary.end()
             raise
         except TimedOut as error:
-            failure = PointFailure("timeout", str(error))
+            outcomes = [PointFailure("timeout", str(error))] * len(batch.points)
         except Exception as error:
             log.exception("points %s", [point.point_id for point in batch.points])
             self._built = None  # whatever the simulator holds now is not to be trusted
-            failure = PointFailure("failed", _reason(error))
-        else:
-            recorded: dict[str, float] = {}
-            for outcome in outcomes:
-                if isinstance(outcome, Recording):
-                    for name, seconds in outcome.phases.items():
-                        recorded[name] = recorded.get(name, 0.0) + seconds
-            self._clock.split(recorded, rest="t_simulate")
-            for name, seconds in recorded.items():
-                self._clock.times[name] -= seconds  # each row brings its own share
-            return outcomes
-        self._clock.end("t_simulate")
-        return [failure] * len(batch.points)
+            outcomes = [PointFailure("failed", _reason(error))] * len(batch.points)
+        recorded = [seconds for one in outcomes if isinstance(one, Recording) for seconds in one.phases.values()]
+        rest = self._clock.lap() - sum(build.phases.values()) - sum(recorded)
+        self._clock.add({**build.phases, "t_simulate": rest})
+        return outcomes
 
     def _add_result(self, point: Point, network: Network, recording: Recording) -> None:
         values: dict[str, Any] = {
@@ -218,13 +199,13 @@ class _JobRun:
             "n_spikes": sum(trains.n_spikes for trains in recording.spikes.values()),
         }
         try:
-            values |= summarise(recording.spikes, self._job.statistics, self._job.statistics_settings)
+            values |= summarise(recording.spikes, self._statistics, self._job.statistics_settings)
         except Exception as error:
             log.exception("statistics of point %s", point.point_id)
             values |= {"status": "failed", "error": f"statistics: {_reason(error)}"}
         self._clock.end("t_statistics")
         if self._job.spikes != "none":
-            path = self._spikes / spike_file_name(point.point_id)
+            path = self._files.spikes / spike_file_name(point.point_id)
             write_spikes(recording.spikes, path, sample=self._job.spikes == "sample")
             self._clock.end("t_write")
         phases = self._clock.take()
@@ -237,3 +218,10 @@ def _reason(error: Exception) -> str:
     """One line that says what went wrong."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _check_data(job: Job, root: Path) -> None:
+    """Make sure that data files still are what the points' identities were made of."""
+    for name, path in job.data.items():
+        if data_digest(root / path) != job.content[f"data.{name}"]:
+            raise JobError(f"{job.name}: data {name} = {path} has changed since the submit; submit again")

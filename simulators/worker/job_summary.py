@@ -14,6 +14,7 @@ from simulators.records import machine
 from simulators.records.atomic_file import replacing
 from simulators.records.job import Job, Point
 from simulators.records.summary import PHASES, read_summary, schema_of, write_summary
+from simulators.statistics.references import fingerprint_of
 
 PACKAGES = ("numpy", "pyarrow", "nest-simulator", "pygenn")
 
@@ -27,6 +28,8 @@ class JobSummary:
         The job.
     path : Path
         The summary file; rows that are there already are kept.
+    root : Path
+        The folder that the job's files are relative to.
     backend, gpu : str
         As the open simulator names them.
 
@@ -36,14 +39,14 @@ class JobSummary:
         If the file is there and cannot be read.
     """
 
-    def __init__(self, job: Job, path: Path, backend: str, gpu: str) -> None:
+    def __init__(self, job: Job, path: Path, root: Path, backend: str, gpu: str) -> None:
         self._job = job
         self._path = path
         self._marker = path.with_name(f".{path.name}.in-flight")
         self._rows: dict[str, dict[str, Any]] = {}
         if path.exists():
             self._rows = {row["point_id"]: row for row in read_summary(path).to_pylist()}
-        self._schema = schema_of(job)
+        self._schema = schema_of(job, root)
         self._constant = {
             "simulator": job.simulator,
             "backend": backend,
@@ -53,6 +56,9 @@ class JobSummary:
             "host": machine.host_name(),
             "cpu": machine.processor(),
             "threads": job.settings.get("threads", 1),
+            "content": json.dumps(job.content, sort_keys=True),
+            "statistics": json.dumps(fingerprint_of(job.statistics, root, job.statistics_settings), sort_keys=True),
+            "spikes": job.spikes,
             "versions": json.dumps(machine.package_versions(PACKAGES) | {"code": machine.code_hash()}),
         }
         self._deaths = self._read_marker()
@@ -93,6 +99,7 @@ class JobSummary:
         biology = (self._job.simulation.warmup + self._job.simulation.duration) * 1e-3
         self._rows[point.point_id] = {
             "point_id": point.point_id,
+            "setting_id": point.setting_id,
             "seed": point.seed,
             "network_seed": point.network_seed,
             **point.swept,

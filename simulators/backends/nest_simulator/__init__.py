@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
 from simulators.backends.nest_simulator.kernel import NestSimulator
+from simulators.backends.nest_simulator.network import network_problems
 from simulators.backends.simulator import (
     Cost,
     Setting,
     SimulatorUnavailableError,
     import_problem,
 )
-from simulators.description.network import Network, expected_synapses
+from simulators.description.network import Network, expected_synapses, structure_of
 from simulators.records.job import Simulation
 
 SETTINGS: Mapping[str, Setting] = {
@@ -26,6 +27,18 @@ SETTINGS: Mapping[str, Setting] = {
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings a NEST result depends on: the number of threads."""
     return {"threads": settings["threads"]}
+
+
+def structure(network: Network) -> Hashable:
+    """Return what networks share that share a build; weights that were drawn are stored with their scale."""
+    scales = tuple(p.weight_scale for p in network.projections if p.drawn_weight is not None)
+    return structure_of(network), scales
+
+
+def problems(network: Network, simulation: Simulation, settings: Mapping[str, Any]) -> list[str]:
+    """Say what NEST cannot do with a network."""
+    del simulation, settings
+    return network_problems(network)
 
 
 def check_available(settings: Mapping[str, Any]) -> None:

@@ -28,22 +28,13 @@ from simulators.backends.simulator import (
     Recording,
     recorded_trains,
 )
-from simulators.description.distributions import draw_values
-from simulators.description.network import Network, PoissonDrive, Population, Projection, StepCurrent
+from simulators.description import Network, PoissonDrive, Population, Projection, StepCurrent
+from simulators.description.population import drawn_values
 from simulators.records.job import Simulation
 from simulators.records.phases import PhaseClock
 from simulators.statistics.spike_trains import SpikeTrains
 
 _CHUNK = 200.0  # ms of biological time between two looks at the clock, signals and rates
-
-# NEST's conductance-based neuron keeps the step of its adaptive solver from one point to the next, so networks of it
-# are built anew for every point.
-_REUSABLE = frozenset({"lif_psc_exp", "poisson_source"})
-
-# While a point is cleared away: a synaptic time constant whose decay over a step underflows to exactly zero,
-# and a threshold that nobody reaches.
-_EXTINGUISHING_TAU = 1e-5  # ms
-_UNREACHABLE = 1e12  # mV
 
 
 class NestSimulator:
@@ -108,8 +99,8 @@ class NestSimulator:
     def _run_point(self, network: Network, check: Check) -> Recording | PointFailure:
         clock = PhaseClock()
         if self._last is not None:
-            if all(population.neuron in _REUSABLE for population in network.populations):
-                self._extinguish(self._last)
+            if is_reusable(network):
+                self._quench(self._last)
             else:
                 self.build(network, self._seed)
         self._last = network
@@ -127,20 +118,20 @@ class NestSimulator:
         clock.end("t_record")
         return Recording(spikes, clock.times)
 
-    def _extinguish(self, last: Network) -> None:
+    def _quench(self, last: Network) -> None:
         """Run until no synaptic current, spike in flight or refractory neuron of the last point is left."""
         assert self._built is not None
         nest, dt = self._nest, self._simulation.dt
         refractory = 0.0
         for population in last.populations:
-            if population.neuron == "poisson_source":
+            if population.is_source:
                 self._built.generators[population.name].set(rate=0.0)
                 continue
-            t_ref = draw_values(population.parameters["t_ref"], population.size, self._seed, population.name, "t_ref")
-            refractory = max(refractory, float(np.max(t_ref)))
-            self._built.nodes[population.name].set(
-                tau_syn_ex=_EXTINGUISHING_TAU, tau_syn_in=_EXTINGUISHING_TAU, V_th=_UNREACHABLE
-            )
+            model = population.model
+            assert model.nest is not None and model.nest.quench is not None
+            if model.refractory is not None:
+                refractory = max(refractory, float(np.max(drawn_values(population, self._seed)[model.refractory])))
+            self._built.nodes[population.name].set(**model.nest.quench)
         for given in last.inputs:
             generator = self._built.generators[given.name]
             if isinstance(given, PoissonDrive):
@@ -157,7 +148,7 @@ class NestSimulator:
 
     def _set_state(self, built: NestNetwork, network: Network) -> None:
         for population in network.populations:
-            if population.neuron != "poisson_source":
+            if not population.is_source:
                 values = neuron_parameters(population, self._seed)
                 # One value per neuron goes by a slower way, and would take the single values along
                 drawn = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
@@ -177,7 +168,7 @@ class NestSimulator:
         self._nest.rng_seed = _kernel_seed(self._seed, "point")
         start = origin + self._simulation.warmup
         for population in network.populations:
-            if population.neuron == "poisson_source":
+            if population.is_source:
                 values = neuron_parameters(population, self._seed)
                 built.generators[population.name].set(
                     rate=values["rate"], start=start + values["start"], stop=start + values["stop"]
@@ -186,7 +177,7 @@ class NestSimulator:
             if isinstance(given, PoissonDrive):
                 # A generator is silent in the step of its start, which would else be so in the first point alone
                 built.generators[given.name].set(rate=given.rate, start=origin)
-            else:
+            elif isinstance(given, StepCurrent):
                 built.generators[given.name].set(**self._step_amplitudes(given, origin))
 
     def _step_amplitudes(self, given: StepCurrent, origin: float) -> dict[str, list[float]]:
@@ -237,6 +228,12 @@ class NestSimulator:
 
     def _steps(self, time: float) -> int:
         return round(time / self._simulation.dt)
+
+
+def is_reusable(network: Network) -> bool:
+    """Whether one build serves many points: nothing that a point leaves in the neurons outlives a quench."""
+    models = (population.model for population in network.populations if not population.is_source)
+    return all(model.nest is not None and model.nest.quench is not None for model in models)
 
 
 @contextmanager

@@ -12,25 +12,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.description.distributions import Normal, Uniform, draw_values
-from simulators.description.network import (
+from simulators.description import (
     Bernoulli,
     ConnectionList,
     FixedIndegree,
     FixedTotalNumber,
     Network,
+    Normal,
     OneToOne,
     PoissonDrive,
     Population,
     Projection,
     Receptor,
-    Rule,
     StepCurrent,
-    Value,
+    Uniform,
 )
-
-# Description → NEST. Units are the same on both sides (ms, mV, pF, pA, nS, Hz), so no value is scaled.
-NEURONS = {"lif_psc_exp": "iaf_psc_exp", "lif_cond_exp": "iaf_cond_exp", "poisson_source": "parrot_neuron"}
+from simulators.description.distributions import Distribution
+from simulators.description.population import drawn_values
+from simulators.description.projection import Rule
+from simulators.neurons.neuron_model import Values
 
 DRAWN = "synapse_drawn"
 """Synapse model of all projections whose synapses have weights of their own."""
@@ -59,6 +59,15 @@ class NestNetwork:
     recorders: Mapping[str, Any]
 
 
+def network_problems(network: Network) -> list[str]:
+    """Say what NEST cannot do with a network, a line each."""
+    return [
+        f"population {population.name}: {population.model.name} says nothing of NEST"
+        for population in network.populations
+        if not population.is_source and population.model.nest is None
+    ]
+
+
 def create_network(nest: Any, network: Network) -> NestNetwork:
     """Create and connect a network in an empty kernel whose step, threads and seed are set.
 
@@ -68,7 +77,7 @@ def create_network(nest: Any, network: Network) -> NestNetwork:
         If the description holds something NEST has no counterpart for.
     """
     nodes = {
-        population.name: nest.Create(NEURONS[population.neuron], population.size) for population in network.populations
+        population.name: nest.Create(nest_model(population), population.size) for population in network.populations
     }
     models = {}
     nest.CopyModel("static_synapse", DRAWN)  # to count them apart from the connections of generators and recorders
@@ -80,11 +89,11 @@ def create_network(nest: Any, network: Network) -> NestNetwork:
     for given in network.inputs:
         if isinstance(given, PoissonDrive):
             generators[given.name], models[given.name] = _connect_poisson(nest, given, nodes[given.target])
-        else:
+        elif isinstance(given, StepCurrent):
             generators[given.name] = _connect_step_current(nest, given, network[given.target], nodes[given.target])
     recorders = {}
     for population in network.populations:
-        if population.neuron == "poisson_source":
+        if population.is_source:
             generators[population.name] = nest.Create("poisson_generator")
             nest.Connect(generators[population.name], nodes[population.name], syn_spec={"delay": nest.resolution})
         else:
@@ -93,20 +102,24 @@ def create_network(nest: Any, network: Network) -> NestNetwork:
     return NestNetwork(nodes, models, generators, recorders)
 
 
-def neuron_parameters(population: Population, seed: int) -> dict[str, float | NDArray[np.float64]]:
-    """Parameters and initial state of a population under NEST's names, distributions drawn.
+def nest_model(population: Population) -> str:
+    """Name of NEST's model; sources of spikes hand on those of a generator."""
+    if population.is_source:
+        return "parrot_neuron"
+    assert population.model.nest is not None, "is among the problems of a network"
+    return population.model.nest.name
+
+
+def neuron_parameters(population: Population, seed: int) -> dict[str, Values]:
+    """Parameters and initial state of a population under NEST's names, distributions drawn and defaults filled in.
 
     Returns
     -------
     dict of str to float or ndarray of float64, shape (size,)
     """
-    values = {
-        name: draw_values(value, population.size, seed, population.name, name)
-        for name, value in {**population.parameters, **population.initial}.items()
-    }
-    if population.neuron == "lif_cond_exp":
-        values["g_L"] = values["C_m"] / values.pop("tau_m")
-    return values
+    values = drawn_values(population, seed)
+    nest = population.model.nest
+    return values if nest is None else nest.translate(values)
 
 
 def signed_weight(weight: float | NDArray[np.float64], receptor: Receptor) -> float | NDArray[np.float64]:
@@ -138,7 +151,7 @@ def _connect(nest: Any, network: Network, projection: Projection, source: Any, t
     else:
         synapse = {
             "synapse_model": DRAWN,
-            "weight": _random_weight(nest, projection.weight, projection.receptor),
+            "weight": _random_weight(nest, projection.drawn_weight or 0.0, projection.receptor),
             "delay": delay,
         }
     for sources, targets in _blocks(network, projection, source, target):
@@ -208,7 +221,7 @@ def _nest_rule(rule: Rule) -> dict[str, Any]:
             raise ValueError(f"NEST has no rule for {rule}")
 
 
-def _random_value(nest: Any, value: Value) -> Any:
+def _random_value(nest: Any, value: float | Distribution) -> Any:
     """Translate a distribution into NEST's own, drawn while connecting."""
     match value:
         case Uniform(low, high):
@@ -223,7 +236,7 @@ def _random_value(nest: Any, value: Value) -> Any:
     raise ValueError(f"NEST draws no weights or delays from {value}")
 
 
-def _random_weight(nest: Any, weight: Value, receptor: Receptor) -> Any:
+def _random_weight(nest: Any, weight: float | Distribution, receptor: Receptor) -> Any:
     """Translate a distribution of weights under the rule of `signed_weight`; its centre decides the sign."""
     if not isinstance(weight, (Normal, Uniform)):
         return _random_value(nest, weight)
@@ -244,6 +257,6 @@ def _connect_poisson(nest: Any, given: PoissonDrive, target: Any) -> tuple[Any, 
 def _connect_step_current(nest: Any, given: StepCurrent, population: Population, target: Any) -> Any:
     generator = nest.Create("step_current_generator")
     size = population.cluster_size
-    for cluster in given.clusters:
+    for cluster in given.clusters or ():
         nest.Connect(generator, target[cluster * size : (cluster + 1) * size], "all_to_all", {"delay": nest.resolution})
     return generator
