@@ -63,7 +63,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of GeNN models that all tests share."""
+    """Folder of compiled code that all tests share."""
     return tmp_path_factory.mktemp("compiled")
 
 
@@ -72,13 +72,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param(("nest", {"threads": 1}), marks=pytest.mark.nest, id="nest"),
         pytest.param(("nest", {"threads": 2}), marks=pytest.mark.nest, id="nest, 2 threads"),
         pytest.param(("genn", {"backend": "single_threaded_cpu"}), marks=pytest.mark.genn, id="genn"),
+        pytest.param(("native", {}), marks=pytest.mark.native, id="native"),
     ]
 )
 def engine(request: pytest.FixtureRequest, cache: Path) -> OpenSimulator:
     """Open each of the simulators that simulate."""
     name, changes = request.param
     settings = default_settings(name) | changes
-    if name == "genn":
-        settings["cache"] = str(cache)
+    if name in {"genn", "native"}:
+        settings["cache"] = str(cache / name)
     require_simulator(name, settings)
     return lambda simulation: find_simulator(name).open_simulator(simulation, settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
@@ -431,18 +431,3 @@ def _number(network: Network, projection: Projection) -> int:
         return rule.number
     assert isinstance(rule, FixedIndegree)
     return rule.indegree * network[projection.target].size
-
-
-def bundle_of(layout: Layout, bundles: Bundles, index: int) -> Sequence[NDArray[np.int64]]:
-    """Sources (within their population), numbers of targets and delays of a bundle's synapses."""
-    facts = bundles.facts[index]
-    n_delays, first = int(facts[4]), int(facts[3])
-    following = [int(f[3]) for f in bundles.facts[index + 1 :]]
-    starts = bundles.starts[first : following[0] if following else len(bundles.starts)].astype(np.int64)
-    total = starts[-1] if len(starts) else 0
-    counts = np.diff(np.append(starts, total))
-    cells = np.repeat(np.arange(len(starts)), counts)
-    words = bundles.synapses[facts[5] : facts[5] + total]
-    targets = words & bundles.mask if facts[2] == PACKED else words
-    assert layout.n_all > 0
-    return cells // (n_delays + 1), targets.astype(np.int64), cells % (n_delays + 1) + 1
