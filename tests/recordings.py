@@ -58,7 +58,9 @@ def native_synapses(simulator: Any, network: Network) -> dict[str, NDArray[np.fl
     layout, synapses = simulator._built.layout, simulator._built.synapses
     names = [population.name for population in network.populations]
     found: dict[str, list[NDArray[np.float64]]] = {projection.name: [] for projection in network.projections}
-    for block, fact, weights in zip(layout.blocks, synapses.blocks.facts, synapses.blocks.weights, strict=True):
+    for block, fact, weights in zip(
+        layout.blocks, synapses.blocks.facts.reshape(-1, 9), synapses.blocks.weights.reshape(-1, 2), strict=True
+    ):
         source, target = network[block.source], network[block.target]
         n_words = layout.padded[names.index(block.target)] // 32
         rows = fact[3] + fact[4] * np.arange(source.size)
@@ -73,9 +75,10 @@ def native_synapses(simulator: Any, network: Network) -> dict[str, NDArray[np.fl
                 weight = weights[0] + (weights[1] if projection.pairs == "within" else 0.0)
                 columns = np.broadcast_arrays(sources[own], targets[own], float(block.delay), weight)
                 found[projection.name].append(np.array(columns, dtype=np.float64))
-    ends = [*(int(fact[3]) for fact in synapses.bundles.facts[1:]), len(synapses.bundles.starts)][: len(layout.bundles)]
+    facts = synapses.bundles.facts.reshape(-1, 7)
+    ends = [*(int(fact[3]) for fact in facts[1:]), len(synapses.bundles.starts)][: len(layout.bundles)]
     for bundle, fact, end, scale in zip(
-        layout.bundles, synapses.bundles.facts, ends, synapses.bundles.scales, strict=True
+        layout.bundles, facts, ends, synapses.bundles.scales, strict=True
     ):
         starts = synapses.bundles.starts[fact[3] : end].astype(np.int64)
         words = synapses.bundles.synapses[fact[5] : fact[5] + starts[-1]]

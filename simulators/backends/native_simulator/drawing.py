@@ -14,7 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.native_simulator.kernels.tables import OWN, PACKED, SHARED, Blocks, Bundles, aligned
+from simulators.backends.native_simulator.kernels.delivery import FUSED
+from simulators.backends.native_simulator.kernels.tables import (
+    BLOCK_FACTS,
+    BUNDLE_FACTS,
+    OWN,
+    PACKED,
+    SHARED,
+    Blocks,
+    Bundles,
+    aligned,
+)
 from simulators.backends.native_simulator.layout import BlockLayout, BundleLayout, Layout, longest_delay
 from simulators.description import (
     Bernoulli,
@@ -181,7 +191,7 @@ def _draw_blocks(
     first = np.searchsorted([order[block.target] for block in layout.blocks], np.arange(len(order) + 1))
     room = max((4 * max(1, count) * words for count, words in zip(np.diff(first), n_words, strict=True)), default=0)
     rows = aligned(size + room + max(n_words), np.uint32)
-    facts = np.zeros((len(layout.blocks), 9), dtype=np.int64)
+    facts = np.zeros((len(layout.blocks), BLOCK_FACTS), dtype=np.int64)
     total, beyond = 0, {}
     for index, (block, place) in enumerate(zip(layout.blocks, places, strict=True)):
         base, stride = bases[block.source] + place, strides[block.source]
@@ -197,7 +207,20 @@ def _draw_blocks(
             total += count
             if rest is not None:
                 beyond[projection.name] = rest
-    blocks = Blocks(first, facts, np.zeros((len(facts), 2), dtype=np.float32), rows, size, size + room)
+    most = 4 * int(np.diff(first).max(initial=0)) + FUSED
+    blocks = Blocks(
+        first.astype(np.int64),
+        facts.ravel(),
+        np.zeros(2 * len(facts), dtype=np.float32),
+        rows,
+        rows.view(np.uint16),
+        size,
+        size + room,
+        np.zeros(2 * most, dtype=np.int64),
+        np.zeros(2 * most, dtype=np.float32),
+        np.zeros(2, dtype=np.int64),
+        most,
+    )
     return blocks, total, beyond
 
 
@@ -271,7 +294,7 @@ def _draw_bundles(
     synapses = aligned(max(1, sum(counts)), np.uint32)
     own = [count if bundle.kind == "own" else 0 for bundle, count in zip(layout.bundles, counts, strict=True)]
     values = aligned(max(1, sum(own)), np.float32)
-    facts = np.zeros((len(layout.bundles), 7), dtype=np.int64)
+    facts = np.zeros((len(layout.bundles), BUNDLE_FACTS), dtype=np.int64)
     place = value_place = 0
     for k, bundle in enumerate(layout.bundles):
         cursors = starts[firsts[k] : firsts[k + 1]].copy()
@@ -283,7 +306,7 @@ def _draw_bundles(
         place, value_place = place + counts[k], value_place + own[k]
     first = np.searchsorted([order[bundle.source] for bundle in layout.bundles], np.arange(len(order) + 1))
     scales = np.ones(len(layout.bundles), dtype=np.float32)
-    return Bundles(first, facts, scales, starts, synapses, values, mask), place
+    return Bundles(first.astype(np.int64), facts.ravel(), scales, starts, synapses, values, mask), place
 
 
 def _longest(bundle: BundleLayout, dt: float) -> int:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from simulators.backends.native_simulator import drawing, program_cache
 from simulators.backends.native_simulator.drawing import Synapses, draw_synapses
-from simulators.backends.native_simulator.kernels.delivery import FUSED
-from simulators.backends.native_simulator.kernels.tables import Planes, Record
+from simulators.backends.native_simulator.kernels.tables import BUNDLE_DELAYS, BUNDLE_FACTS, Record, packed
 from simulators.backends.native_simulator.layout import Layout, layout_of, network_problems
 from simulators.backends.native_simulator.points import Point, change_steps, make_point, set_inputs, set_weights
 from simulators.backends.native_simulator.program import program
@@ -136,13 +135,7 @@ class _Run:
         n_populations = len(network.populations)
         self._starts = np.zeros((self._lag + chunk_steps, n_populations + 1), dtype=np.int64)
         self._spikes = np.zeros(2 * built.layout.n_all + 4096, dtype=np.int32)
-        most = max([0, *np.diff(built.synapses.blocks.first).tolist()])
-        self._planes = Planes(
-            np.zeros((2, 4 * most + FUSED), dtype=np.int64),
-            np.zeros((2, 4 * most + FUSED), dtype=np.float32),
-            np.zeros(2, dtype=np.int64),
-        )
-        ring = max([1, *(int(facts[4]) for facts in built.synapses.bundles.facts)])
+        ring = int(built.synapses.bundles.facts[BUNDLE_DELAYS::BUNDLE_FACTS].max(initial=1))
         self._job_counts = np.zeros(ring, dtype=np.int64)
         self._jobs = np.zeros((ring, 256, 3), dtype=np.int64)
 
@@ -194,11 +187,18 @@ class _Run:
         point, synapses = self._point, self._built.synapses
         while first < last:
             # the first rows are the past before `begin`
-            record = Record(begin - self._lag, self._starts, self._spikes, self._job_counts, self._jobs)
-            reached, n_spikes = self._module.run(
-                point.populations, point.neurons, synapses.blocks, self._planes, synapses.bundles, record, point.drives,
-                n_spikes, first, last,
-            )  # fmt: skip
+            record = Record(
+                begin - self._lag,
+                self._starts.ravel(),
+                self._spikes,
+                len(self._spikes),
+                len(self._job_counts),
+                self._job_counts,
+                self._jobs.ravel(),
+                self._jobs.shape[1],
+            )
+            table = packed(point.populations, point.neurons, synapses.blocks, synapses.bundles, record, point.drives)
+            reached, n_spikes = self._module.run(table, n_spikes, first, last)
             if reached < last:
                 self._make_room(n_spikes)
             first = reached

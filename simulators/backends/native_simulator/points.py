@@ -65,30 +65,35 @@ def make_point(network: Network, layout: Layout, seed: int, simulation: Simulati
     n_slots = max((len(kind.slots) for kind in kinds), default=2)
     n_constants = max((len(kind.constants) for kind in kinds), default=0) + 1
     n_varied = max((len(kind.varied) for kind in kinds), default=0)
+    may_fire, fired = aligned(n_all // 16, np.uint16), aligned(n_all // 16, np.uint16)
     neurons = Neurons(
         aligned(n_slots * n_all, np.float32),
         aligned(max(1, n_varied) * n_all, np.float32),
-        np.zeros((n_populations, n_constants), dtype=np.float32),
-        aligned(n_all // 16, np.uint16),
-        aligned(n_all // 16, np.uint16),
+        np.zeros(n_populations * n_constants, dtype=np.float32),
+        n_constants,
+        may_fire,
+        fired,
+        may_fire.view(np.uint64),
+        fired.view(np.uint64),
     )
     refractory = np.zeros(n_all, dtype=np.int32)
     shortest, longest = np.zeros(n_populations, dtype=np.int64), np.zeros(n_populations, dtype=np.int64)
     for index, population in enumerate(network.populations):
         stretch = slice(layout.offsets[index], layout.offsets[index] + population.size)
-        may_fire = np.zeros(layout.padded[index], dtype=np.uint8)
-        may_fire[: population.size] = 1
-        bits = np.packbits(may_fire, bitorder="little").view("<u2")
-        neurons.may_fire[stretch.start // 16 : (stretch.start + layout.padded[index]) // 16] = bits
+        real = np.arange(layout.padded[index]) < population.size
+        bits = np.packbits(real, bitorder="little").view("<u2")
+        may_fire[stretch.start // 16 : (stretch.start + layout.padded[index]) // 16] = bits
         if population.is_source:
             continue
         steps = refractory_steps(population.model, values[population.name], simulation.dt)
         refractory[stretch] = np.asarray(steps).astype(np.int32)
         shortest[index], longest[index] = refractory[stretch].min(), refractory[stretch].max()
         _set_state(neurons, kinds[numbers[index]], values[population.name], constants[index], stretch, n_all)
-        neurons.scalars[index, 0] = simulation.dt
+        neurons.scalars[index * n_constants] = simulation.dt
         set_constants(neurons, kinds[numbers[index]], constants[index], index, stretch, n_all)
     populations = Populations(
+        n_populations,
+        n_all,
         np.array(numbers, dtype=np.int64),
         np.array([population.size for population in network.populations], dtype=np.int64),
         np.array(layout.offsets, dtype=np.int64),
@@ -109,7 +114,7 @@ def set_constants(
             begin = kind.varied.index(name) * n_all
             neurons.varied[begin + stretch.start : begin + stretch.stop] = constants[name]
         else:
-            neurons.scalars[population, place] = constants[name]
+            neurons.scalars[population * neurons.n_scalars + place] = constants[name]
 
 
 def set_weights(synapses: Synapses, network: Network, layout: Layout) -> None:
@@ -117,7 +122,7 @@ def set_weights(synapses: Synapses, network: Network, layout: Layout) -> None:
     for index, block in enumerate(layout.blocks):
         weights = {projection.pairs: _weight(network, projection.name) for projection in block.projections}
         everywhere = weights.get("between", weights.get("all", 0.0))
-        synapses.blocks.weights[index] = everywhere, weights.get("within", everywhere) - everywhere
+        synapses.blocks.weights[2 * index : 2 * index + 2] = everywhere, weights.get("within", everywhere) - everywhere
     for index, bundle in enumerate(layout.bundles):
         synapses.bundles.scales[index] = _scale(network, bundle.projections[0].name)
 
@@ -144,7 +149,7 @@ def set_inputs(point: Point, network: Network, layout: Layout, seed: int, simula
     for index, population in enumerate(network.populations):
         if population.model.source == "poisson":
             point.drives.thresholds[index] = _threshold(population, step, dt)
-        for place, (drive, count) in enumerate(draws[index], start=int(point.drives.first[index, 0])):
+        for place, (drive, count) in enumerate(draws[index], start=int(point.drives.first[3 * index])):
             rate = drive.rate.at((step + 1e-6) * dt) if isinstance(drive.rate, PiecewiseConstant) else drive.rate
             point.drives.tables[32 * place : 32 * place + 32] = _alias_table(rate * dt * 1e-3 / count)
         currents = [i for i in network.inputs if isinstance(i, StepCurrent) and i.target == population.name]
@@ -227,7 +232,7 @@ def _drives(network: Network, seed: int, simulation: Simulation) -> Drives:
     steps, neurons, begins, ends = _events(network, simulation)
     return Drives(
         streams,
-        first,
+        first.ravel(),
         aligned(32 * max(1, n_draws), np.uint32),
         weights,
         np.zeros(n_populations, dtype=np.uint32),

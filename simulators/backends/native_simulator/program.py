@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from simulators.backends.native_simulator.kernels.tables import unpacking
 from simulators.neurons.neuron_model import SUFFIXES, NeuronModel, StepRule
 from simulators.neurons.step_code import Assignment, assignments, expression, names_in, written
 
@@ -25,53 +26,55 @@ import math
 import numpy as np
 from numba import njit
 
-from simulators.backends.native_simulator.kernels.bit_rows import draw_bernoulli, draw_indegree, draw_total
 from simulators.backends.native_simulator.kernels.delivery import (
     deliver_jobs, deliver_rest, gather_planes, jobs_fit, push_jobs,
 )
 from simulators.backends.native_simulator.kernels.lanes import (
     exponential, flush_denormals, floats, load, load_mask, maximum, minimum, restore_mode, single, store, store_mask, where,
 )
+from simulators.backends.native_simulator.kernels.memory import (
+    float32_at, int32_at, int64_at, uint16_at, uint32_at, uint64_at,
+)
 from simulators.backends.native_simulator.kernels.random_streams import advanced_lanes, load_streams, store_streams
 from simulators.backends.native_simulator.kernels.spikes import (
-    drawn_counts, fire_sources, play_events, record_fired, record_sources,
+    drawn_counts, fire_sources, play_events, record_fired,
 )
+from simulators.backends.native_simulator.kernels.tables import Blocks, Bundles, Drives, Neurons, Populations, Record
 '''
 
 _RUN = '''
 
 @njit(cache=True, nogil=True)
-def run(populations, neurons, blocks, planes, bundles, record, drives, n_spikes, begin, end):
+def run(table, n_spikes, begin, end):
     """Take the steps from `begin` to `end` - 1; return the first step not taken, and the number of spikes recorded."""
+{unpacking}
     mode = flush_denormals()
-    fired, may_fire = neurons.fired.view(np.uint64), neurons.may_fire.view(np.uint64)
-    halves = blocks.rows.view(np.uint16)
-    n_all = np.int64(len(populations.refractory))
+    n_populations = populations.number
     step = begin
     while step < end:
-        row = step - record.base
-        if n_spikes + n_all > len(record.spikes){jobs_fit}:
+        row = (step - record.base) * (n_populations + 1)
+        if n_spikes + populations.n_all > record.capacity{jobs_fit}:
             break
         {push_jobs}
-        for p in range(len(populations.sizes)):
-            record.starts[row, p] = n_spikes
+        for p in range(n_populations):
+            record.starts[row + p] = n_spikes
             kind = populations.kinds[p]
             if kind == -2:
                 n_spikes = play_events(p, step, record, drives, n_spikes)
                 continue
             if kind == -1:
                 fire_sources(p, populations, neurons, drives)
-                n_spikes = record_sources(p, populations, fired, may_fire, record, n_spikes)
+                n_spikes = record_fired(p, populations, neurons, record, n_spikes, False)
                 continue
-            release(p, kind, row, populations, neurons, record, n_all)
+            release(p, kind, row, populations, neurons, record)
             {gather_planes}
-            update(p, kind, populations, neurons, halves, planes, drives, n_all)
+            update(p, kind, populations, neurons, blocks, drives)
             {deliver_rest}
             n_first = n_spikes
-            n_spikes = record_fired(p, populations, neurons, fired, may_fire, record, n_spikes)
+            n_spikes = record_fired(p, populations, neurons, record, n_spikes, True)
             for k in range(n_first, n_spikes):
-                reset(p, kind, populations.offsets[p] + record.spikes[k], neurons, n_all)
-        record.starts[row, len(populations.sizes)] = n_spikes
+                reset(p, kind, populations.offsets[p] + record.spikes[k], populations, neurons)
+        record.starts[row + n_populations] = n_spikes
         {deliver_jobs}
         step += 1
     restore_mode(mode)
@@ -79,17 +82,18 @@ def run(populations, neurons, blocks, planes, bundles, record, drives, n_spikes,
 
 
 @njit
-def release(p, kind, row, populations, neurons, record, n_all):
+def release(p, kind, row, populations, neurons, record):
     """Let those fire again whose refractory time is over."""
-    offset = populations.offsets[p]
+    offset, width = populations.offsets[p], populations.number + 1
     shortest, longest = populations.shortest[p], populations.longest[p]
     for steps in range(shortest, longest + 1):
-        before = row - steps - 1
-        for k in range(record.starts[before, p], record.starts[before, p + 1]):
+        before = row + p - (steps + 1) * width
+        for k in range(record.starts[before], record.starts[before + 1]):
             i = offset + record.spikes[k]
             if shortest == longest or populations.refractory[i] == steps:
-                neurons.may_fire[i >> 4] |= np.uint16(1 << (i & 15))
-                let_go(p, kind, i, neurons, n_all)
+                word = i >> 4
+                neurons.may_fire[word] = np.uint16(neurons.may_fire[word] | (1 << (i & 15)))
+                let_go(p, kind, i, populations, neurons)
 '''
 
 
@@ -140,13 +144,12 @@ def program(kinds: tuple[Kind, ...], any_blocks: bool, any_bundles: bool) -> str
         Whether there are rows of bits, and compressed rows.
     """
     run = _RUN.format(
-        jobs_fit=" or not jobs_fit(step, bundles, record)" if any_bundles else "",
-        push_jobs="push_jobs(step, bundles, record)" if any_bundles else "pass",
-        gather_planes="gather_planes(p, step, populations, blocks, record, planes)" if any_blocks else "pass",
-        deliver_rest="deliver_rest(p, step, populations, neurons, blocks, halves, record, planes, n_all)"
-        if any_blocks
-        else "pass",
-        deliver_jobs="deliver_jobs(step, neurons, bundles, record, n_all)" if any_bundles else "pass",
+        unpacking=unpacking(),
+        jobs_fit=" or not jobs_fit(step, populations, bundles, record)" if any_bundles else "",
+        push_jobs="push_jobs(step, populations, bundles, record)" if any_bundles else "pass",
+        gather_planes="gather_planes(p, step, populations, blocks, record)" if any_blocks else "pass",
+        deliver_rest="deliver_rest(p, step, populations, neurons, blocks, record)" if any_blocks else "pass",
+        deliver_jobs="deliver_jobs(step, populations, neurons, bundles, record)" if any_bundles else "pass",
     )
     updates = (_update(number, kind, *planes) for number, kind in enumerate(kinds) for planes in _plane_numbers(kind))
     resets = (_change("reset", number, kind, dict(kind.rule.reset)) for number, kind in enumerate(kinds))
@@ -189,21 +192,22 @@ def _own(name: str) -> str:
 def _update(number: int, kind: Kind, n_ex: int, n_in: int) -> str:
     lines = [
         "@njit",
-        f"def update_{number}_{n_ex}_{n_in}(p, populations, neurons, halves, planes, drives, n_all):",
+        f"def update_{number}_{n_ex}_{n_in}(p, populations, neurons, blocks, drives):",
         "    state, varied, scalars = neurons.state, neurons.varied, neurons.scalars",
-        "    offset = populations.offsets[p]",
-        "    m_dt = floats(scalars[p, 0])",
+        "    offset, n_all, first_scalar = populations.offsets[p], populations.n_all, p * neurons.n_scalars",
+        "    m_dt = floats(scalars[first_scalar])",
     ]
     for index, name in enumerate(kind.constants, start=1):
         if name not in kind.varied:
-            lines.append(f"    {_own(name)} = floats(scalars[p, {index}])")
+            lines.append(f"    {_own(name)} = floats(scalars[first_scalar + {index}])")
     for receptor, count in enumerate((n_ex, n_in)):
         for k in range(count):
-            lines.append(f"    place_{receptor}_{k} = 2 * planes.places[{receptor}, {k}]")
-            lines.append(f"    weight_{receptor}_{k} = floats(planes.weights[{receptor}, {k}])")
+            place = f"{receptor} * blocks.most_planes + {k}"
+            lines.append(f"    place_{receptor}_{k} = 2 * blocks.planes[{place}]")
+            lines.append(f"    weight_{receptor}_{k} = floats(blocks.plane_weights[{place}])")
     if kind.driven:
         lines.append("    streams = load_streams(drives.streams, 64 * p)")
-        lines.append("    first_ex, first_in, end_in = drives.first[p, 0], drives.first[p, 1], drives.first[p, 2]")
+        lines.append("    first_ex, first_in, end_in = drives.first[3 * p], drives.first[3 * p + 1], drives.first[3 * p + 2]")
     lines.append("    for lane in range(2 * populations.n_words[p]):")
     lines += [f"        {line}" for line in _body(kind, n_ex, n_in)]
     if kind.driven:
@@ -223,7 +227,7 @@ def _body(kind: Kind, n_ex: int, n_in: int) -> Iterator[str]:
     for receptor, (name, count) in enumerate(zip(_INPUTS, (n_ex, n_in), strict=True)):
         arrived = _own(f"next_{name}")
         for k in range(count):
-            bits = f"load_mask(halves, place_{receptor}_{k} + lane)"
+            bits = f"load_mask(blocks.halves, place_{receptor}_{k} + lane)"
             yield f"{arrived} = {arrived} + where({bits}, weight_{receptor}_{k}, single(0.0))"
         if kind.driven:
             begin, end = (("first_ex", "first_in"), ("first_in", "end_in"))[receptor]
@@ -243,20 +247,21 @@ def _change(what: str, number: int, kind: Kind, changes: dict[str, str]) -> str:
     """Function that changes states of one neuron."""
     lines = [
         "@njit",
-        f"def {what}_{number}(p, i, neurons, n_all):",
+        f"def {what}_{number}(p, i, populations, neurons):",
         "    state, varied, scalars = neurons.state, neurons.varied, neurons.scalars",
+        "    n_all, first_scalar = populations.n_all, p * neurons.n_scalars",
     ]
     if not changes:
         return "\n".join([*lines, "    pass"])
     used = set().union(*(names_in(expression(text)) for text in changes.values()))
     if "dt" in used:
-        lines.append("    m_dt = scalars[p, 0]")
+        lines.append("    m_dt = scalars[first_scalar]")
     for slot, name in enumerate(kind.slots):
         if name in used:
             lines.append(f"    {_own(name)} = state[{slot} * n_all + i]")
     for index, name in enumerate(kind.constants, start=1):
         if name in used and name not in kind.varied:
-            lines.append(f"    {_own(name)} = scalars[p, {index}]")
+            lines.append(f"    {_own(name)} = scalars[first_scalar + {index}]")
     for slot, name in enumerate(kind.varied):
         if name in used:
             lines.append(f"    {_own(name)} = varied[{slot} * n_all + i]")
@@ -265,15 +270,15 @@ def _change(what: str, number: int, kind: Kind, changes: dict[str, str]) -> str:
         names = {one: _own(one) for one in names_in(value)}
         lines.append(f"    new_{name} = {written(value, names, {'exp': 'math.exp', 'min': 'min', 'max': 'max'})}")
     for name in changes:
-        lines.append(f"    state[{kind.slots.index(name)} * n_all + i] = new_{name}")
+        lines.append(f"    state[{kind.slots.index(name)} * n_all + i] = single(new_{name})")
     return "\n".join(lines)
 
 
 def _dispatch(kinds: tuple[Kind, ...]) -> str:
     """Functions that choose by the number of a population's kind."""
-    lines = ["@njit", "def update(p, kind, populations, neurons, halves, planes, drives, n_all):"]
-    lines.append("    n_ex, n_in = planes.counts[0], planes.counts[1]")
-    arguments = "(p, populations, neurons, halves, planes, drives, n_all)"
+    lines = ["@njit", "def update(p, kind, populations, neurons, blocks, drives):"]
+    lines.append("    n_ex, n_in = blocks.plane_counts[0], blocks.plane_counts[1]")
+    arguments = "(p, populations, neurons, blocks, drives)"
     for number, kind in enumerate(kinds):
         lines.append(f"    if kind == {number}:")
         *fewer, (most_ex, most_in) = _plane_numbers(kind)
@@ -283,10 +288,10 @@ def _dispatch(kinds: tuple[Kind, ...]) -> str:
             lines.append("            return")
         lines.append(f"        update_{number}_{most_ex}_{most_in}{arguments}")
     for what in ("reset", "let_go"):
-        lines += ["", "", "@njit", f"def {what}(p, kind, i, neurons, n_all):"]
+        lines += ["", "", "@njit", f"def {what}(p, kind, i, populations, neurons):"]
         for number in range(len(kinds)):
             lines.append(f"    if kind == {number}:")
-            lines.append(f"        {what}_{number}(p, i, neurons, n_all)")
+            lines.append(f"        {what}_{number}(p, i, populations, neurons)")
         lines.append("    return")
     lines.append("")
     return "\n".join(lines)

@@ -19,8 +19,10 @@ from simulators.backends.native_simulator.kernels.lanes import (
 )
 from simulators.backends.native_simulator.kernels.tables import (
     BASE,
+    BLOCK_FACTS,
     BOOSTED,
     BUNDLE_DELAYS,
+    BUNDLE_FACTS,
     BUNDLE_FIRST,
     BUNDLE_KIND,
     BUNDLE_RECEPTOR,
@@ -43,7 +45,7 @@ FUSED = 4
 _AHEAD = 6  # jobs between asking for a row and reading it
 
 
-@njit(inline="always")
+@njit
 def _spikes_of_pass(planes):  # type: ignore[no-untyped-def]
     """How many rows of that many planes four planes can count."""
     return 15 // ((1 << planes) - 1)
@@ -116,9 +118,10 @@ def _count_rows(rows, base, stride, n_words, n_planes, spikes, first, last, plac
 
 
 @njit
-def _count(rows, fact, n_words, spikes, first, last, place):  # type: ignore[no-untyped-def]
+def _count(blocks, fact, n_words, spikes, first, last, place):  # type: ignore[no-untyped-def]
     """Add the rows of spikes; return how many planes hold the counts."""
-    base, stride, n_planes, n = fact[BASE], fact[STRIDE], fact[PLANES], last - first
+    rows, facts, n = blocks.rows, blocks.facts, last - first
+    base, stride, n_planes = facts[fact + BASE], facts[fact + STRIDE], facts[fact + PLANES]
     if n_planes == 1 and n == 3:
         _count_three(rows, base, stride, n_words, spikes, first, last, place)
         return 2
@@ -129,95 +132,95 @@ def _count(rows, fact, n_words, spikes, first, last, place):  # type: ignore[no-
     return 4
 
 
-@njit(inline="always")
-def _add_plane(planes, receptor, place, weight):  # type: ignore[no-untyped-def]
-    n = planes.counts[receptor]
-    planes.places[receptor, n] = place
-    planes.weights[receptor, n] = weight
-    planes.counts[receptor] = n + 1
+@njit
+def _add_plane(blocks, receptor, place, weight):  # type: ignore[no-untyped-def]
+    n = blocks.plane_counts[receptor]
+    blocks.planes[receptor * blocks.most_planes + n] = place
+    blocks.plane_weights[receptor * blocks.most_planes + n] = weight
+    blocks.plane_counts[receptor] = n + 1
 
 
 @njit
-def gather_planes(target, step, populations, blocks, record, planes):  # type: ignore[no-untyped-def]
+def gather_planes(target, step, populations, blocks, record):  # type: ignore[no-untyped-def]
     """Collect what arrives at a population within a step as weighted planes of bits.
 
     Of the spikes of a block as many are taken as four planes can count; `deliver_rest` takes the others.
     """
-    planes.counts[:] = 0
-    n_words = populations.n_words[target]
+    blocks.plane_counts[0] = 0
+    blocks.plane_counts[1] = 0
+    n_words, width, facts = populations.n_words[target], populations.number + 1, blocks.facts
     for block in range(blocks.first[target], blocks.first[target + 1]):
-        fact = blocks.facts[block]
-        row = step - fact[DELAY] - record.base
-        first, last = record.starts[row, fact[SOURCE]], record.starts[row, fact[SOURCE] + 1]
-        n, n_planes, receptor, weight = last - first, fact[PLANES], fact[RECEPTOR], blocks.weights[block, 0]
-        if n == 0:
+        fact = block * BLOCK_FACTS
+        row = (step - facts[fact + DELAY] - record.base) * width + facts[fact + SOURCE]
+        first, last = record.starts[row], record.starts[row + 1]
+        n, n_planes, receptor = last - first, facts[fact + PLANES], facts[fact + RECEPTOR]
+        weight = blocks.weights[2 * block]
+        if n == 0 or weight == single(0.0):
             continue
         if n == 1 or (n == 2 and n_planes == 1):
             for k in range(first, last):
-                place = fact[BASE] + record.spikes[k] * fact[STRIDE]
+                place = facts[fact + BASE] + record.spikes[k] * facts[fact + STRIDE]
                 for plane in range(n_planes):
-                    _add_plane(planes, receptor, place + plane * n_words, weight * single(1 << plane))
+                    _add_plane(blocks, receptor, place + plane * n_words, weight * single(1 << plane))
             continue
         last = min(last, first + _spikes_of_pass(n_planes))
         place = blocks.room + (block - blocks.first[target]) * 4 * n_words
-        for plane in range(_count(blocks.rows, fact, n_words, record.spikes, first, last, place)):
-            _add_plane(planes, receptor, place + plane * n_words, weight * single(1 << plane))
+        for plane in range(_count(blocks, fact, n_words, record.spikes, first, last, place)):
+            _add_plane(blocks, receptor, place + plane * n_words, weight * single(1 << plane))
     for receptor in range(2):  # an update reads a fixed number
-        for plane in range(planes.counts[receptor], FUSED):
-            planes.places[receptor, plane] = blocks.zeros
-            planes.weights[receptor, plane] = single(0.0)
+        for plane in range(blocks.plane_counts[receptor], FUSED):
+            blocks.planes[receptor * blocks.most_planes + plane] = blocks.zeros
+            blocks.plane_weights[receptor * blocks.most_planes + plane] = single(0.0)
 
 
 @njit
-def add_planes(state, first, n_lanes, halves, places, weights, begin, end):  # type: ignore[no-untyped-def]
-    """Add planes, four at a time, to an input whose first neuron is at `first` of the state."""
+def _add_planes(state, first, n_lanes, blocks, begin, end):  # type: ignore[no-untyped-def]
+    """Add planes to an input whose first neuron is at `first` of the state."""
     for plane in range(begin, end):
-        place, weight = 2 * places[plane], floats(weights[plane])
+        place, weight = 2 * blocks.planes[plane], floats(blocks.plane_weights[plane])
         for lane in range(n_lanes):
             given = load(state, first + 16 * lane)
-            store(state, first + 16 * lane, given + where(load_mask(halves, place + lane), weight, single(0.0)))
+            store(state, first + 16 * lane, given + where(load_mask(blocks.halves, place + lane), weight, single(0.0)))
 
 
 @njit
-def deliver_rest(target, step, populations, neurons, blocks, halves, record, planes, n_all):  # type: ignore[no-untyped-def]
+def deliver_rest(target, step, populations, neurons, blocks, record):  # type: ignore[no-untyped-def]
     """Add what the update of a population did not: planes beyond its number, further spikes, and own clusters' share."""
-    n_words, offset = populations.n_words[target], populations.offsets[target]
-    n_lanes = 2 * n_words
+    n_words, offset, n_all = populations.n_words[target], populations.offsets[target], populations.n_all
+    width, facts, n_lanes = populations.number + 1, blocks.facts, 2 * n_words
     for receptor in range(2):
-        if planes.counts[receptor] > FUSED:
-            add_planes(
-                neurons.state, receptor * n_all + offset, n_lanes, halves, planes.places[receptor],
-                planes.weights[receptor], FUSED, planes.counts[receptor],
-            )  # fmt: skip
+        if blocks.plane_counts[receptor] > FUSED:
+            first = receptor * blocks.most_planes
+            _add_planes(neurons.state, receptor * n_all + offset, n_lanes, blocks, first + FUSED,
+                        first + blocks.plane_counts[receptor])  # fmt: skip
     for block in range(blocks.first[target], blocks.first[target + 1]):
-        fact = blocks.facts[block]
-        row = step - fact[DELAY] - record.base
-        first, last = record.starts[row, fact[SOURCE]], record.starts[row, fact[SOURCE] + 1]
+        fact = block * BLOCK_FACTS
+        row = (step - facts[fact + DELAY] - record.base) * width + facts[fact + SOURCE]
+        first, last = record.starts[row], record.starts[row + 1]
         if first == last:
             continue
-        receptor, per_pass = fact[RECEPTOR], _spikes_of_pass(fact[PLANES])
-        begin = receptor * n_all + offset
-        if last - first > per_pass and (last - first > 2 or fact[PLANES] > 1):
+        n_planes = facts[fact + PLANES]
+        begin = facts[fact + RECEPTOR] * n_all + offset
+        per_pass = max(_spikes_of_pass(n_planes), 2 if n_planes == 1 else 1)
+        weight = blocks.weights[2 * block]
+        if last - first > per_pass and weight != single(0.0):
             place = blocks.room
             for k in range(first + per_pass, last, per_pass):
-                counted = _count(blocks.rows, fact, n_words, record.spikes, k, min(k + per_pass, last), place)
+                counted = _count(blocks, fact, n_words, record.spikes, k, min(k + per_pass, last), place)
                 for plane in range(counted):
-                    planes.places[0, plane] = place + plane * n_words
-                    planes.weights[0, plane] = blocks.weights[block, 0] * single(1 << plane)
-                add_planes(
-                    neurons.state, begin, n_lanes, halves, planes.places[0], planes.weights[0], 0, counted
-                )
-        if fact[BOOSTED]:
+                    blocks.planes[plane] = place + plane * n_words
+                    blocks.plane_weights[plane] = weight * single(1 << plane)
+                _add_planes(neurons.state, begin, n_lanes, blocks, 0, counted)
+        boost = blocks.weights[2 * block + 1]
+        if facts[fact + BOOSTED] and boost != single(0.0):
+            n_targets = facts[fact + TARGET_CLUSTER]
             for k in range(first, last):
-                source = record.spikes[k]
-                low = source // fact[SOURCE_CLUSTER] * fact[TARGET_CLUSTER]
-                place = fact[BASE] + source * fact[STRIDE]
-                for plane in range(fact[PLANES]):
-                    weight = blocks.weights[block, 1] * single(1 << plane)
-                    _add_stretch(
-                        neurons.state, begin, halves, 2 * (place + plane * n_words), low, low + fact[TARGET_CLUSTER],
-                        weight,
-                    )  # fmt: skip
+                source = np.int64(record.spikes[k])
+                low = source // facts[fact + SOURCE_CLUSTER] * n_targets
+                place = facts[fact + BASE] + source * facts[fact + STRIDE]
+                for plane in range(n_planes):
+                    _add_stretch(neurons.state, begin, blocks.halves, 2 * (place + plane * n_words), low,
+                                 low + n_targets, boost * single(1 << plane))  # fmt: skip
 
 
 @njit
@@ -225,71 +228,75 @@ def _add_stretch(state, first, halves, place, low, high, weight):  # type: ignor
     """Add a weight to the targets from `low` to `high` - 1 that a row of bits connects."""
     begin, end = low >> 4, (high - 1) >> 4
     for lane in range(begin, end + 1):
-        allowed = np.uint64(0xFFFF)
+        bits = np.int64(halves[place + lane])
         if lane == begin:
-            allowed = (allowed << np.uint64(low & 15)) & np.uint64(0xFFFF)
+            bits = bits & (0xFFFF << (low & 15))
         if lane == end:
-            allowed = allowed & (np.uint64(0xFFFF) >> np.uint64(15 - ((high - 1) & 15)))
-        bits = np.uint64(halves[place + lane]) & allowed
+            bits = bits & (0xFFFF >> (15 - ((high - 1) & 15)))
         given = load(state, first + 16 * lane)
         store(state, first + 16 * lane, given + where(mask_of(bits), floats(weight), single(0.0)))
 
 
 @njit
-def jobs_fit(step, bundles, record):  # type: ignore[no-untyped-def]
+def jobs_fit(step, populations, bundles, record):  # type: ignore[no-untyped-def]
     """Whether the jobs of the last step's spikes fit, whatever their delays."""
-    row = step - 1 - record.base
+    row = (step - 1 - record.base) * (populations.number + 1)
     new = 0
-    for source in range(len(bundles.first) - 1):
+    for source in range(populations.number):
         n_bundles = bundles.first[source + 1] - bundles.first[source]
-        new += n_bundles * (record.starts[row, source + 1] - record.starts[row, source])
-    capacity = record.jobs.shape[1]
-    for place in range(len(record.job_counts)):
-        if record.job_counts[place] + new > capacity:
+        new += n_bundles * (record.starts[row + source + 1] - record.starts[row + source])
+    for place in range(record.ring):
+        if record.job_counts[place] + new > record.job_capacity:
             return False
     return True
 
 
 @njit
-def push_jobs(step, bundles, record):  # type: ignore[no-untyped-def]
+def push_jobs(step, populations, bundles, record):  # type: ignore[no-untyped-def]
     """Note for every delay what the spikes of the last step will deliver."""
-    row = step - 1 - record.base
-    ring = len(record.job_counts)
-    for source in range(len(bundles.first) - 1):
-        for k in range(record.starts[row, source], record.starts[row, source + 1]):
+    row = (step - 1 - record.base) * (populations.number + 1)
+    now = step % record.ring
+    for source in range(populations.number):
+        for k in range(record.starts[row + source], record.starts[row + source + 1]):
             for bundle in range(bundles.first[source], bundles.first[source + 1]):
-                fact = bundles.facts[bundle]
-                delays = fact[BUNDLE_DELAYS]
-                place = fact[BUNDLE_ROWS] + record.spikes[k] * (delays + 1)
+                fact = bundle * BUNDLE_FACTS
+                delays = bundles.facts[fact + BUNDLE_DELAYS]
+                place = bundles.facts[fact + BUNDLE_ROWS] + record.spikes[k] * (delays + 1)
+                base = bundles.facts[fact + BUNDLE_FIRST]
                 begin = np.int64(bundles.starts[place])
+                due = now
                 for delay in range(delays):
                     end = np.int64(bundles.starts[place + delay + 1])
                     if end > begin:
-                        due = (step + delay) % ring
                         n = record.job_counts[due]
-                        record.jobs[due, n, 0] = fact[BUNDLE_FIRST] + begin
-                        record.jobs[due, n, 1] = end - begin
-                        record.jobs[due, n, 2] = bundle
+                        job = (due * record.job_capacity + n) * 3
+                        record.jobs[job] = base + begin
+                        record.jobs[job + 1] = end - begin
+                        record.jobs[job + 2] = bundle
                         record.job_counts[due] = n + 1
                     begin = end
+                    due += 1
+                    if due == record.ring:
+                        due = 0
 
 
 @njit
-def deliver_jobs(step, neurons, bundles, record, n_all):  # type: ignore[no-untyped-def]
+def deliver_jobs(step, populations, neurons, bundles, record):  # type: ignore[no-untyped-def]
     """Add the synapses due in a step to the inputs of their targets."""
-    due = step % len(record.job_counts)
-    jobs, n_jobs = record.jobs[due], record.job_counts[due]
-    state, synapses, mask = neurons.state, bundles.synapses, np.uint64(bundles.mask)
-    for job in range(n_jobs):
-        if job + _AHEAD < n_jobs:
-            ahead = jobs[job + _AHEAD, 0]
-            for line in range(0, min(jobs[job + _AHEAD, 1], 128), 16):
+    due = step % record.ring
+    n_jobs, first_job = record.job_counts[due], due * record.job_capacity * 3
+    jobs, state, synapses, mask = record.jobs, neurons.state, bundles.synapses, np.uint64(bundles.mask)
+    for number in range(n_jobs):
+        job = first_job + 3 * number
+        if number + _AHEAD < n_jobs:
+            ahead = jobs[job + 3 * _AHEAD]
+            for line in range(0, min(jobs[job + 3 * _AHEAD + 1], 128), 16):
                 prefetch(synapses, ahead + line)
-        fact = bundles.facts[jobs[job, 2]]
-        scale = bundles.scales[jobs[job, 2]]
-        first = np.uint64(fact[BUNDLE_RECEPTOR] * n_all)
-        begin, end = np.uint64(jobs[job, 0]), np.uint64(jobs[job, 0] + jobs[job, 1])
-        kind = fact[BUNDLE_KIND]
+        bundle = jobs[job + 2]
+        fact = bundle * BUNDLE_FACTS
+        scale, kind = bundles.scales[bundle], bundles.facts[fact + BUNDLE_KIND]
+        first = np.uint64(bundles.facts[fact + BUNDLE_RECEPTOR] * populations.n_all)
+        begin, end = np.uint64(jobs[job]), np.uint64(jobs[job] + jobs[job + 1])
         if kind == PACKED and scale == single(1.0):
             for k in range(begin, end):
                 word = synapses[k]
@@ -302,7 +309,7 @@ def deliver_jobs(step, neurons, bundles, record, n_all):  # type: ignore[no-unty
             for k in range(begin, end):
                 state[first + np.uint64(synapses[k])] += scale
         else:
-            shift = np.uint64(fact[BUNDLE_SHIFT])
+            shift = np.uint64(bundles.facts[fact + BUNDLE_SHIFT])
             for k in range(begin, end):
                 state[first + np.uint64(synapses[k])] += scale * bundles.values[k + shift]
     record.job_counts[due] = 0

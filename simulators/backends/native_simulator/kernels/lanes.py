@@ -21,6 +21,8 @@ from numba.core.imputils import lower_cast
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin
 
+from simulators.backends.native_simulator.kernels.memory import place_of
+
 LANES = 16
 single = types.float32
 """Converts a number: what Numba makes of a literal is of double precision."""
@@ -143,9 +145,7 @@ lower_builtin(operator.pos, _Floats)(lambda context, builder, sig, args: args[0]
 
 
 def _address(context: Any, builder: Any, sig: Any, args: Any, element: ir.Type) -> Any:
-    array = context.make_array(sig.args[0])(context, builder, args[0])
-    index = context.cast(builder, args[1], sig.args[1], types.intp)
-    place = builder.gep(array.data, [index], inbounds=True)
+    place = place_of(context, builder, sig.args[0], args[0], args[1], sig.args[1])
     return builder.bitcast(place, element.as_pointer())
 
 

@@ -23,17 +23,16 @@ def drawn_counts(random, tables, draw):  # type: ignore[no-untyped-def]
 @njit
 def fire_sources(population, populations, neurons, drives):  # type: ignore[no-untyped-def]
     """Let Poisson sources fire."""
-    offset = populations.offsets[population]
-    n_lanes = 2 * populations.n_words[population]
+    first, n_lanes = populations.offsets[population] // LANES, 2 * populations.n_words[population]
     threshold = drives.thresholds[population]
-    first = offset // LANES
     if threshold == 0:
-        neurons.fired[first : first + n_lanes] = 0
+        for lane in range(n_lanes):
+            neurons.fired[first + lane] = np.uint16(0)
         return
     streams = load_streams(drives.streams, 64 * population)
     for lane in range(n_lanes):
         random, streams = advanced_lanes(streams)
-        store_mask(neurons.fired, first + lane, words(random) < threshold)
+        store_mask(neurons.fired, first + lane, random < threshold)
     store_streams(drives.streams, 64 * population, streams)
 
 
@@ -42,7 +41,7 @@ def play_events(population, step, record, drives, n_spikes):  # type: ignore[no-
     """Record the events given for a step; return the number of spikes recorded so far."""
     place, end = drives.event_next[population], drives.event_ends[population]
     while place < end and drives.event_steps[place] <= step:
-        record.spikes[n_spikes] = drives.event_neurons[place]
+        record.spikes[n_spikes] = np.int32(drives.event_neurons[place])
         n_spikes += 1
         place += 1
     drives.event_next[population] = place
@@ -50,31 +49,16 @@ def play_events(population, step, record, drives, n_spikes):  # type: ignore[no-
 
 
 @njit
-def record_fired(population, populations, neurons, fired, may_fire, record, n_spikes):  # type: ignore[no-untyped-def]
-    """Record those that reached their threshold and may fire, who from now on may not; return the number of spikes.
-
-    `fired` and `may_fire` are views of the same arrays as those of `neurons`, in words of 64 bits.
-    """
+def record_fired(population, populations, neurons, record, n_spikes, refractory):  # type: ignore[no-untyped-def]
+    """Record those that fire; unless they are never `refractory`, they may not again until they are let."""
     first = populations.offsets[population] >> 6
-    for word in range(populations.n_words[population] >> 1):
-        bits = fired[first + word] & may_fire[first + word]
+    for word in range(first, first + (populations.n_words[population] >> 1)):
+        bits = neurons.fired_words[word] & neurons.may_fire_words[word]
         if bits:
-            may_fire[first + word] &= ~bits
+            if refractory:
+                neurons.may_fire_words[word] = neurons.may_fire_words[word] & ~bits
             while bits:
-                record.spikes[n_spikes] = 64 * word + np.int64(lowest_bit(bits))
+                record.spikes[n_spikes] = np.int32(64 * (word - first) + np.int64(lowest_bit(bits)))
                 n_spikes += 1
                 bits &= bits - _U(1)
-    return n_spikes
-
-
-@njit
-def record_sources(population, populations, fired, may_fire, record, n_spikes):  # type: ignore[no-untyped-def]
-    """Record the sources that fire; none is ever refractory."""
-    first = populations.offsets[population] >> 6
-    for word in range(populations.n_words[population] >> 1):
-        bits = fired[first + word] & may_fire[first + word]
-        while bits:
-            record.spikes[n_spikes] = 64 * word + np.int64(lowest_bit(bits))
-            n_spikes += 1
-            bits &= bits - _U(1)
     return n_spikes
