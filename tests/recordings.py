@@ -77,9 +77,7 @@ def native_synapses(simulator: Any, network: Network) -> dict[str, NDArray[np.fl
                 found[projection.name].append(np.array(columns, dtype=np.float64))
     facts = synapses.bundles.facts.reshape(-1, 7)
     ends = [*(int(fact[3]) for fact in facts[1:]), len(synapses.bundles.starts)][: len(layout.bundles)]
-    for bundle, fact, end, scale in zip(
-        layout.bundles, facts, ends, synapses.bundles.scales, strict=True
-    ):
+    for bundle, fact, end, scale in zip(layout.bundles, facts, ends, synapses.bundles.scales, strict=True):
         starts = synapses.bundles.starts[fact[3] : end].astype(np.int64)
         words = synapses.bundles.synapses[fact[5] : fact[5] + starts[-1]]
         cells = np.repeat(np.arange(len(starts) - 1), np.diff(starts))

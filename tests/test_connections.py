@@ -66,9 +66,7 @@ def connect_in_native(cache: Path, network: Network) -> Pairs:
     built = simulator.build(network, SEED)
     found = native_synapses(simulator, network)
     assert built.n_synapses == sum(synapses.shape[1] for synapses in found.values())
-    return {
-        name: [(int(source), int(target)) for source, target in synapses[:2].T] for name, synapses in found.items()
-    }
+    return {name: [(int(source), int(target)) for source, target in synapses[:2].T] for name, synapses in found.items()}
 
 
 @pytest.fixture(

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import networks
 import numpy as np
 import pytest
 from conftest import default_settings, require_simulator
@@ -40,7 +39,7 @@ from simulators.records.job import Simulation
 
 pytestmark = pytest.mark.native
 
-SIMULATION = Simulation(dt=0.1, warmup=20.0, duration=180.0)
+SIMULATION = Simulation(dt=0.1, warmup=10.0, duration=90.0)
 SEED = 7
 
 Fired = list[tuple[int, str, int]]
@@ -149,9 +148,9 @@ def injected(network: Network, population: Population, step: int) -> np.ndarray[
 def alike(native: Simulator, network: Network) -> tuple[int, int]:
     """Run both; return how many spikes are the same from the start, and how many there are."""
     native.build(network, SEED)
+    recorded = run_one(native, network)
     synapses = native_synapses(native, network)
     total = SIMULATION.warmup_steps + SIMULATION.n_steps
-    recorded = run_one(native, network)
     own = sorted((step, name, k) for name, trains in recorded.items() for step, k in trains)
     sources = {population.name for population in network.populations if population.is_source}
     expected = sorted(
@@ -163,8 +162,8 @@ def alike(native: Simulator, network: Network) -> tuple[int, int]:
 
 def test_clustered_network(native: Simulator, small: dict[str, Any]) -> None:
     same, total = alike(native, make_network({**small, "N_E": 1200, "N_I": 300}))
-    assert total > 1500
-    assert same > 1000
+    assert total > 900
+    assert same > 700
 
 
 def test_distributed_parameters_step_currents_and_delays_of_several_steps(
@@ -173,13 +172,13 @@ def test_distributed_parameters_step_currents_and_delays_of_several_steps(
     stimulus = {"stim_clusters": [1, 3], "stim_onsets": [20.0], "stim_offsets": [60.0], "stim_amplitude": 1.0}
     changes = {"tau_syn_cv": 0.05, "delta_I_E": 0.2, "delay": 1.3, "t_ref": 2.05, **stimulus}
     same, total = alike(native, make_network({**small, **changes}))
-    assert total > 1000
+    assert total > 600
     assert same > 500
 
 
 def test_multapses(native: Simulator, small: dict[str, Any]) -> None:
     same, total = alike(native, make_network({**small, "fixed_indegree": True}))
-    assert total > 800
+    assert total > 500
     assert same > 400
 
 
@@ -234,25 +233,27 @@ def test_neuron_models_rules_and_given_spikes(
     native: Simulator, neuron: str, parameters: dict[str, float], weight: float, sizes: tuple[int, int]
 ) -> None:
     same, total = alike(native, with_events(neuron, parameters, weight, sizes))
-    assert total > 500
-    assert same > min(400, 0.9 * total)
+    assert total > 900
+    assert same > 800
 
 
 def test_a_volley_of_more_spikes_than_planes_count(native: Simulator, small: dict[str, Any]) -> None:
     # all neurons start alike and fire together: hundreds of spikes within a step
-    network = make_network({**small, "I_th_E": 3.0, "I_th_I": 3.0, "p": ((0.5, 0.5), (0.5, 0.5)), "fixed_indegree": True})
+    network = make_network(
+        {**small, "I_th_E": 3.0, "I_th_I": 3.0, "p": ((0.5, 0.5), (0.5, 0.5)), "fixed_indegree": True}
+    )
     populations = tuple(replace(population, initial={"V_m": 10.0}) for population in network.populations)
     same, total = alike(native, replace(network, populations=populations))
-    assert total > 1000
-    assert same >= 500
+    assert total >= 600
+    assert same >= 600
 
 
 def test_the_reference_sees_a_weight_that_is_off(native: Simulator, small: dict[str, Any]) -> None:
     network = make_network({**small, "N_E": 1200, "N_I": 300})
     native.build(network, SEED)
+    recorded = run_one(native, network)
     synapses = native_synapses(native, network)
     synapses["EI_between"][3] *= 1.001
-    recorded = run_one(native, network)
     own = sorted((step, name, k) for name, trains in recorded.items() for step, k in trains)
     expected = sorted(spike for spike in run_reference(network, synapses, 1000) if spike[0] > 0)
     same = next(k for k, pair in enumerate(zip(own, expected, strict=False)) if pair[0] != pair[1])

@@ -256,7 +256,14 @@ def _draw_bits(
             assert isinstance(projection.rule, FixedIndegree)
             scratch = aligned(2 * block.planes * ends.n_sources, np.uint32)
             n_rest = program.draw_indegree(
-                *where, block.planes, scratch, ends.n_sources, ends.n_targets, projection.rule.indegree, *clusters, *rest
+                *where,
+                block.planes,
+                scratch,
+                ends.n_sources,
+                ends.n_targets,
+                projection.rule.indegree,
+                *clusters,
+                *rest,
             )
         if n_rest <= room:
             return n_all - n_rest, (rest[0][:n_rest], rest[1][:n_rest])

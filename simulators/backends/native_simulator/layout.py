@@ -241,7 +241,7 @@ def _beyond(blocks: Sequence[BlockLayout]) -> Iterator[BundleLayout]:
 def _population_problems(network: Network) -> Iterator[str]:
     for population in network.populations:
         if not population.is_source and population.model.step is None:
-            yield f"population {population.name}: {population.model.name} has no step rule, which the native simulator needs"
+            yield f"population {population.name}: {population.model.name} has no step rule for the native simulator"
 
 
 def _projection_problems(network: Network, dt: float) -> Iterator[str]:

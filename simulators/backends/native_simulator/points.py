@@ -173,7 +173,8 @@ def _kinds(
 ) -> tuple[tuple[Kind, ...], list[int], list[dict[str, Values]]]:
     """Kinds of update, the number of each population's, and the constants of each."""
     kinds: list[Kind] = []
-    numbers, constants = [], []
+    numbers: list[int] = []
+    constants: list[dict[str, Values]] = []
     reached = {block.target for block in layout.blocks}
     driven = {given.target for given in network.inputs if isinstance(given, PoissonDrive)}
     stepped = {given.target for given in network.inputs if isinstance(given, StepCurrent)}

@@ -30,7 +30,8 @@ from simulators.backends.native_simulator.kernels.delivery import (
     deliver_jobs, deliver_rest, gather_planes, jobs_fit, push_jobs,
 )
 from simulators.backends.native_simulator.kernels.lanes import (
-    exponential, flush_denormals, floats, load, load_mask, maximum, minimum, restore_mode, single, store, store_mask, where,
+    exponential, flush_denormals, floats, load, load_mask, maximum, minimum, restore_mode, single, store, store_mask,
+    where,
 )
 from simulators.backends.native_simulator.kernels.memory import (
     float32_at, int32_at, int64_at, uint16_at, uint32_at, uint64_at,
@@ -207,7 +208,9 @@ def _update(number: int, kind: Kind, n_ex: int, n_in: int) -> str:
             lines.append(f"    weight_{receptor}_{k} = floats(blocks.plane_weights[{place}])")
     if kind.driven:
         lines.append("    streams = load_streams(drives.streams, 64 * p)")
-        lines.append("    first_ex, first_in, end_in = drives.first[3 * p], drives.first[3 * p + 1], drives.first[3 * p + 2]")
+        lines.append(
+            "    first_ex, first_in, end_in = drives.first[3 * p], drives.first[3 * p + 1], drives.first[3 * p + 2]"
+        )
     lines.append("    for lane in range(2 * populations.n_words[p]):")
     lines += [f"        {line}" for line in _body(kind, n_ex, n_in)]
     if kind.driven:
@@ -269,8 +272,7 @@ def _change(what: str, number: int, kind: Kind, changes: dict[str, str]) -> str:
         value = expression(text)
         names = {one: _own(one) for one in names_in(value)}
         lines.append(f"    new_{name} = {written(value, names, {'exp': 'math.exp', 'min': 'min', 'max': 'max'})}")
-    for name in changes:
-        lines.append(f"    state[{kind.slots.index(name)} * n_all + i] = single(new_{name})")
+    lines += [f"    state[{kind.slots.index(name)} * n_all + i] = single(new_{name})" for name in changes]
     return "\n".join(lines)
 
 

@@ -28,7 +28,7 @@ ALL, WITHIN, BETWEEN = 0, 1, 2
 
 
 @njit(inline="always")
-def _cut(rows, place, first, last):  # type: ignore[no-untyped-def]
+def _cut(rows, place, first, last):
     """Clear the bits from `first` to `last` - 1 of a row."""
     while first < last:
         word, bit = first >> 5, first & 31
@@ -39,11 +39,12 @@ def _cut(rows, place, first, last):  # type: ignore[no-untyped-def]
 
 
 @njit
-def bernoulli_row(rows, place, first, last, digits, n_digits, key, row):  # type: ignore[no-untyped-def]
+def bernoulli_row(rows, place, first, last, digits, n_digits, key, row):
     """Set each bit from `first` to `last` - 1 of an empty row with a probability.
 
     The row's words are drawn sixteen at a time: a bit is compared, digit by binary digit, with the probability
-    (``digits / 2**n_digits``, the last digit 1), which takes one random word per digit for 32 bits. `n_digits` 0 sets all.
+    (``digits / 2**n_digits``, the last digit 1), which takes one random word per digit for 32 bits. `n_digits` 0 sets
+    all.
     """
     streams = lane_streams(key, row)
     begin, end = (first >> 9) << 4, ((last + 511) >> 9) << 4
@@ -53,17 +54,14 @@ def bernoulli_row(rows, place, first, last, digits, n_digits, key, row):  # type
             bits = words(0xFFFFFFFF)
         for digit in range(n_digits):
             random, streams = advanced_lanes(streams)
-            if (digits >> _U(digit)) & _U(1):
-                bits = bits | random
-            else:
-                bits = bits & random
+            bits = bits | random if (digits >> _U(digit)) & _U(1) else bits & random
         store(rows, place + word, bits)
     _cut(rows, place, begin << 5, first)
     _cut(rows, place, last, end << 5)
 
 
 @njit
-def draw_bernoulli(  # type: ignore[no-untyped-def]
+def draw_bernoulli(
     rows, base, stride, n_words, scratch, n_sources, n_targets, source_cluster, target_cluster, pairs, itself, digits,
     n_digits, key,
 ):  # fmt: skip
@@ -107,7 +105,7 @@ def draw_bernoulli(  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def candidate(found, own, pairs, itself, own_cluster, cluster):  # type: ignore[no-untyped-def]
+def candidate(found, own, pairs, itself, own_cluster, cluster):
     """The neuron that the `found`-th of those allowed is: beyond the hole of what is left out, those after it."""
     if pairs == WITHIN:
         found += own // own_cluster * cluster
@@ -118,7 +116,7 @@ def candidate(found, own, pairs, itself, own_cluster, cluster):  # type: ignore[
 
 
 @njit(inline="always")
-def n_candidates(size, cluster, pairs, itself):  # type: ignore[no-untyped-def]
+def n_candidates(size, cluster, pairs, itself):
     """How many neurons of a population one of the other may connect to."""
     if pairs == BETWEEN:
         return size - cluster
@@ -126,7 +124,7 @@ def n_candidates(size, cluster, pairs, itself):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _add_synapse(bits, place, plane, n_planes, target):  # type: ignore[no-untyped-def]
+def _add_synapse(bits, place, plane, n_planes, target):
     """Count one more synapse in the planes of a row; return False, changing nothing, if they are full."""
     word, one = target >> 5, np.uint32(1) << np.uint32(target & 31)
     full = True
@@ -145,7 +143,7 @@ def _add_synapse(bits, place, plane, n_planes, target):  # type: ignore[no-untyp
 
 
 @njit
-def draw_total(  # type: ignore[no-untyped-def]
+def draw_total(
     rows, base, stride, n_words, n_planes, counts, n_targets, source_cluster, target_cluster, pairs, itself, key,
     beyond_sources, beyond_targets,
 ):  # fmt: skip
@@ -174,7 +172,7 @@ def draw_total(  # type: ignore[no-untyped-def]
 
 
 @njit
-def draw_indegree(  # type: ignore[no-untyped-def]
+def draw_indegree(
     rows, base, stride, n_words, n_planes, scratch, n_sources, n_targets, indegree, source_cluster, target_cluster,
     pairs, itself, key, beyond_sources, beyond_targets,
 ):  # fmt: skip

@@ -30,7 +30,7 @@ QUANTILES = 65_536
 
 
 @njit(inline="always")
-def packed(weight, target, mask):  # type: ignore[no-untyped-def]
+def packed(weight, target, mask):
     """Word that holds a target in its lowest bits and reads, as a float, as close to the weight as that leaves.
 
     Between 6 and 8 bits of the weight's fraction are left where targets need 17 to 15: each weight is off by at most
@@ -43,7 +43,7 @@ def packed(weight, target, mask):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _visit(  # type: ignore[no-untyped-def]
+def _visit(
     fill, cursors, row, target, random, delays, weights, kind, synapses, values, shift, mask
 ):  # fmt: skip
     """Count a synapse, or place it; the upper and lower 16 bits of `random` choose delay and weight."""
@@ -60,7 +60,7 @@ def _visit(  # type: ignore[no-untyped-def]
 
 
 @njit
-def visit_rows(  # type: ignore[no-untyped-def]
+def visit_rows(
     fill, cursors, n_delays, lengths, scratch, digits, n_digits, offset, n_targets, source_cluster, target_cluster,
     pairs, itself, key, value_key, delays, weights, kind, synapses, values, shift, mask,
 ):  # fmt: skip
@@ -117,7 +117,7 @@ def visit_rows(  # type: ignore[no-untyped-def]
 
 
 @njit
-def visit_columns(  # type: ignore[no-untyped-def]
+def visit_columns(
     fill, cursors, n_delays, indegree, offset, n_sources, n_targets, source_cluster, target_cluster, pairs, itself, key,
     value_key, delays, weights, kind, synapses, values, shift, mask,
 ):  # fmt: skip
@@ -134,7 +134,7 @@ def visit_columns(  # type: ignore[no-untyped-def]
 
 
 @njit
-def visit_list(  # type: ignore[no-untyped-def]
+def visit_list(
     fill, cursors, n_delays, sources, targets, own_delays, own_weights, offset, value_key, delays, weights, kind,
     synapses, values, shift, mask,
 ):  # fmt: skip
@@ -154,7 +154,7 @@ def visit_list(  # type: ignore[no-untyped-def]
 
 
 @njit
-def sum_up(starts):  # type: ignore[no-untyped-def]
+def sum_up(starts):
     """Turn counts into starts, in place; return the sum."""
     total = _U(0)
     for k in range(len(starts)):
@@ -162,5 +162,3 @@ def sum_up(starts):  # type: ignore[no-untyped-def]
         starts[k] = np.uint32(total)
         total += count
     return total
-
-

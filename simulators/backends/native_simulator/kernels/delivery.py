@@ -46,13 +46,13 @@ _AHEAD = 6  # jobs between asking for a row and reading it
 
 
 @njit
-def _spikes_of_pass(planes):  # type: ignore[no-untyped-def]
+def _spikes_of_pass(planes):
     """How many rows of that many planes four planes can count."""
     return 15 // ((1 << planes) - 1)
 
 
 @njit
-def _count_three(rows, base, stride, n_words, spikes, first, last, place):  # type: ignore[no-untyped-def]
+def _count_three(rows, base, stride, n_words, spikes, first, last, place):
     """Add three rows of one plane each; two planes hold the counts."""
     a = base + spikes[first] * stride
     b = base + spikes[first + 1] * stride
@@ -65,7 +65,7 @@ def _count_three(rows, base, stride, n_words, spikes, first, last, place):  # ty
 
 
 @njit
-def _count_seven(rows, base, stride, n_words, spikes, first, last, place):  # type: ignore[no-untyped-def]
+def _count_seven(rows, base, stride, n_words, spikes, first, last, place):
     """Add up to seven rows of one plane each; three planes hold the counts."""
     for word in range(0, n_words, 16):
         a, b, c = words(0), words(0), words(0)
@@ -82,7 +82,7 @@ def _count_seven(rows, base, stride, n_words, spikes, first, last, place):  # ty
 
 
 @njit
-def _count_rows(rows, base, stride, n_words, n_planes, spikes, first, last, place):  # type: ignore[no-untyped-def]
+def _count_rows(rows, base, stride, n_words, n_planes, spikes, first, last, place):
     """Add rows of any number of planes; four planes hold the counts."""
     for word in range(0, n_words, 16):
         a, b, c, d = words(0), words(0), words(0), words(0)
@@ -118,7 +118,7 @@ def _count_rows(rows, base, stride, n_words, n_planes, spikes, first, last, plac
 
 
 @njit
-def _count(blocks, fact, n_words, spikes, first, last, place):  # type: ignore[no-untyped-def]
+def _count(blocks, fact, n_words, spikes, first, last, place):
     """Add the rows of spikes; return how many planes hold the counts."""
     rows, facts, n = blocks.rows, blocks.facts, last - first
     base, stride, n_planes = facts[fact + BASE], facts[fact + STRIDE], facts[fact + PLANES]
@@ -133,7 +133,7 @@ def _count(blocks, fact, n_words, spikes, first, last, place):  # type: ignore[n
 
 
 @njit
-def _add_plane(blocks, receptor, place, weight):  # type: ignore[no-untyped-def]
+def _add_plane(blocks, receptor, place, weight):
     n = blocks.plane_counts[receptor]
     blocks.planes[receptor * blocks.most_planes + n] = place
     blocks.plane_weights[receptor * blocks.most_planes + n] = weight
@@ -141,7 +141,7 @@ def _add_plane(blocks, receptor, place, weight):  # type: ignore[no-untyped-def]
 
 
 @njit
-def gather_planes(target, step, populations, blocks, record):  # type: ignore[no-untyped-def]
+def gather_planes(target, step, populations, blocks, record):
     """Collect what arrives at a population within a step as weighted planes of bits.
 
     Of the spikes of a block as many are taken as four planes can count; `deliver_rest` takes the others.
@@ -174,7 +174,7 @@ def gather_planes(target, step, populations, blocks, record):  # type: ignore[no
 
 
 @njit
-def _add_planes(state, first, n_lanes, blocks, begin, end):  # type: ignore[no-untyped-def]
+def _add_planes(state, first, n_lanes, blocks, begin, end):
     """Add planes to an input whose first neuron is at `first` of the state."""
     for plane in range(begin, end):
         place, weight = 2 * blocks.planes[plane], floats(blocks.plane_weights[plane])
@@ -184,8 +184,8 @@ def _add_planes(state, first, n_lanes, blocks, begin, end):  # type: ignore[no-u
 
 
 @njit
-def deliver_rest(target, step, populations, neurons, blocks, record):  # type: ignore[no-untyped-def]
-    """Add what the update of a population did not: planes beyond its number, further spikes, and own clusters' share."""
+def deliver_rest(target, step, populations, neurons, blocks, record):
+    """Add what an update did not: planes beyond its number, further spikes, and what own clusters get more."""
     n_words, offset, n_all = populations.n_words[target], populations.offsets[target], populations.n_all
     width, facts, n_lanes = populations.number + 1, blocks.facts, 2 * n_words
     for receptor in range(2):
@@ -224,7 +224,7 @@ def deliver_rest(target, step, populations, neurons, blocks, record):  # type: i
 
 
 @njit
-def _add_stretch(state, first, halves, place, low, high, weight):  # type: ignore[no-untyped-def]
+def _add_stretch(state, first, halves, place, low, high, weight):
     """Add a weight to the targets from `low` to `high` - 1 that a row of bits connects."""
     begin, end = low >> 4, (high - 1) >> 4
     for lane in range(begin, end + 1):
@@ -238,21 +238,21 @@ def _add_stretch(state, first, halves, place, low, high, weight):  # type: ignor
 
 
 @njit
-def jobs_fit(step, populations, bundles, record):  # type: ignore[no-untyped-def]
+def jobs_fit(step, populations, bundles, record):
     """Whether the jobs of the last step's spikes fit, whatever their delays."""
     row = (step - 1 - record.base) * (populations.number + 1)
     new = 0
     for source in range(populations.number):
         n_bundles = bundles.first[source + 1] - bundles.first[source]
         new += n_bundles * (record.starts[row + source + 1] - record.starts[row + source])
+    fullest = 0
     for place in range(record.ring):
-        if record.job_counts[place] + new > record.job_capacity:
-            return False
-    return True
+        fullest = max(fullest, record.job_counts[place])
+    return fullest + new <= record.job_capacity
 
 
 @njit
-def push_jobs(step, populations, bundles, record):  # type: ignore[no-untyped-def]
+def push_jobs(step, populations, bundles, record):
     """Note for every delay what the spikes of the last step will deliver."""
     row = (step - 1 - record.base) * (populations.number + 1)
     now = step % record.ring
@@ -281,7 +281,7 @@ def push_jobs(step, populations, bundles, record):  # type: ignore[no-untyped-de
 
 
 @njit
-def deliver_jobs(step, populations, neurons, bundles, record):  # type: ignore[no-untyped-def]
+def deliver_jobs(step, populations, neurons, bundles, record):
     """Add the synapses due in a step to the inputs of their targets."""
     due = step % record.ring
     n_jobs, first_job = record.job_counts[due], due * record.job_capacity * 3

@@ -429,19 +429,19 @@ def _mode_slot(builder: Any, name: str, value: Any) -> Any:
 
 
 @njit(inline="always")
-def minimum(a, b):  # type: ignore[no-untyped-def]
+def minimum(a, b):
     """Smaller of two, lane by lane."""
     return where(floats(a) < floats(b), floats(a), floats(b))
 
 
 @njit(inline="always")
-def maximum(a, b):  # type: ignore[no-untyped-def]
+def maximum(a, b):
     """Larger of two, lane by lane."""
     return where(floats(a) > floats(b), floats(a), floats(b))
 
 
 @njit
-def exponential(given):  # type: ignore[no-untyped-def]
+def exponential(given):
     """Natural exponential, within 2 units in the last place; 0 below -87.3, the largest number above 88.
 
     The polynomial of Cephes (Moshier 1992) after taking out powers of two: plain arithmetic, so that every processor

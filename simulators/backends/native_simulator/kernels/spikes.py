@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from simulators.backends.native_simulator.kernels.lanes import LANES, as_floats, load, lowest_bit, permute, store_mask, where, words
+from simulators.backends.native_simulator.kernels.lanes import (
+    LANES,
+    as_floats,
+    load,
+    lowest_bit,
+    permute,
+    store_mask,
+    where,
+)
 from simulators.backends.native_simulator.kernels.random_streams import advanced_lanes, load_streams, store_streams
 
 _U = np.uint64
@@ -13,7 +21,7 @@ POISSON, EVENTS = -1, -2
 
 
 @njit(inline="always")
-def drawn_counts(random, tables, draw):  # type: ignore[no-untyped-def]
+def drawn_counts(random, tables, draw):
     """Counts that random words stand for in an alias table: the lowest four bits choose, the others decide."""
     limit = permute(load(tables, 32 * draw), random)
     other = permute(load(tables, 32 * draw + 16), random)
@@ -21,7 +29,7 @@ def drawn_counts(random, tables, draw):  # type: ignore[no-untyped-def]
 
 
 @njit
-def fire_sources(population, populations, neurons, drives):  # type: ignore[no-untyped-def]
+def fire_sources(population, populations, neurons, drives):
     """Let Poisson sources fire."""
     first, n_lanes = populations.offsets[population] // LANES, 2 * populations.n_words[population]
     threshold = drives.thresholds[population]
@@ -37,7 +45,7 @@ def fire_sources(population, populations, neurons, drives):  # type: ignore[no-u
 
 
 @njit
-def play_events(population, step, record, drives, n_spikes):  # type: ignore[no-untyped-def]
+def play_events(population, step, record, drives, n_spikes):
     """Record the events given for a step; return the number of spikes recorded so far."""
     place, end = drives.event_next[population], drives.event_ends[population]
     while place < end and drives.event_steps[place] <= step:
@@ -49,7 +57,7 @@ def play_events(population, step, record, drives, n_spikes):  # type: ignore[no-
 
 
 @njit
-def record_fired(population, populations, neurons, record, n_spikes, refractory):  # type: ignore[no-untyped-def]
+def record_fired(population, populations, neurons, record, n_spikes, refractory):
     """Record those that fire; unless they are never `refractory`, they may not again until they are let."""
     first = populations.offsets[population] >> 6
     for word in range(first, first + (populations.n_words[population] >> 1)):
