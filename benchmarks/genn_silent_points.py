@@ -14,10 +14,11 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
-from gridsearch.parameters import read_defaults
-from simulators.backends.genn_simulator import code
+from gridsearch.parameters import defaults_file, read_defaults
+from simulators.backends.genn_simulator import neuron_code as code
 from simulators.backends.simulator import Recording, Simulator, find_simulator
 from simulators.description.network import Network
 from simulators.models.clustered import make_network
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("--neurons", type=int, default=25_000, help="a multiple of 100 (default: %(default)s)")
     parser.add_argument("--duration", type=float, default=1000.0, help="ms")
     arguments = parser.parse_args()
-    base: dict[str, Any] = read_defaults("clustered").values_by_name()
+    base: dict[str, Any] = read_defaults(defaults_file("clustered", Path())).values_by_name()
     base |= KICK | {"N_E": arguments.neurons * 4 // 5, "N_I": arguments.neurons // 5}
     networks = {name: make_network({**base, "I_th_E": i, "I_th_I": 0.6 * i}) for name, i in CURRENTS.items()}
     simulation = Simulation(0.1, 0.0, arguments.duration)

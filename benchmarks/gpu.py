@@ -16,11 +16,12 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gridsearch.parameters import read_defaults
+from gridsearch.parameters import defaults_file, read_defaults
 from simulators.backends.simulator import Recording, SimulatorUnavailableError, find_simulator
 from simulators.description.network import Network, expected_synapses
 from simulators.models.clustered import make_network
@@ -31,7 +32,10 @@ SEED = 1
 
 def describe_points(n_neurons: int, n_points: int) -> list[Network]:
     """Points of one structure along background current and clustering."""
-    base = read_defaults("clustered").values_by_name() | {"N_E": n_neurons * 4 // 5, "N_I": n_neurons // 5}
+    base = read_defaults(defaults_file("clustered", Path())).values_by_name() | {
+        "N_E": n_neurons * 4 // 5,
+        "N_I": n_neurons // 5,
+    }
     currents = np.linspace(1.2, 2.2, n_points)
     return [
         make_network({**base, "I_th_E": float(current), "jep": 1.0 + 0.5 * (k % 4)})

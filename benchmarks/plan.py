@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from gridsearch.submission import make_plan, write_plan
+from gridsearch.planning import make_plan
+from gridsearch.submission import write_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 

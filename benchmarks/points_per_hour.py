@@ -24,7 +24,7 @@ from typing import Any
 
 import pandas as pd
 
-from gridsearch.parameters import read_defaults
+from gridsearch.parameters import defaults_file, read_defaults
 from jobs.local_executor import run_jobs
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import find_simulator
@@ -67,7 +67,8 @@ def plan_job(
         settings=settings,
         simulation=simulation,
         statistics=("rate", "cv_isi", "lv", "fano_factor"),
-        parameters=read_defaults("clustered").values_by_name() | {"N_E": n_neurons * 4 // 5, "N_I": n_neurons // 5},
+        parameters=read_defaults(defaults_file("clustered", Path())).values_by_name()
+        | {"N_E": n_neurons * 4 // 5, "N_I": n_neurons // 5},
         points=tuple(Point(f"{index}-{seed}", seed, seed, POINTS[index]) for index, seed in points),
         populations=("E", "I"),
     )

@@ -19,20 +19,13 @@ from types import FrameType
 import pandas as pd
 
 import analysis
-from gridsearch import display
+from gridsearch import check, display
 from gridsearch.input_files import InputError, Problem
+from gridsearch.planning import Plan, look_up, make_plan
+from gridsearch.recompute import recompute
 from gridsearch.run_lock import Busy, lock_owner, locked
-from gridsearch.starter import starter_sweep
-from gridsearch.submission import (
-    Plan,
-    check_conflict,
-    check_simulators,
-    look_up,
-    make_plan,
-    preview_plan,
-    run_plan,
-    write_plan,
-)
+from gridsearch.starter import starter_model, starter_sweep
+from gridsearch.submission import check_conflict, check_simulators, preview_plan, run_plan, write_plan
 from jobs.executor import ExecutorError, JobFailure, Submission, executor_names, find_executor
 from simulators.models import model_names
 from simulators.records.run_directory import RunDirectory
@@ -80,8 +73,12 @@ def _parser() -> argparse.ArgumentParser:
 
     init = commands.add_parser("init", help="write a commented sweep to start from")
     init.add_argument("sweep", type=Path, nargs="?", default=Path("sweep.toml"))
-    init.add_argument("--model", default="clustered", choices=model_names())
+    init.add_argument("--model", default="clustered", help="a model there is, or the name of a new one of your own")
     init.set_defaults(run=_init)
+
+    command = commands.add_parser("check", help="describe a model's networks and try them on every simulator at hand")
+    command.add_argument("file", type=Path, help="a sweep, or a model's Python file")
+    command.set_defaults(run=_check)
 
     for name, run, text in (
         ("plan", _plan, "say what a submit would do: points, jobs, hours, memory, disk"),
@@ -94,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--executor", help="in place of the sweep's")
         command.add_argument("--replace", action="store_true", help="let this sweep take over a folder of its name")
         if name == "plan":
-            command.add_argument("--dag", action="store_true", help="print only the DAG that HTCondor would get")
+            command.add_argument(
+                "--preview", action="store_true", help="print only what the executor would get (a DAG, say)"
+            )
         command.set_defaults(run=run)
 
     for name, run, text in (
@@ -124,22 +123,44 @@ def _add_results(command: argparse.ArgumentParser) -> None:
 
 
 def _init(options: argparse.Namespace) -> int:
-    if options.sweep.exists():
-        raise InputError([Problem(options.sweep, "", None, "exists already; name another file")])
-    options.sweep.write_text(starter_sweep(options.model), encoding="utf-8")
-    display.say(f"wrote {options.sweep}; next: python -m gridsearch plan {options.sweep}")
+    if options.model in model_names():
+        files = {options.sweep: starter_sweep(options.model)}
+        then = f"plan {options.sweep}"
+    else:
+        if not options.model.isidentifier():
+            rule = f"must be the name of a Python module, or one of {', '.join(model_names())}"
+            raise InputError([Problem(options.sweep, "--model", options.model, rule)])
+        texts = starter_model(options.model)
+        files = {options.sweep.with_name(name): text for name, text in texts.items() if name != "sweep.toml"}
+        files[options.sweep] = texts["sweep.toml"]
+        then = f"check {options.sweep.with_name(f'{options.model}.py')}"
+    problems = [Problem(path, "", None, "exists already; name another file") for path in files if path.exists()]
+    if problems:
+        raise InputError(problems)
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+    display.say(f"wrote {', '.join(map(str, files))}; next: python -m gridsearch {then}")
     return DONE
 
 
-def _make_plan(options: argparse.Namespace, pool: str | None = None) -> Plan:
-    plan = make_plan(options.sweep, options.results, options.retry_failed, pool or options.executor, pool is not None)
+def _check(options: argparse.Namespace) -> int:
+    checked = check.open_for_check(options.file)
+    networks = check.describe_networks(checked)
+    display.show_network(networks[0][1], len(networks), [str(file) for file in checked.space.guests.loaded])
+    trials = {name: check.try_simulator(checked, name, networks) for name in checked.settings}
+    display.show_trials(trials)
+    return SOME_FAILED if any(trial.failure or trial.problems for trial in trials.values()) else DONE
+
+
+def _make_plan(options: argparse.Namespace, preview: bool = False) -> Plan:
+    plan = make_plan(options.sweep, options.results, options.retry_failed, options.executor, elsewhere=preview)
     check_conflict(plan, options.replace)
     return plan
 
 
 def _plan(options: argparse.Namespace) -> int:
-    if options.dag:
-        sys.stdout.write(preview_plan(_make_plan(options, pool="htcondor")))
+    if options.preview:
+        sys.stdout.write(preview_plan(_make_plan(options, preview=True)))
     else:
         display.show_plan(_make_plan(options))
     return DONE
@@ -153,12 +174,16 @@ def _submit(options: argparse.Namespace) -> int:
         display.show_plan(plan)
         write_plan(plan, options.replace)
         outcome: list[JobFailure] | Submission = []
+        n_recomputed = sum(len(share.recomputed) for share in plan.simulators.values())
+        if n_recomputed:
+            with display.counting_bar(n_recomputed, "statistics") as count:
+                recompute(plan, count)
         if plan.jobs:
             with display.progress_bar(sum(share.n_left for share in plan.simulators.values())) as report:
                 outcome = run_plan(plan, report)
         elif any(share.n_in_flight for share in plan.simulators.values()):
             outcome = Submission("nothing to submit: everything is done or in flight", ())
-        else:
+        elif not n_recomputed:
             n_failed = sum(share.n_failed for share in plan.simulators.values())
             hint = f"; --retry-failed runs the {n_failed} failed ones again" if n_failed else ""
             display.say(f"nothing to run: every point has a row{hint}")

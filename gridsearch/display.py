@@ -13,11 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from gridsearch.axes import zip_groups
+from gridsearch.check import Trial
 from gridsearch.input_files import InputError
-from gridsearch.submission import Plan
+from gridsearch.planning import Plan
 from jobs.executor import InFlight, JobFailure, Submission
 from jobs.executor import Progress as JobProgress
+from simulators.description.network import Network, expected_synapses, projection_synapses
 from simulators.records.run_directory import RunDirectory
+
+MAX_ROWS = 40  # of a table of projections
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -70,10 +74,69 @@ def show_plan(plan: Plan) -> None:
             size(share.disk),
         )
     console.print(table)
+    for line in _about_files(plan):
+        say(line)
     if plan.advice:
         say(plan.advice)
     for _, error in plan.history.corrupt:
         say(f"unreadable, its points run again: {error}")
+
+
+def _about_files(plan: Plan) -> Iterator[str]:
+    """Say which of the user's files are run, and what is done with other ones, or lacks only statistics."""
+    guests = plan.sweep.guests
+    if guests.loaded:
+        yield f"runs your code: {', '.join(str(file) for file in guests.loaded)}"
+    for package in guests.must_be_in_image:
+        yield f"{package} is not Python alone and does not travel: it must be in the image, or on the pool's machines"
+    for name, share in plan.simulators.items():
+        for keys, count in share.former.items():
+            changed = " and ".join(guests.named(key) for key in keys.split(","))
+            yield (
+                f"{name}: {share.n_done} of {share.n_points} done; {count} were made with another {changed}: "
+                "their rows stay in the folder but leave tables and figures"
+            )
+        if share.recomputed:
+            yield f"{name}: {len(share.recomputed)} points lack only statistics, which come from their stored spikes"
+
+
+def show_network(network: Network, n_networks: int, files: Sequence[str]) -> None:
+    """Show populations, projections and inputs of a network."""
+    if files:
+        say(f"runs your code: {', '.join(files)}")
+    also = f"; {n_networks - 1} more at the corners of the axes make networks, too" if n_networks > 1 else ""
+    say(f"at the defaults: {network.n_neurons} neurons, {expected_synapses(network):.4g} synapses{also}")
+    populations = _table("population", "size", "clusters", "neuron model")
+    for population in network.populations:
+        numbers = (str(population.size), str(population.n_clusters))
+        populations.add_row(population.name, *numbers, population.model.name)
+    console.print(populations)
+    projections = _table("projection", "from", "to", "rule", "pairs", "receptor", "synapses")
+    for p in network.projections[:MAX_ROWS]:
+        synapses = f"{projection_synapses(network, p):.4g}"
+        projections.add_row(p.name, p.source, p.target, type(p.rule).__name__, p.pairs, p.receptor, synapses)
+    console.print(projections)
+    if len(network.projections) > MAX_ROWS:
+        say(f"and {len(network.projections) - MAX_ROWS} more projections")
+    for given in network.inputs:
+        say(f"input {given.name}: {type(given).__name__} to {given.target}")
+
+
+def show_trials(trials: Mapping[str, Trial]) -> None:
+    """Show what a network costs on each simulator, and how a short run of a small copy went."""
+    table = _table("simulator", "memory", "build", "a point", "rates of the trial, Hz")
+    for name, trial in trials.items():
+        cost = trial.cost
+        costs = ("", "", "") if cost is None else (size(cost.memory), duration(cost.build), duration(cost.point))
+        rates = ", ".join(f"{key} {rate:.1f}" for key, rate in list((trial.rates or {}).items())[:8])
+        table.add_row(name, *costs, rates or "did not run")
+    console.print(table)
+    for name, trial in trials.items():
+        for problem in trial.problems:
+            say(f"{name} cannot run it: {problem}")
+        if trial.failure:
+            say(f"{name}: {trial.failure}")
+    say("the trial is 100 ms of a copy of at most 1,000 neurons: it says that it runs, not how it behaves")
 
 
 def show_failures(failures: Sequence[JobFailure]) -> None:
@@ -157,6 +220,15 @@ def progress_bar(total: int) -> Iterator[Callable[[JobProgress], None]]:
             bar.update(task, completed=progress.n_done, jobs=jobs)
 
         yield report
+
+
+@contextmanager
+def counting_bar(total: int, title: str) -> Iterator[Callable[[int], None]]:
+    """Show a bar with an ETA while something is counted, on a terminal only."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("ETA"), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def _table(first: str, *numbers: str) -> Table:

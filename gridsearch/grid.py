@@ -10,13 +10,12 @@ from typing import Any
 
 from gridsearch.axes import combinations, network_part
 from gridsearch.input_files import InputError, Problem
-from gridsearch.network_checks import MAX_PROBLEMS, measured_populations, target_problems
+from gridsearch.network_checks import MAX_PROBLEMS, column_problems, measured_populations
 from gridsearch.parameters import DURATION
 from gridsearch.sweep import Sweep
 from simulators.backends.simulator import SimulatorModule, find_simulator
-from simulators.description import Network, ParameterError
+from simulators.description import Network
 from simulators.description.parameters import split_key, with_overrides
-from simulators.models import find_model
 from simulators.records.job import Point
 
 
@@ -38,6 +37,8 @@ class Grid:
         A network of each structure of a simulator.
     populations : tuple of str
         Populations that get statistics.
+    content : mapping of str to str
+        Hashes of what the networks are made of (see `gridsearch.guest_files.GuestFiles.content`).
     """
 
     parameters: dict[str, Any]
@@ -46,6 +47,7 @@ class Grid:
     durations: tuple[float, ...]
     networks: dict[str, tuple[Network, ...]]
     populations: tuple[str, ...]
+    content: dict[str, str]
 
 
 def expand(sweep: Sweep) -> Grid:
@@ -58,9 +60,9 @@ def expand(sweep: Sweep) -> Grid:
         column.
     """
     parameters = with_overrides(sweep.defaults.values_by_name(), sweep.parameters)
-    make_network = find_model(sweep.model)
+    make_network = sweep.guests.make_network
     identity = _Identity(sweep, parameters)
-    points: list[Point] = []
+    settings: list[_Setting] = []
     durations: list[float] = []
     structures = {name: _Structures(find_simulator(name)) for name in sweep.simulators}
     first: Network | None = None
@@ -71,31 +73,38 @@ def expand(sweep: Sweep) -> Grid:
         resolved = with_overrides(parameters, swept)
         try:
             network = make_network(resolved)
-        except ParameterError as error:
-            if len(problems) < MAX_PROBLEMS:
-                problems.setdefault(error.rule, sweep.space.problem(error.keys, error.rule))
+        except Exception as error:  # a model may raise anything
+            problem = sweep.space.complaint(error)
+            problems.setdefault(problem.rule, problem)
+            if len(problems) == MAX_PROBLEMS:
+                break
             continue
         first = first or network
         for own in structures.values():
             own.add(network, len(sweep.seeds))
         encoded = identity.of(resolved, swept)
         for seed in sweep.seeds:
-            points.append(identity.point(encoded, seed, swept, duration))
+            settings.append(identity.setting(encoded, seed, swept, duration))
             durations.append(duration)
     found = list(problems.values())
     populations: tuple[str, ...] = ()
     if first is not None:
         populations = measured_populations(first)
-        found += target_problems(sweep.path, sweep.targets, sweep.statistics, populations)
+        statistics = sweep.guests.found_statistics
+        found += column_problems(sweep.path, sweep.targets, statistics, populations, sweep.windows)
     if found:
         raise InputError(found)
+    networks = [network for own in structures.values() for network in own.networks]
+    content = sweep.guests.content(networks)
+    made_of = json.dumps(content, sort_keys=True).encode()
     return Grid(
         parameters,
-        tuple(points),
+        tuple(setting.point(made_of, sweep.draws) for setting in settings),
         {name: tuple(own.indices) for name, own in structures.items()},
         tuple(durations),
         {name: tuple(own.networks) for name, own in structures.items()},
         populations,
+        content,
     )
 
 
@@ -116,11 +125,26 @@ class _Structures:
         self.indices += [index] * n_points
 
 
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What is asked for at a point: everything but what the model and its data hold."""
+
+    setting_id: str
+    seed: int
+    swept: dict[str, Any]
+
+    def point(self, content: bytes, draws: str) -> Point:
+        """Make the point that a setting is with a model and data of that content."""
+        point_id = hashlib.sha256(content + self.setting_id.encode()).hexdigest()[:20]
+        network_seed = int(self.setting_id[:8], 16) & 0x7FFFFFFF if draws == "per_point" else self.seed
+        return Point(point_id, self.seed, network_seed, self.swept, self.setting_id)
+
+
 class _Identity:
-    """Hashes everything a point's result depends on but the simulator.
+    """Hashes everything a point's result depends on but model, data and simulator.
 
     A point is known by its resolved parameters, not by which of them were swept: the same point of another sweep has
-    the same identity.
+    the same identity. What a sweep asks to be measured and kept does not count.
     """
 
     def __init__(self, sweep: Sweep, parameters: dict[str, Any]) -> None:
@@ -147,26 +171,20 @@ class _Identity:
             parts[position] = text
         return ",".join(parts).encode()
 
-    def point(self, encoded: bytes, seed: int, swept: dict[str, Any], duration: float) -> Point:
-        """Make the point of a grid point and a seed."""
+    def setting(self, encoded: bytes, seed: int, swept: dict[str, Any], duration: float) -> _Setting:
+        """Make the setting of a grid point and a seed."""
         digest = self._base(duration).copy()
         digest.update(encoded)
         digest.update(f"|{seed}".encode())
-        point_id = digest.hexdigest()[:20]
-        network_seed = int(point_id[:8], 16) & 0x7FFFFFFF if self._sweep.draws == "per_point" else seed
-        return Point(point_id, seed, network_seed, swept)
+        return _Setting(digest.hexdigest()[:20], seed, swept)
 
     def _base(self, duration: float) -> Any:
         """Hash what all points of a duration have in common; they are the points of a sweep of that duration alone."""
         if duration not in self._bases:
             sweep = self._sweep
             rest = {
-                "model": sweep.model,
                 "draws": sweep.draws,
                 "simulation": asdict(replace(sweep.simulation, duration=duration)),
-                "statistics": sorted(sweep.statistics),
-                "statistics_settings": dict(sorted(sweep.statistics_settings.items())),
-                "spikes": sweep.spikes,
             }
             self._bases[duration] = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
         return self._bases[duration]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gridsearch.axes import Axis, combinations, network_part
-from gridsearch.input_files import Problem, choices
+from gridsearch.guest_files import GuestFiles
+from gridsearch.input_files import Problem
 from gridsearch.parameters import Defaults
+from gridsearch.record_windows import shift_problems
+from simulators import models
 from simulators.description import Network, ParameterError
 from simulators.description.parameters import split_key, with_overrides
-from simulators.models import find_model
-from simulators.statistics import columns
+from simulators.guests.loading import explained
+from simulators.statistics import Column, Statistic, Window, columns, with_always
 
 # Problems of single points that are told apart by their text; more would bury the first ones.
 MAX_PROBLEMS = 10
+SHOWN_COLUMNS = 10
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,8 @@ class ParameterSpace:
     ----------
     path : Path
         The sweep's file.
-    model : str
-        The model.
+    guests : GuestFiles
+        The model, and the data it reads.
     defaults : Defaults
         Its parameters.
     parameters : mapping of str to value
@@ -38,7 +43,7 @@ class ParameterSpace:
     """
 
     path: Path
-    model: str
+    guests: GuestFiles
     defaults: Defaults
     parameters: Mapping[str, Any]
     axes: tuple[Axis, ...]
@@ -51,20 +56,31 @@ class ParameterSpace:
         for given, value in self.parameters.items():
             if split_key(given)[0] in names:
                 return Problem(self.path, f"parameters.{given}", value, rule)
-        return Problem(self.defaults.path, f"parameters.{names[0]}", self.defaults[names[0]].value, rule)
+        known = [name for name in names if name in self.defaults]
+        if not known:
+            return Problem(self.path, "model", self.guests.model, rule)
+        return Problem(self.defaults.path, f"parameters.{known[0]}", self.defaults[known[0]].value, rule)
+
+    def complaint(self, error: Exception) -> Problem:
+        """Say why a model makes no network of some parameters."""
+        if isinstance(error, ParameterError):
+            return self.problem(error.keys, error.rule)
+        where = models.model_file(self.guests.model, self.guests.folder)
+        return Problem(self.path, "model", self.guests.model, explained(error, where))
 
 
 def network_problems(space: ParameterSpace) -> tuple[list[Problem], tuple[str, ...]]:
     """Describe every network, and return what is wrong and the populations of the first that can be described."""
-    make_network = find_model(space.model)
+    make_network = space.guests.make_network
     base = with_overrides(space.defaults.values_by_name(), space.parameters)
     problems: dict[str, Problem] = {}
     populations: tuple[str, ...] = ()
     for swept in combinations(space.axes):
         try:
             network = make_network(with_overrides(base, network_part(swept)))
-        except ParameterError as error:
-            problems.setdefault(error.rule, space.problem(error.keys, error.rule))
+        except Exception as error:  # a model may raise anything
+            problem = space.complaint(error)
+            problems.setdefault(problem.rule, problem)
             if len(problems) == MAX_PROBLEMS:
                 break
         else:
@@ -77,13 +93,33 @@ def measured_populations(network: Network) -> tuple[str, ...]:
     return tuple(population.name for population in network.populations if not population.is_source)
 
 
-def target_problems(
-    path: Path, targets: Iterable[str], statistics: Sequence[str], populations: Sequence[str]
+def column_problems(
+    path: Path,
+    targets: Iterable[str],
+    statistics: Sequence[str | Statistic],
+    populations: Sequence[str],
+    windows: Mapping[str, Window],
 ) -> list[Problem]:
-    """Check that every target is a column a sweep will have."""
-    valid = columns(statistics, populations)
-    return [
-        Problem(path, f"targets.{column}", None, f"no such column with these statistics; {choices(valid, column)}")
+    """Check that every target is a column a sweep will have, and that shifted windows are those of its populations."""
+    problems = shift_problems(path, windows, populations)
+    try:
+        known = columns(with_always(statistics), populations, windows)
+    except ValueError as error:
+        return [*problems, Problem(path, "record.windows", list(windows), str(error))]
+    valid = [name for name, column in known.items() if not column.is_list]
+    problems += [
+        Problem(path, f"targets.{column}", None, _rule(column, known, valid))
         for column in targets
         if column not in valid
     ]
+    return problems
+
+
+def _rule(column: str, known: Mapping[str, Column], valid: Sequence[str]) -> str:
+    """Say what is wrong with a target; of hundreds of columns only some, the nearest first."""
+    if column in known:
+        return "holds a list, a number for each bin; targets are on columns of numbers"
+    near = difflib.get_close_matches(column, valid, n=3)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    shown = [name for name in valid if not name.startswith("n_")][:SHOWN_COLUMNS]
+    return f"no such column; {hint}valid: {', '.join(shown)} and {len(valid) - len(shown)} more"

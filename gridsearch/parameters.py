@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.input_files import InputError, Problem, choices, read_toml
+from simulators import models
 from simulators.description.parameters import element, split_key
 
 DEFAULTS = Path(__file__).resolve().parent.parent / "defaults"
@@ -156,15 +157,28 @@ class Defaults(Mapping[str, Parameter]):
         return self.parameters[name].checked(value, indices)
 
 
-def read_defaults(model: str) -> Defaults:
-    """Read ``defaults/<model>.toml``.
+def defaults_file(model: str, folder: Path) -> Path:
+    """Return the defaults file of a model: ``defaults/<model>.toml``, or the one beside a model of one's own.
+
+    Parameters
+    ----------
+    model : str
+        A name, or a Python file relative to `folder`.
+    folder : Path
+        The sweep's.
+    """
+    ours = DEFAULTS / f"{model}.toml"
+    return ours if ours.exists() else models.model_file(model, folder).with_suffix(".toml")
+
+
+def read_defaults(path: Path) -> Defaults:
+    """Read a defaults file.
 
     Raises
     ------
     InputError
         If the file is missing, malformed, or a default breaks its own bounds.
     """
-    path = DEFAULTS / f"{model}.toml"
     content = read_toml(path)
     problems = [
         Problem(path, key, None, f"unknown key; {choices(('description', 'parameters'), key)}")

@@ -39,9 +39,11 @@ def _stands_there(table: pa.Table, run: RunDirectory) -> bool:
     return described and bool(found.equals(table))
 
 
-def read_point_ids(run: RunDirectory) -> set[str]:
-    """Return the identities of a run's points."""
-    return set(pq.read_table(run.points, columns=["point_id"])["point_id"].to_pylist())
+def read_setting_ids(run: RunDirectory) -> set[str]:
+    """Return what was asked of a run's points, whatever model and data held; one empty text from an older version."""
+    if "setting_id" not in pq.read_schema(run.points).names:
+        return {""}
+    return set(pq.read_table(run.points, columns=["setting_id"])["setting_id"].to_pylist())
 
 
 def describe_run(sweep: Sweep, grid: Grid) -> dict[str, Any]:
@@ -58,9 +60,11 @@ def describe_run(sweep: Sweep, grid: Grid) -> dict[str, Any]:
         "seeds": list(sweep.seeds),
         "draws": sweep.draws,
         "simulation": asdict(sweep.simulation),
-        "statistics": list(sweep.statistics),
+        "statistics": [statistic.name for statistic in sweep.guests.found_statistics],
         "statistics_settings": dict(sweep.statistics_settings),
         "populations": list(grid.populations),
+        "content": grid.content,
+        "windows": {name: asdict(window) for name, window in sweep.windows.items()},
         "spikes": sweep.spikes,
         "targets": {column: target.model_dump() for column, target in sweep.targets.items()},
     }
@@ -73,6 +77,7 @@ def _table(sweep: Sweep, grid: Grid) -> pa.Table:
     }
     columns: dict[str, Any] = {
         "point_id": [point.point_id for point in grid.points],
+        "setting_id": [point.setting_id for point in grid.points],
         "seed": [point.seed for point in grid.points],
         "network_seed": [point.network_seed for point in grid.points],
     }

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from jobs.executor import executor_names, find_executor
+from simulators.backends.simulator import find_simulator, simulator_names
 from simulators.records import machine
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
 
-_PACKAGES = ("gridsearch", "numpy", "pandas", "pyarrow", "matplotlib", "nest-simulator", "pygenn", "htcondor")
+_PACKAGES = ("gridsearch", "numpy", "pandas", "pyarrow", "matplotlib")
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -41,7 +43,7 @@ def describe_environment() -> dict[str, Any]:
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
         "code": {"worker_hash": machine.code_hash(), **_git_state()},
-        "packages": machine.package_versions(_PACKAGES),
+        "packages": machine.package_versions(_packages()),
         "machine": {
             "host": machine.host_name(),
             "cpu": machine.processor(),
@@ -49,6 +51,15 @@ def describe_environment() -> dict[str, Any]:
             "available_memory_bytes": machine.available_memory(),
         },
     }
+
+
+def _packages() -> list[str]:
+    simulators = [package for name in simulator_names() for package in find_simulator(name).PACKAGES]
+    return [
+        *_PACKAGES,
+        *simulators,
+        *(package for name in executor_names() for package in find_executor(name).PACKAGES),
+    ]
 
 
 def _git_state() -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
-from gridsearch.parameters import Parameter, read_defaults
+from gridsearch.parameters import Parameter, defaults_file, read_defaults
 from simulators.statistics import STATISTICS
 
 _TEMPLATE = """\
@@ -72,8 +73,17 @@ def starter_sweep(model: str) -> str:
     statistics = "\n".join(
         textwrap.wrap(f"all: {', '.join(STATISTICS)}", 90, initial_indent="# ", subsequent_indent="#      ")
     )
-    parameters = "\n".join(_line(parameter) for parameter in read_defaults(model).values())
+    parameters = "\n".join(_line(parameter) for parameter in read_defaults(defaults_file(model, Path())).values())
     return _TEMPLATE.format(model=model, statistics=statistics, parameters=parameters)
+
+
+def starter_model(name: str) -> dict[str, str]:
+    """Return the files of a commented network of one's own, text by file name: the model, its defaults and a sweep."""
+    starters = Path(__file__).with_name("starters")
+    files = {f"{name}.py": "network.py", f"{name}.toml": "network.toml", "sweep.toml": "sweep.toml"}
+    return {
+        file: (starters / starter).read_text(encoding="utf-8").replace("NAME", name) for file, starter in files.items()
+    }
 
 
 def _line(parameter: Parameter) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,20 +11,24 @@ from pydantic import BaseModel, ValidationError
 
 from gridsearch import sweep_tables as tables
 from gridsearch.axes import Axis, expand_axis, zip_groups
+from gridsearch.guest_files import GuestFiles
 from gridsearch.input_files import InputError, Problem, choices, read_toml
-from gridsearch.network_checks import ParameterSpace, network_problems, target_problems
-from gridsearch.parameters import DURATION, Defaults, named, read_defaults
+from gridsearch.network_checks import ParameterSpace, column_problems, network_problems
+from gridsearch.parameters import DURATION, Defaults, defaults_file, read_defaults
+from gridsearch.record_windows import read_windows
+from gridsearch.settings import checked_settings
 from jobs.executor import executor_names, find_executor
+from simulators import models
 from simulators.backends.simulator import Setting, find_simulator, simulator_names
 from simulators.description.parameters import split_key
-from simulators.models import model_names
+from simulators.guests.loading import GuestError
 from simulators.records.job import Simulation, SpikeRecording
 from simulators.statistics import SETTINGS as STATISTICS_SETTINGS
-from simulators.statistics import STATISTICS, check_settings
+from simulators.statistics import Window, check_settings, references
 
 T = TypeVar("T", bound=BaseModel)
 
-_SECTIONS = ("parameters", "axes", "replicates", "simulation", "record", "targets", "jobs")
+_SECTIONS = ("data", "parameters", "axes", "replicates", "simulation", "record", "targets", "jobs")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class Sweep:
     path : Path
         The file it was read from.
     name, model : str
-        Names the results' folder; names the model.
+        Names the results' folder; names the model, or its file.
+    guests : GuestFiles
+        The model, statistics and data as files.
     simulators : mapping of str to mapping
         Settings of each simulator every point runs on, defaults filled in.
     parameters : mapping of str to value
@@ -51,9 +56,11 @@ class Sweep:
     simulation : Simulation
         Step, warm-up, duration.
     statistics : tuple of str
-        What is computed.
+        What is shown; what costs next to nothing is computed, too.
     statistics_settings : mapping of str to float
         Constants of the statistics that differ from their defaults.
+    windows : mapping of str to Window
+        Parts of the recording that get statistics of their own.
     spikes : {'none', 'sample', 'all'}
         Which spikes are kept.
     targets : mapping of str to TargetTable
@@ -71,6 +78,7 @@ class Sweep:
     path: Path
     name: str
     model: str
+    guests: GuestFiles = field(repr=False)
     simulators: Mapping[str, Mapping[str, Any]]
     parameters: Mapping[str, Any]
     axes: tuple[Axis, ...]
@@ -79,6 +87,7 @@ class Sweep:
     simulation: Simulation
     statistics: tuple[str, ...]
     statistics_settings: Mapping[str, float]
+    windows: Mapping[str, Window]
     spikes: SpikeRecording
     targets: Mapping[str, tables.TargetTable]
     jobs: tables.JobsTable
@@ -89,7 +98,7 @@ class Sweep:
     @property
     def space(self) -> ParameterSpace:
         """Which networks the sweep asks for."""
-        return ParameterSpace(self.path, self.model, self.defaults, self.parameters, self.axes)
+        return ParameterSpace(self.path, self.guests, self.defaults, self.parameters, self.axes)
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -124,29 +133,35 @@ class _Reader:
         record = self._table(tables.RecordTable, "record", self._section("record"))
         jobs, settings, placement = self._jobs(top)
         executors = self._executors()
-        defaults = self._defaults(top)
+        guests = self._guests(top, record)
+        defaults = self._defaults(top, guests)
         targets = self._targets()
         if record is not None:
             self._check_record(record, simulation)
+        windows: dict[str, Window] = {}
         seeds = self._seeds(replicates)
         if defaults is not None:
             n_before = len(self._problems)
             parameters, axes = self._parameters(defaults), self._axes(defaults)
             self._check_durations(axes, simulation)
+            windows = self._windows(record, axes, simulation)
             if record is not None and n_before and len(self._problems) == n_before:
                 # The grid is sound but will not be expanded: say now what its expansion would complain of
-                space = ParameterSpace(self._path, defaults.path.stem, defaults, parameters, axes)
+                assert guests is not None
+                space = ParameterSpace(self._path, guests, defaults, parameters, axes)
                 found, populations = network_problems(space)
                 self._problems += found
-                if populations and all(name in STATISTICS for name in record.statistics):
-                    self._problems += target_problems(self._path, targets, record.statistics, populations)
+                if populations and not any(problem.key == "record.statistics" for problem in self._problems):
+                    statistics = guests.found_statistics
+                    self._problems += column_problems(self._path, targets, statistics, populations, windows)
         if self._problems:
             raise InputError(self._problems)
-        assert top and defaults and simulation and replicates and record and jobs
+        assert top and guests and defaults and simulation and replicates and record and jobs
         return Sweep(
             path=self._path,
             name=top.name,
             model=top.model,
+            guests=guests,
             simulators=settings,
             parameters=parameters,
             axes=axes,
@@ -160,6 +175,7 @@ class _Reader:
                 for name, value in record.settings.items()
                 if value != STATISTICS_SETTINGS[name].default
             },
+            windows=windows,
             spikes=record.spikes,
             targets=targets,
             jobs=jobs,
@@ -191,15 +207,40 @@ class _Reader:
             wrong = {detail["loc"][0] for detail in error.errors()}
             return kind.model_construct(**{name: value for name, value in content.items() if name not in wrong})
 
-    def _defaults(self, top: tables.TopTable | None) -> Defaults | None:
+    def _guests(self, top: tables.TopTable | None, record: tables.RecordTable | None) -> GuestFiles | None:
         model = getattr(top, "model", None)
         if not isinstance(model, str):
             return None
-        if model not in model_names():
-            self._complain("model", model, f"no such model; {choices(model_names(), model)}")
+        folder = self._path.resolve().parent
+        statistics = tuple(one for one in getattr(record, "statistics", ()) if isinstance(one, str))
+        guests = GuestFiles(folder, model, statistics, self._data(folder))
+        try:
+            guests.make_network  # noqa: B018  (loads the file)
+        except LookupError:
+            rule = f"no such model; {choices(models.model_names(), model)}, or a Python file beside the sweep"
+            self._complain("model", model, rule)
+        except GuestError as error:
+            self._complain("model", model, str(error))
+        else:
+            return guests
+        return None
+
+    def _data(self, folder: Path) -> dict[str, Path]:
+        data = {}
+        for name, given in self._section("data").items():
+            if not isinstance(given, str):
+                self._complain(f"data.{name}", given, "must be the path of a file or folder")
+            elif not (path := folder / given).exists():
+                self._complain(f"data.{name}", given, f"there is no {path}")
+            else:
+                data[name] = path.resolve()
+        return data
+
+    def _defaults(self, top: tables.TopTable | None, guests: GuestFiles | None) -> Defaults | None:
+        if top is None or guests is None:
             return None
         try:
-            return read_defaults(model)
+            return read_defaults(defaults_file(top.model, guests.folder))
         except InputError as error:
             self._problems += error.problems
             return None
@@ -281,13 +322,29 @@ class _Reader:
 
     def _check_record(self, record: tables.RecordTable, simulation: Simulation | None) -> None:
         for name in record.statistics:
-            if name not in STATISTICS:
-                self._complain("record.statistics", name, f"no such statistic; {choices(STATISTICS, name)}")
+            try:
+                references.find_statistic(name, self._path.resolve().parent)
+            except LookupError:
+                rule = f"no such statistic; {choices(references.statistic_names(), name)}"
+                self._complain("record.statistics", name, rule)
+            except GuestError as error:
+                self._complain("record.statistics", name, str(error))
         if len(set(record.statistics)) < len(record.statistics):
             self._complain("record.statistics", record.statistics, "statistics repeat")
         dt = tables.SimulationTable().dt if simulation is None else simulation.dt
         for name, rule in check_settings(record.settings, dt).items():
             self._complain(f"record.settings.{name}", record.settings[name], rule)
+
+    def _windows(
+        self, record: tables.RecordTable | None, axes: tuple[Axis, ...], simulation: Simulation | None
+    ) -> dict[str, Window]:
+        if record is None or simulation is None:
+            return {}
+        swept = [value for axis in axes if axis.key == DURATION.name for value in axis.values]
+        durations = swept or [simulation.duration]
+        windows, problems = read_windows(self._path, record.windows, record.window_shifts, durations, simulation.dt)
+        self._problems += problems
+        return windows
 
     def _targets(self) -> dict[str, tables.TargetTable]:
         targets = {}
@@ -354,23 +411,7 @@ class _Reader:
         return settings
 
     def _settings(self, owner: str, known: Mapping[str, Setting], given: Mapping[str, Any]) -> dict[str, Any]:
-        checked: dict[str, Any] = {}
-        for name, setting in known.items():
-            value = given.get(name, setting.default)
-            if isinstance(setting.default, float) and type(value) is int:
-                value = float(value)
-            checked[name] = value
-            if type(value) is not type(setting.default):
-                self._complain(f"jobs.{owner}.{name}", value, f"must be {named(type(setting.default))}: {setting.doc}")
-            elif isinstance(value, float) and not math.isfinite(value):
-                self._complain(f"jobs.{owner}.{name}", value, "must be finite")
-            elif setting.choices is not None and value not in setting.choices:
-                self._complain(f"jobs.{owner}.{name}", value, choices(setting.choices, str(value)))
-            elif setting.minimum is not None and isinstance(value, (int, float)) and value < setting.minimum:
-                self._complain(f"jobs.{owner}.{name}", value, f"must be at least {setting.minimum:g}")
-            elif isinstance(value, dict):
-                for key, entry in value.items():
-                    if not isinstance(entry, (str, int, float, bool)):
-                        rule = "must be a string, a number, true or false"
-                        self._complain(f"jobs.{owner}.{name}.{key}", entry, rule)
+        checked, broken = checked_settings(known, given)
+        for key, value, rule in broken:
+            self._complain(f"jobs.{owner}.{key}", value, rule)
         return checked

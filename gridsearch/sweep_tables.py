@@ -68,6 +68,8 @@ class RecordTable(Table):
     statistics: Annotated[list[str], Field(min_length=1)] = ["rate", "cv_isi"]
     spikes: Literal["none", "sample", "all"] = "none"
     settings: dict[str, Any] = {}
+    windows: dict[str, Any] = {}
+    window_shifts: dict[str, Any] = {}
 
 
 class TargetTable(Table):

@@ -1,4 +1,7 @@
-"""What an executor is: a module ``jobs/<name>_executor.py``, found by its name."""
+"""What an executor is: a module or folder ``jobs/<name>_executor``, found by its name.
+
+An installed package brings one by an entry point of the group ``gridsearch.executors`` that names such a module.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import Any, Literal, Protocol, cast
 import jobs
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import Setting
+from simulators.guests.installed import installed, load_reference
 from simulators.records.run_directory import RunDirectory
 
 _SUFFIX = "_executor"
@@ -170,9 +174,15 @@ class ExecutorModule(Protocol):
     ----------
     SETTINGS : mapping of str to Setting
         Keys of ``[jobs.<name>]``.
+    PACKAGES : tuple of str
+        Python packages whose versions the provenance says.
+    ON_THIS_MACHINE : bool
+        Whether jobs run where they are submitted, so that what they need must be there.
     """
 
     SETTINGS: Mapping[str, Setting]
+    PACKAGES: tuple[str, ...]
+    ON_THIS_MACHINE: bool
 
     def why_unavailable(self) -> str | None:
         """Say why jobs cannot be run this way here, or return None if they can."""
@@ -234,11 +244,7 @@ def last_words(stderr: Path) -> str:
 
 def executor_names() -> list[str]:
     """Names of the executors there are."""
-    return sorted(
-        module.name.removesuffix(_SUFFIX)
-        for module in pkgutil.iter_modules(jobs.__path__)
-        if module.name.endswith(_SUFFIX)
-    )
+    return sorted({*_ours(), *installed("executors")})
 
 
 def find_executor(name: str) -> ExecutorModule:
@@ -251,4 +257,11 @@ def find_executor(name: str) -> ExecutorModule:
     """
     if name not in executor_names():
         raise LookupError(f"no executor {name!r}: there are {', '.join(executor_names())}")
-    return cast(ExecutorModule, importlib.import_module(f"jobs.{name}{_SUFFIX}"))
+    if name in _ours():
+        return cast(ExecutorModule, importlib.import_module(f"jobs.{name}{_SUFFIX}"))
+    return cast(ExecutorModule, load_reference(installed("executors")[name].value))
+
+
+def _ours() -> set[str]:
+    modules = (module.name for module in pkgutil.iter_modules(jobs.__path__))
+    return {name.removesuffix(_SUFFIX) for name in modules if name.endswith(_SUFFIX)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,44 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.plan import Observed
+from simulators.records.job import SpikeRecording
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import CorruptSummaryError, read_summary
 from simulators.records.summary_cache import read_cached
 
-_COLUMNS = ("point_id", "simulator", "backend", "threads", "status", "error", "job", "finished")
+_COLUMNS = (
+    *("point_id", "setting_id", "content", "simulator", "backend", "threads", "status", "error", "job", "finished"),
+    *("statistics", "spikes"),
+)
 _TIMES = ("t_build", "t_reset", "t_simulate", "t_record", "t_statistics", "t_write", "peak_memory")
+
+
+OUTDATED = "outdated"
+"""What `History.outcome` calls a good row that lacks a statistic, or spikes, that are wanted now."""
+
+_KEPT = ("none", "sample", "all")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a sweep asks to be measured and kept, which does not change what a point is.
+
+    Parameters
+    ----------
+    statistics : mapping of str to str
+        From `simulators.statistics.references.fingerprint_of`.
+    spikes : {'none', 'sample', 'all'}
+        Which are kept at least.
+    """
+
+    statistics: Mapping[str, str]
+    spikes: SpikeRecording = "none"
+
+    def is_met_by(self, statistics: str | None, spikes: str | None) -> bool:
+        """Whether a row holds all of it; the arguments are its columns of these names."""
+        made = json.loads(statistics) if statistics else {}
+        enough = _KEPT.index(spikes or "none") >= _KEPT.index(self.spikes)
+        return enough and all(made.get(name) == told for name, told in self.statistics.items())
 
 
 @dataclass(frozen=True)
@@ -35,8 +69,8 @@ class History:
     rows: pa.Table
     corrupt: tuple[tuple[Path, CorruptSummaryError], ...]
 
-    def outcome(self, simulator: str, identity: Mapping[str, Any]) -> dict[str, str]:
-        """Status of each point that has a row of this simulator with these settings; ok wins over any other.
+    def outcome(self, simulator: str, identity: Mapping[str, Any], wanted: Wanted) -> dict[str, str]:
+        """Status of each point that has a row of this simulator with these settings.
 
         Parameters
         ----------
@@ -44,14 +78,56 @@ class History:
             Its name.
         identity : mapping of str to value
             Columns that must match; None matches any value.
+        wanted : Wanted
+            What a good row must hold.
+
+        Returns
+        -------
+        dict of str to str
+            By point: ``ok`` if any row is good and holds all that is wanted, else `OUTDATED` if any is good, else
+            what the last row says.
         """
         mine = self._of(simulator, identity)
+        sufficient = _by_value(mine, ("statistics", "spikes"), wanted.is_met_by)
         outcomes: dict[str, str] = {}
-        ids, statuses = mine["point_id"].to_pylist(), mine["status"].to_pylist()
-        for point_id, status in zip(ids, statuses, strict=True):
-            if outcomes.get(point_id) != "ok":
-                outcomes[point_id] = status
+        rank = {"ok": 2, OUTDATED: 1}
+        rows = zip(mine["point_id"].to_pylist(), mine["status"].to_pylist(), sufficient, strict=True)
+        for point_id, status, enough in rows:
+            said = OUTDATED if status == "ok" and not enough else status
+            if rank.get(said, 0) >= rank.get(outcomes.get(point_id, ""), 0):
+                outcomes[point_id] = said
         return outcomes
+
+    def stored(self, simulator: str, identity: Mapping[str, Any]) -> dict[str, str]:
+        """Job of each point whose spikes are all on disk, by point."""
+        mine = self._of(simulator, identity)
+        mine = mine.filter(pc.and_(pc.equal(mine["status"], "ok"), pc.equal(mine["spikes"], "all")))
+        return dict(zip(mine["point_id"].to_pylist(), mine["job"].to_pylist(), strict=True))
+
+    def former(
+        self, simulator: str, identity: Mapping[str, Any], settings: Collection[str], content: Mapping[str, str]
+    ) -> dict[str, int]:
+        """Count the settings that were done with another model or other data.
+
+        Parameters
+        ----------
+        simulator, identity
+            As for `outcome`.
+        settings : collection of str
+            Ids of the settings to look for.
+        content : mapping of str to str
+            What model and data are now.
+
+        Returns
+        -------
+        dict of str to int
+            How many, by the keys of `content` that differed, joined by commas.
+        """
+        mine = self._of(simulator, identity)
+        mine = mine.filter(pc.equal(mine["status"], "ok"))
+        differing = _by_value(mine, ("content",), lambda text: ",".join(_differing(text, content)))
+        found = dict(zip(mine["setting_id"].to_pylist(), differing, strict=True))
+        return dict(Counter(keys for setting, keys in found.items() if keys and setting in settings))
 
     def observed(self, simulator: str, identity: Mapping[str, Any]) -> Observed | None:
         """What finished points took, or None if there are none."""
@@ -74,6 +150,19 @@ class History:
             if value is not None:
                 chosen = pc.and_(chosen, pc.equal(self.rows[column], value))
         return self.rows.filter(chosen)
+
+
+def _by_value(table: pa.Table, columns: Sequence[str], function: Callable[..., Any]) -> list[Any]:
+    """Apply a function to some columns of every row, once for each combination of values."""
+    rows = list(zip(*(table[name].to_pylist() for name in columns), strict=True))
+    results = {values: function(*values) for values in set(rows)}
+    return [results[values] for values in rows]
+
+
+def _differing(text: str | None, content: Mapping[str, str]) -> list[str]:
+    """Keys of what a row was made with that are not the same now."""
+    made = json.loads(text) if text else {}
+    return sorted(key for key in made.keys() | content.keys() if made.get(key) != content.get(key)) if made else []
 
 
 def read_history(run: RunDirectory) -> History:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,18 @@ import pytest
 from htcondor_pool import Pool, start_pool
 from required import skip_or_fail
 
-from gridsearch.parameters import read_defaults
-from simulators.backends.simulator import Simulator, SimulatorUnavailableError, find_simulator
+from gridsearch.parameters import defaults_file, read_defaults
+from simulators.backends.simulator import (
+    Simulator,
+    SimulatorModule,
+    SimulatorUnavailableError,
+    find_simulator,
+    simulator_names,
+)
 from simulators.records.job import Simulation
 
 # Threads that wait for each other by spinning take the cores from one another where tests share them.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-OpenSimulator = Callable[[Simulation], Simulator]
 
 
 def require_simulator(name: str, settings: Mapping[str, Any]) -> None:
@@ -37,7 +42,7 @@ def default_settings(name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def defaults() -> dict[str, Any]:
-    return read_defaults("clustered").values_by_name()
+    return read_defaults(defaults_file("clustered", Path())).values_by_name()
 
 
 @pytest.fixture(scope="session")
@@ -67,19 +72,45 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("compiled")
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(("nest", {"threads": 1}), marks=pytest.mark.nest, id="nest"),
-        pytest.param(("nest", {"threads": 2}), marks=pytest.mark.nest, id="nest, 2 threads"),
-        pytest.param(("genn", {"backend": "single_threaded_cpu"}), marks=pytest.mark.genn, id="genn"),
-        pytest.param(("native", {}), marks=pytest.mark.native, id="native"),
-    ]
-)
-def engine(request: pytest.FixtureRequest, cache: Path) -> OpenSimulator:
-    """Open each of the simulators that simulate."""
+@dataclass(frozen=True)
+class Engine:
+    """One way to simulate: calling it with a `Simulation` opens the simulator."""
+
+    name: str
+    settings: Mapping[str, Any]
+
+    def __call__(self, simulation: Simulation) -> Simulator:
+        return self.module.open_simulator(simulation, self.settings)
+
+    @property
+    def module(self) -> SimulatorModule:
+        return find_simulator(self.name)
+
+
+# Settings under which a simulator is tested; one that is not named here is tested as it is.
+VARIANTS: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "nest": ({"threads": 1}, {"threads": 2}),
+    "genn": ({"backend": "single_threaded_cpu"},),
+    "poisson": (),  # simulates nothing
+}
+MARKED = {"nest", "genn", "native"}
+
+
+def engine_parameters() -> Iterator[Any]:
+    """Every simulator that simulates, in each of its variants."""
+    for name in simulator_names():
+        for changes in VARIANTS.get(name, ({},)):
+            values = ", ".join(str(value) for value in changes.values())
+            marks = [getattr(pytest.mark, name)] if name in MARKED else []
+            yield pytest.param((name, changes), marks=marks, id=f"{name} {values}".strip())
+
+
+@pytest.fixture(params=engine_parameters())
+def engine(request: pytest.FixtureRequest, cache: Path) -> Engine:
+    """Each of the simulators that simulate."""
     name, changes = request.param
-    settings = default_settings(name) | changes
-    if name in {"genn", "native"}:
-        settings["cache"] = str(cache / name)
+    settings = default_settings(name) | dict(changes)
+    if "cache" in settings:
+        settings["cache"] = str(cache)
     require_simulator(name, settings)
-    return lambda simulation: find_simulator(name).open_simulator(simulation, settings)
+    return Engine(name, settings)

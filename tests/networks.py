@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from simulators.description import (
     Bernoulli,
     ConnectionList,
+    FixedIndegree,
     FixedTotalNumber,
     Network,
     Normal,
     OneToOne,
+    PiecewiseConstant,
     PoissonDrive,
     Population,
     Projection,
     Receptor,
+    SpikeEvents,
     Uniform,
 )
 
@@ -140,3 +146,68 @@ def explicit_lists(seed: int = 3) -> Network:
         Projection("golgi_self", "golgi", "golgi", OneToOne(), 1.0, 2.0, "inhibitory"),
     )
     return Network(populations, projections)
+
+
+_MEMBRANE = {"C_m": 250.0, "tau_m": 10.0, "E_L": -65.0, "V_reset": -68.0, "V_th": -50.0}
+
+# All that has a default is left out
+BARE: dict[str, dict[str, float]] = {
+    "lif_psc_exp": {**_MEMBRANE, "tau_syn_ex": 0.5, "tau_syn_in": 1.0},
+    "lif_cond_exp": {**_MEMBRANE, "tau_syn_ex": 3.0, "tau_syn_in": 6.0, "E_ex": 0.0, "E_in": -80.0},
+    "aeif_psc_exp": {**_MEMBRANE, "tau_syn_ex": 0.5, "tau_syn_in": 1.0, "Delta_T": 2.0, "tau_w": 100.0},
+}
+SYNAPSE = {"lif_psc_exp": 90.0, "lif_cond_exp": 0.3, "aeif_psc_exp": 90.0}
+"""A weight of which some dozen spikes within a few ms make a neuron fire."""
+
+
+def bare(neuron: str, rate: float | PiecewiseConstant = 9000.0, weight: float = 1.0, **changes: Any) -> Network:
+    """Forty neurons under Poisson drive that leave out every parameter and state with a default."""
+    synapse = SYNAPSE[neuron] * weight
+    inhibition = -4.0 * synapse if neuron != "lif_cond_exp" else 4.0 * synapse
+    return Network(
+        (
+            Population("E", 32, neuron, {**BARE[neuron], **changes}),
+            Population("I", 8, neuron, {**BARE[neuron], **changes}),
+        ),
+        tuple(
+            Projection(target + source, source, target, FixedIndegree(4), w, 1.5, receptor)
+            for source, w, receptor in (("E", synapse, "excitatory"), ("I", inhibition, "inhibitory"))
+            for target in "EI"
+        ),
+        tuple(PoissonDrive(f"to_{x}", x, rate, SYNAPSE[neuron], 1.5) for x in "EI"),
+    )
+
+
+def listed(weight: float) -> Network:
+    """Poisson sources on neurons by an explicit list whose synapses share one weight."""
+    rng = np.random.default_rng(2)
+    targets = np.repeat(np.arange(20), 10)
+    rule = ConnectionList(rng.integers(0, 30, targets.size), targets, delays=rng.integers(1, 30, targets.size) * 0.1)
+    return Network(
+        (
+            Population("source", 30, "poisson_source", {"rate": 100.0, "start": -1000.0}),
+            Population("E", 20, "lif_psc_exp", BARE["lif_psc_exp"]),
+        ),
+        (Projection("listed", "source", "E", rule, weight, 1.0, "excitatory"),),
+    )
+
+
+def scaled(scale: float, inhibition: float = 4.0) -> Network:
+    """Neurons whose weights are drawn and scaled."""
+    drawn = Normal(90.0, 20.0, 0.0)
+    network = bare("lif_psc_exp")
+    projections = tuple(
+        replace(p, weight=scale * drawn if p.receptor == "excitatory" else -inhibition * drawn, rule=FixedIndegree(8))
+        for p in network.projections
+    )
+    return replace(network, projections=projections)
+
+
+def played(times: Sequence[float], neurons: Sequence[int], size: int = 20) -> Network:
+    """Sources that play given spikes to neurons, each of which fires once at each, if it is not refractory."""
+    strong = {**BARE["lif_psc_exp"], "t_ref": 3.0}
+    return Network(
+        (Population("source", size, "spike_source"), Population("E", size, "lif_psc_exp", strong)),
+        (Projection("one", "source", "E", OneToOne(), 1.3e4, 2.0, "excitatory"),),
+        (SpikeEvents("spikes", "source", np.array(times, dtype=float), np.array(neurons, dtype=np.int64)),),
+    )

@@ -11,7 +11,7 @@ from sweeps import make_grid, write_sweep
 from test_plan import workload
 
 from gridsearch.advice import quicker_simulator
-from gridsearch.submission import make_plan
+from gridsearch.planning import make_plan
 from jobs.plan import Workload, core_hours
 from simulators.records.job import Simulation
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from sweeps import SMALL, write_sweep
 
-from gridsearch.submission import make_plan
+from gridsearch.planning import make_plan
 from simulators.records.job import write_job
 from simulators.records.run_directory import RunDirectory
 from simulators.worker.exit_codes import UNUSABLE

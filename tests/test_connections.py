@@ -10,10 +10,10 @@ from typing import Any
 import networks
 import numpy as np
 import pytest
-from conftest import OpenSimulator, default_settings, require_simulator
+from conftest import Engine, default_settings, require_simulator
 from recordings import Pairs, genn_connections, native_synapses
 
-from simulators.backends.nest_simulator.network import DRAWN, create_network
+from simulators.backends.nest_simulator.network import create_network
 from simulators.backends.simulator import find_simulator
 from simulators.description import (
     Bernoulli,
@@ -40,11 +40,11 @@ def connect_in_nest(nest: Any, network: Network) -> Pairs:
     nest.resolution = 0.1
     nest.local_num_threads = 2
     nest.rng_seed = 12
-    made = create_network(nest, network)
+    made = create_network(nest, network, SEED)
     found = {}
     for projection in network.projections:
         source, target = made.nodes[projection.source], made.nodes[projection.target]
-        table = nest.GetConnections(source, target, synapse_model=made.models.get(projection.name, DRAWN))
+        table = nest.GetConnections(source, target, synapse_model=made.synapses[projection.name])
         sources = np.array(list(table.sources())) - source[0].global_id if len(table) else np.array([])
         targets = np.array(list(table.targets())) - target[0].global_id if len(table) else np.array([])
         found[projection.name] = list(zip(sources.tolist(), targets.tolist(), strict=True))
@@ -60,7 +60,7 @@ def connect_in_genn(cache: Path, network: Network) -> Pairs:
 
 
 def connect_in_native(cache: Path, network: Network) -> Pairs:
-    settings = default_settings("native") | {"cache": str(cache / "native")}
+    settings = default_settings("native") | {"cache": str(cache)}
     require_simulator("native", settings)
     simulator = find_simulator("native").open_simulator(Simulation(0.1, 0.0, 100.0), settings)
     built = simulator.build(network, SEED)
@@ -171,7 +171,7 @@ def test_fixed_total_number_and_lists_are_exact(small: dict[str, Any], connect: 
     assert sorted(found["list"]) == sorted(zip(sources.tolist(), targets.tolist(), strict=True))
 
 
-def test_synapses_are_counted(small: dict[str, Any], engine: OpenSimulator) -> None:
+def test_synapses_are_counted(small: dict[str, Any], engine: Engine) -> None:
     simulator = engine(Simulation(0.1, 50.0, 200.0))
     for network in (make_network(small), networks.microcircuit(), networks.explicit_lists()):
         build = simulator.build(network, SEED)

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from gridsearch.cli import main
 from gridsearch.grid import expand
-from gridsearch.submission import make_plan, write_plan
+from gridsearch.planning import make_plan
+from gridsearch.submission import write_plan
 from gridsearch.sweep import read_sweep
 from jobs import htcondor_executor
 from jobs.executor import Conditions, Placement

@@ -13,7 +13,7 @@ import analysis
 from gridsearch.cli import main
 from gridsearch.input_files import InputError
 from gridsearch.parameters import _parameter
-from gridsearch.submission import make_plan
+from gridsearch.planning import make_plan
 
 AXES = "I_th_E = { values = [1.0, 1.5] }\nduration = { values = [100.0, 200.0] }"
 

@@ -10,7 +10,7 @@ from conftest import default_settings, require_simulator
 
 import analysis
 from gridsearch.cli import main
-from gridsearch.submission import make_plan
+from gridsearch.planning import make_plan
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.toml"))
 SMALLER = {

@@ -16,13 +16,7 @@ from recordings import Pairs, genn_connections, run_one
 
 from simulators.backends.genn_simulator import GennSimulator, open_simulator
 from simulators.backends.genn_simulator.network import GennNetwork
-from simulators.description.distributions import Uniform
-from simulators.description.network import (
-    Bernoulli,
-    Network,
-    Population,
-    Projection,
-)
+from simulators.description import Bernoulli, Network, Population, Projection, Uniform
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
 
@@ -95,8 +89,9 @@ def test_drawn_weights_and_delays_have_their_moments(simulator: GennSimulator) -
     for name, mean_weight, mean_delay in (("23E_4E", 175.6, 1.5), ("23E_23I", -351.2, 0.75)):
         group = built(simulator).synapses[name]
         group.pull_connectivity_from_device()
-        weights, lags = group.vars["weight"].values, group.vars["lag"].values
-        delays = (lags.astype(float) + 1.0) * 0.1
+        drawn, waited = group.vars["weight"].values, group.vars["delay"].values
+        weights = drawn * (1.0 if mean_weight > 0.0 else -1.0)  # its sign is that of the projection's scale
+        delays = (waited.astype(float) + 1.0) * 0.1
         assert weights.mean() == pytest.approx(mean_weight, rel=0.02)
         assert weights.std() == pytest.approx(0.1 * abs(mean_weight), rel=0.1)
         assert delays.min() >= 0.1
@@ -152,7 +147,7 @@ def test_drawn_conductances_inhibit(simulator: GennSimulator) -> None:
 COMPILE = """
 import sys, time
 from simulators.backends.genn_simulator import SETTINGS, open_simulator
-from simulators.description.network import Bernoulli, Network, Population, Projection
+from simulators.description import Bernoulli, Network, Population, Projection
 from simulators.records.job import Simulation
 
 settings = {key: setting.default for key, setting in SETTINGS.items()}

@@ -11,19 +11,23 @@ import pytest
 from conftest import default_settings, require_simulator
 from recordings import no_check, run_fresh, run_one, spikes_of
 
-from simulators.backends.genn_simulator import GennSimulator, check_available, identity, open_simulator
-from simulators.backends.genn_simulator.layout import UnsupportedNetworkError
+from simulators.backends.genn_simulator import GennSimulator, check_available, identity, open_simulator, problems
+from simulators.backends.genn_simulator.problems import UnsupportedNetworkError, structure_problems
 from simulators.backends.simulator import PointFailure, SimulatorUnavailableError, find_simulator
-from simulators.description.distributions import Uniform
-from simulators.description.network import (
+from simulators.description import (
     Bernoulli,
     ConnectionList,
+    FiringPhase,
     Network,
+    NeuronModel,
+    Normal,
     OneToOne,
     PoissonDrive,
     Population,
     Projection,
+    Quantity,
     StepCurrent,
+    Uniform,
 )
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
@@ -153,9 +157,10 @@ def test_a_silent_network_keeps_away_from_denormal_numbers(
     assert built is not None
     assert layout is not None
     smallest = np.finfo(np.float32).tiny
-    for population in layout.populations:
-        inputs = [np.asarray(inputs_of(built, population, r).host_view).view(np.float32) for r in population.receptors]
-        for values in (*inputs, built.neurons[population.name].vars["V"].view):
+    for population, group in zip(silent.populations, layout.neurons, strict=True):
+        inputs = [np.asarray(inputs_of(built, population.name, r).host_view).view(np.float32) for r in group.receptors]
+        assert inputs
+        for values in (*inputs, built.neurons[population.name].vars["state_V"].view):
             assert np.all(np.abs(values) > smallest)
             assert np.all(np.abs(values) < 1e-20)
 
@@ -197,7 +202,7 @@ def test_a_drive_has_the_mean_and_variance_of_a_poisson_process(
     simulator.build(network, SEED)
     simulator.run([network], no_check)
     assert simulator._built is not None
-    potential = simulator._built.neurons["E"].vars["V"].view.astype(np.float64)
+    potential = simulator._built.neurons["E"].vars["state_V"].view.astype(np.float64)
     tau_m, tau_s, C_m, per_ms = 10.0, 0.5, 250.0, rate * 1e-3
     mean = weight * tau_s * tau_m / C_m * per_ms * (1.0 - np.exp(-100.0 / tau_m))
     factor = weight * tau_s * tau_m / C_m / (tau_m - tau_s)
@@ -211,35 +216,71 @@ def test_a_drive_has_the_mean_and_variance_of_a_poisson_process(
 # What cannot be run, and where
 
 
+NO_STEP = NeuronModel("of_my_own", "no step rule", {"I_e": Quantity("pA", "current", 0.0)}, synapses="current")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"neuron": "izhikevich"}, "no neuron model 'izhikevich'"),
+        ({"neuron": NO_STEP, "parameters": {}}, "of_my_own has no step rule"),
         ({"delay": 0.01}, "at least one step"),
-        ({"weight": -1.0}, "an excitatory weight is negative"),
-        ({"rate": 1e7}, "spikes per step"),
+        ({"delay": 1e4}, "at most 65535"),
+        ({"weight": FiringPhase(0.0, 1.0, 1.0, 1.0)}, "weights are not drawn from FiringPhase"),
+        ({"weight": Normal(1.0, float("nan"))}, "weights cannot be drawn from Normal"),
+        ({"weight": Normal(1.0, 0.1, 5.0)}, "weights cannot be drawn from Normal"),
     ],
 )
-def test_what_cannot_be_run_is_one_clear_error(
+def test_what_cannot_be_built_is_said_at_plan_and_refused(
     change: dict[str, Any], message: str, opened: Callable[..., GennSimulator]
 ) -> None:
-    given = {"neuron": "lif_psc_exp", "delay": 1.0, "weight": 1.0, "rate": 10.0, **change}
-    network = Network(
-        (Population("A", 4, given["neuron"], CURRENT_BASED),),
-        (Projection("AA", "A", "A", Bernoulli(0.5), given["weight"], given["delay"], "excitatory"),),
-        (PoissonDrive("drive", "A", given["rate"], 1.0, 0.1),),
-    )
+    network = one_projection(**change)
+    assert any(message in problem for problem in problems(network, SIMULATION, CPU))
+    with pytest.raises(UnsupportedNetworkError, match=message):
+        opened().build(network, SEED)
+
+
+BAD_VALUES: list[tuple[dict[str, Any], str]] = [
+    ({"weight": -1.0}, "an excitatory weight is negative"),
+    ({"weight": float("nan")}, "a weight is not a finite number"),
+    ({"rate": 1e7}, "spikes per step"),
+    ({"rate": float("nan")}, "spikes per step"),
+    ({"drive_weight": -1.0}, "an excitatory weight is negative"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD_VALUES)
+def test_a_value_that_cannot_be_set_is_said_at_plan_and_fails_its_point(
+    change: dict[str, Any], message: str, opened: Callable[..., GennSimulator]
+) -> None:
+    assert problems(one_projection(), SIMULATION, CPU) == []
+    assert any(message in problem for problem in problems(one_projection(**change), SIMULATION, CPU))
     simulator = opened()
-    with pytest.raises(ValueError, match=message):
-        simulator.build(network, SEED)
-        simulator.run([network], no_check)
+    expected = run_fresh(simulator, [one_projection()], SEED)
+    simulator.build(one_projection(**change), SEED)  # it may be the first of a structure
+    (failure,) = simulator.run([one_projection(**change)], no_check)
+    assert isinstance(failure, PointFailure)
+    assert failure.status == "failed"
+    assert message in failure.reason
+    assert [run_one(simulator, one_projection())] == expected
+
+
+def one_projection(
+    neuron: Any = "lif_psc_exp",
+    parameters: Any = CURRENT_BASED,
+    delay: float = 1.0,
+    weight: Any = 1.0,
+    rate: float = 10.0,
+    drive_weight: float = 1.0,
+) -> Network:
+    return Network(
+        (Population("A", 4, neuron, parameters),),
+        (Projection("AA", "A", "A", Bernoulli(0.5), weight, delay, "excitatory"),),
+        (PoissonDrive("drive", "A", rate, drive_weight, 0.1),),
+    )
 
 
 def test_procedural_connectivity_refuses_what_is_not_drawn_by_rows() -> None:
-    from simulators.backends.genn_simulator.layout import layout_of
-
-    with pytest.raises(UnsupportedNetworkError, match="row by row"):
-        layout_of(tiny(), 0.1, 1, procedural=True)
+    assert any("row by row" in problem for problem in structure_problems(tiny(), 0.1, procedural=True))
 
 
 def test_a_missing_backend_is_named_with_the_way_to_get_it() -> None:

@@ -16,27 +16,37 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from simulators.backends.genn_simulator.cache import cache_folder, cache_key, compiled, compiler_command
-from simulators.backends.genn_simulator.layout import buffered_steps, layout_of
+from simulators.backends.genn_simulator.delays import buffer_lengths
+from simulators.backends.genn_simulator.input_values import change_steps, source_limits_at, step_current
+from simulators.backends.genn_simulator.layout import Layout, layout_of
+from simulators.backends.genn_simulator.neuron_code import Spread
+from simulators.backends.genn_simulator.points import Point
+from simulators.backends.genn_simulator.poisson_code import (
+    LARGEST_MEAN_COUNT,
+    count_limits,
+    draws_needed,
+    source_limits,
+)
+from simulators.backends.genn_simulator.synapse_layout import binomial_row_limit, row_limit
 from simulators.backends.genn_simulator.values import (
-    binomial_row_limit,
-    change_steps,
-    current_gain,
     generator_states,
-    initial_potential,
     neuron_constants,
+    packed_events,
     projection_key,
-    row_limit,
-    source_probability,
-    step_currents,
-    unpack_spikes,
+    signed_weight,
+    start_states,
+    unpacked_spikes,
+    value_at_step,
 )
 from simulators.backends.simulator import SimulatorUnavailableError
-from simulators.description.network import StepCurrent
+from simulators.description import Network, Normal, PiecewiseConstant, Population, StepCurrent, Uniform
 from simulators.models.clustered import make_network
+from simulators.neurons import find_neuron_model
 
+LIF = find_neuron_model("lif_psc_exp")
 NEURON = {
     "C_m": 250.0, "tau_m": 10.0, "E_L": -65.0, "V_reset": -70.0, "V_th": -50.0, "t_ref": 2.0,
-    "tau_syn_ex": 0.5, "tau_syn_in": 3.0, "I_e": 100.0,
+    "tau_syn_ex": 0.5, "tau_syn_in": 3.0, "I_e": 100.0, "V_m": -65.0,
 }  # fmt: skip
 
 
@@ -50,9 +60,12 @@ def test_spikes_come_out_of_a_recording_as_they_went_in(spikes: set[tuple[int, i
     for step, instance, sender in spikes:
         words[step, instance, sender // 32] |= np.uint32(1 << sender % 32)
     for instance in range(3):
-        steps, senders = unpack_spikes(words, instance, first, 5)
+        steps, senders = unpacked_spikes(words, instance, first, 5)
         found = list(zip(steps.tolist(), senders.tolist(), strict=True))
-        assert found == sorted((step + first, sender) for step, i, sender in spikes if i == instance and step < 5)
+        expected = sorted((step + first, sender) for step, i, sender in spikes if i == instance and step < 5)
+        assert found == expected
+        given_steps, given_senders = (np.array([pair[k] for pair in expected], dtype=np.int64) for k in (0, 1))
+        assert np.array_equal(packed_events(given_steps, given_senders, first, 5, 70), words[:5, instance])
 
 
 @pytest.mark.parametrize("tau_syn", [0.5, 3.0, 9.999999, 10.0, 10.1])
@@ -60,7 +73,7 @@ def test_a_step_is_the_exact_solution(tau_syn: float) -> None:
     from scipy.integrate import solve_ivp
 
     given = {**NEURON, "tau_syn_ex": tau_syn}
-    constants = neuron_constants("lif_psc_exp", given, 0.1)
+    constants = neuron_constants(LIF, given, 0.1)
     potential, current = 3.0, 700.0
     moved = constants["decay_m"] * potential + constants["drift"] + constants["gain_ex"] * current
     exact = solve_ivp(
@@ -68,21 +81,20 @@ def test_a_step_is_the_exact_solution(tau_syn: float) -> None:
         rtol=1e-12, atol=1e-12,
     )  # fmt: skip
     assert moved == pytest.approx(exact.y[0, -1], rel=1e-9)
-    assert current_gain("lif_psc_exp", given, 0.1) * 100.0 == pytest.approx(constants["drift"])
 
 
 def test_potentials_are_relative_to_rest_and_one_value_per_neuron_stays_so() -> None:
-    constants = neuron_constants("lif_psc_exp", {**NEURON, "E_L": np.array([-65.0, -60.0])}, 0.1)
+    constants = neuron_constants(LIF, {**NEURON, "E_L": np.array([-65.0, -60.0])}, 0.1)
     assert constants["V_th"] == pytest.approx([15.0, 10.0])
     assert constants["V_reset"] == pytest.approx([-5.0, -10.0])
     assert np.ndim(constants["decay_m"]) == 0
-    assert neuron_constants("lif_psc_exp", {**NEURON, "t_ref": 0.25}, 0.1)["refractory_steps"] == 3  # never less
-    assert neuron_constants("lif_psc_exp", {**NEURON, "t_ref": 0.3}, 0.1)["refractory_steps"] == 3
+    assert neuron_constants(LIF, {**NEURON, "t_ref": 0.25}, 0.1)["refractory_steps"] == 3  # never less
+    assert neuron_constants(LIF, {**NEURON, "t_ref": 0.3}, 0.1)["refractory_steps"] == 3
 
 
 def test_no_neuron_starts_at_threshold() -> None:
     given = {**NEURON, "V_m": np.array([-50.0, -50.1, -20.0])}
-    start = np.asarray(initial_potential(given), dtype=np.float32)
+    start = np.asarray(start_states(LIF, given, neuron_constants(LIF, given, 0.1))["state_V"], dtype=np.float32)
     assert np.all(start < np.float32(15.0))
     assert start == pytest.approx([15.0, 14.9, 15.0], abs=1e-5)
 
@@ -98,18 +110,62 @@ def test_row_limits_leave_room_for_every_row() -> None:
 
 def test_step_currents_and_sources_change_at_their_steps(small: dict[str, Any]) -> None:
     network = make_network(small)
-    two = (
+    some = np.array([0, 250, 399])
+    three = (
         StepCurrent("a", "E", (0, 2), 1.5, (0.0, 30.0), (10.0, 40.0)),
         StepCurrent("b", "E", (2,), 1.0, (5.0,), (35.05,)),
+        StepCurrent("c", "E", None, 4.0, (6.0,), (7.0,), neurons=some),
     )
-    network = replace(network, inputs=two)
-    assert change_steps(network, 0.1) == [0, 50, 100, 300, 351, 400]
+    network = replace(network, inputs=three)
+    assert change_steps(network, 0.1) == [0, 50, 60, 70, 100, 300, 350, 400]
+
+    def total(step: int) -> NDArray[np.float64]:
+        return sum((np.broadcast_to(step_current(x, network["E"], step, 0.1), 400) for x in three), np.zeros(400))
+
     for step, expected in ((-1, [0, 0, 0, 0]), (0, [1.5, 0, 1.5, 0]), (99, [1.5, 0, 2.5, 0]), (100, [0, 0, 1, 0])):
-        current = step_currents(network, network["E"], step, 0.1)
-        assert current.reshape(4, 100).mean(axis=1).tolist() == expected
+        assert total(step).reshape(4, 100).mean(axis=1).tolist() == expected
+    assert np.flatnonzero(total(60) - total(59)).tolist() == some.tolist()
+    assert step_current(StepCurrent("all", "E", None, 2.0, (0.0,), (1.0,)), network["E"], 0, 0.1) == 2.0
     sources = networks.vogels_abbott()["kick"]  # 200 Hz for 50 ms
-    assert source_probability(sources, 0, 0.1) == pytest.approx(0.02, rel=0.02)
-    assert source_probability(sources, 500, 0.1) == source_probability(sources, -1, 0.1) == 0.0
+
+    def probability(step: int) -> float:
+        return (float(source_limits_at(sources, 1, step, 0.1)) + 2**31) / 2**32
+
+    assert probability(0) == probability(499) == pytest.approx(0.02, rel=0.02)
+    assert probability(500) == probability(-1) == 0.0
+
+
+def test_a_piecewise_value_holds_from_its_step_on() -> None:
+    value = PiecewiseConstant((-10.0, 0.3, 0.7), (1.0, 2.0, 3.0))
+    at = {-200: 1.0, -100: 1.0, 2: 1.0, 3: 2.0, 6: 2.0, 7: 3.0, 10_000: 3.0}
+    assert {step: value_at_step(value, step, 0.1) for step in at} == at
+    assert value_at_step(4.0, 3, 0.1) == 4.0
+    source = Population("source", 3, "poisson_source", {"rate": value, "start": 0.5, "stop": 1.0})
+    network = Network((source,), ())
+    assert change_steps(network, 0.1) == [-100, 3, 5, 7, 10]
+    limits = [source_limits_at(source, 1, step, 0.1).item() for step in (4, 5, 6, 7, 9, 10)]
+    assert limits == [-(2**31), *(source_limits(-np.expm1(-rate * 1e-4)).item() for rate in (2, 2, 3, 3)), -(2**31)]
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e-4, 0.02, 0.9, 1.28, 7.5, 40.0, LARGEST_MEAN_COUNT])
+def test_limits_of_counts_are_the_poisson_distribution(mean: float) -> None:
+    from scipy.stats import poisson
+
+    first, *limits = count_limits(mean).tolist()
+    assert len(limits) <= draws_needed(len(limits)) <= 128
+    assert limits == sorted(limits, reverse=True)
+    probabilities = (np.array(limits) + 2.0**31) / 2.0**32
+    expected = poisson.sf(first + np.arange(len(limits)), mean)
+    assert probabilities == pytest.approx(expected, abs=2.0**-31)
+    # nothing that matters lies outside
+    assert poisson.cdf(first - 1, mean) < 2.0**-32
+    assert poisson.sf(first + len(limits), mean) < 2.0**-32
+
+
+def test_a_weight_must_be_a_number() -> None:
+    for weight in (float("nan"), np.array([1.0, np.nan]), np.inf):
+        with pytest.raises(ValueError, match="not a finite number"):
+            signed_weight(weight, "inhibitory", LIF)
 
 
 def test_streams_have_their_own_keys() -> None:
@@ -117,7 +173,8 @@ def test_streams_have_their_own_keys() -> None:
     assert len(keys) == 150
 
     def states(*labels: str) -> NDArray[np.uint64]:
-        return generator_states(3, 1000, *labels)
+        high, low = generator_states(3, 1000, *labels).astype(np.uint64)
+        return high << np.uint64(32) | low
 
     assert np.array_equal(states("a", "drive"), states("a", "drive"))
     assert len(np.unique([states("a", "drive"), states("b", "drive"), states("a", "source")])) == 3000
@@ -126,30 +183,58 @@ def test_streams_have_their_own_keys() -> None:
 # What is compiled
 
 
-def test_points_of_a_structure_share_compiled_code_unless_spread_differs(small: dict[str, Any]) -> None:
-    base = layout_of(make_network(small), 0.1, 1, False)
-    alike = [{"I_th_E": 0.3}, {"jep": 1.0}, {"tau_syn_E": 5.0, "t_ref": 1.0}, {"V_th": 15.0}, {"ge": 2.0}]
+def layout(network: Network, dt: float = 0.1, batch: int = 1, procedural: bool = False) -> Layout:
+    return layout_of(network, dt, batch, 2000, procedural)
+
+
+def test_points_of_a_structure_share_compiled_code(small: dict[str, Any]) -> None:
+    base = layout(make_network(small))
+    alike: list[dict[str, Any]] = [
+        {"I_th_E": 0.3}, {"jep": 1.0}, {"tau_syn_E": 5.0, "t_ref": 1.0}, {"V_th": 15.0}, {"ge": 2.0},
+        {"tau_syn_cv": 0.1}, {"delta_I_E": 0.1}, {"delta_I_I": 0.2, "delta_I_E": 0.1},
+    ]  # fmt: skip
     for changes in alike:
-        assert layout_of(make_network({**small, **changes}), 0.1, 1, False) == base
-    different = [{"tau_syn_cv": 0.1}, {"delta_I_E": 0.1}, {"delay": 0.2}, {"Q": 5}, {"fixed_indegree": True}]
-    layouts = {repr(layout_of(make_network({**small, **changes}), 0.1, 1, False)) for changes in different}
-    layouts |= {
-        repr(layout_of(make_network(small), 0.05, 1, False)),
-        repr(layout_of(make_network(small), 0.1, 40, False)),
-    }
-    assert len(layouts | {repr(base)}) == 8
+        assert layout(make_network({**small, **changes})) == base
+    different: list[dict[str, Any]] = [{"delay": 0.2}, {"Q": 5}, {"fixed_indegree": True}]
+    layouts = {repr(layout(make_network({**small, **changes}))) for changes in different}
+    layouts |= {repr(layout(make_network(small), dt=0.05)), repr(layout(make_network(small), batch=40))}
+    assert len(layouts | {repr(base)}) == 6
 
 
-def test_lists_of_equal_connections_are_one_layout() -> None:
-    one, same, other = (networks.explicit_lists(seed) for seed in (3, 3, 4))
-    assert layout_of(one, 0.1, 1, False) == layout_of(same, 0.1, 1, False) != layout_of(other, 0.1, 1, False)
+def test_distributions_of_weights_and_their_scales_are_no_part_of_the_code() -> None:
+    network = networks.microcircuit()
+
+    def with_weights(scale: float, mean: float) -> Network:
+        drawn = tuple(replace(p, weight=scale * Normal(mean, 0.1, 0.0)) for p in network.projections)
+        return replace(network, projections=drawn)
+
+    assert layout(with_weights(1.0, 2.0)) == layout(with_weights(3.0, 5.0)) == layout(network)
+    uniform = tuple(replace(p, weight=Uniform(1.0, 2.0)) for p in network.projections)
+    assert layout(replace(network, projections=uniform)) != layout(network)
+
+
+def test_lists_of_the_same_shape_share_compiled_code() -> None:
+    one, other = (networks.explicit_lists(seed) for seed in (3, 3))
+    assert layout(one) == layout(other)
 
 
 def test_a_delay_buffer_is_shared_by_all_that_add_to_a_receptor() -> None:
-    network = networks.microcircuit()
-    lengths = {p.receptor: buffered_steps(network, p, 0.1) for p in network.projections}
-    assert lengths == {"excitatory": 60, "inhibitory": 30}  # six standard deviations above the mean
-    assert {buffered_steps(networks.vogels_abbott(), p, 0.1) for p in networks.vogels_abbott().projections} == {0}
+    lengths = buffer_lengths(networks.microcircuit(), 0.1)
+    assert {(receptor, steps) for (_, receptor), steps in lengths.items()} == {("excitatory", 60), ("inhibitory", 30)}
+    assert len(lengths) == 8  # six standard deviations above the mean, for each population
+    assert buffer_lengths(networks.vogels_abbott(), 0.1) == {}
+
+
+def test_what_differs_between_neurons_depends_on_the_point_alone(small: dict[str, Any]) -> None:
+    def spread(**changes: Any) -> Spread:
+        return Point(make_network({**small, **changes}), 1, 0.1).spread
+
+    stimulus = {"stim_onsets": [10.0], "stim_offsets": [20.0], "stim_amplitude": 1.0}
+    assert spread() is Spread.NONE
+    assert spread(delta_I_E=0.1) is Spread.DRIFT
+    assert spread(stim_clusters=[1], **stimulus) is Spread.DRIFT
+    assert spread(stim_clusters=[0, 1, 2, 3], **stimulus) is Spread.NONE
+    assert spread(tau_syn_cv=0.1) is spread(tau_syn_cv=0.1, delta_I_E=0.1) is Spread.ALL
 
 
 # The cache

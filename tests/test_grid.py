@@ -66,7 +66,13 @@ def test_identity_does_not_depend_on_how_a_matrix_is_given(tmp_path: Path) -> No
 def test_what_leaves_the_result_as_it_is(tmp_path: Path) -> None:
     plain = identity(tmp_path, record='statistics = ["rate", "lv"]')
     assert identity(tmp_path, record='statistics = ["lv", "rate"]') == plain
-    assert identity(tmp_path, record='statistics = ["rate", "lv"]\nsettings = { fano_window = 400 }') == plain
+    assert identity(tmp_path, record='statistics = ["cv_isi"]') == plain, "which are shown"
+    for measured in (
+        'statistics = ["rate"]\nsettings = { fano_window = 100.0 }',
+        'statistics = ["rate"]\nspikes = "all"',
+        "[record.windows]\nearly = [0, 50]",
+    ):
+        assert identity(tmp_path, record=measured) == plain, "what is measured and kept"
     same = {"record": 'statistics = ["rate", "lv"]'}
     assert identity(tmp_path, name="other", jobs="minutes_per_job = 3", **same) == plain
     assert identity(tmp_path, simulators=["nest"], targets="rate_E = { min = 1 }", **same) == plain
@@ -86,9 +92,6 @@ def test_what_leaves_the_result_as_it_is(tmp_path: Path) -> None:
         {"simulation": "warmup = 10.0\nduration = 100.0"},
         {"simulation": "dt = 0.05\nwarmup = 0.0\nduration = 100.0"},
         {"simulation": "max_rate = 20.0\nwarmup = 0.0\nduration = 100.0"},
-        {"record": 'statistics = ["rate", "lv"]'},
-        {"record": 'statistics = ["rate"]\nsettings = { fano_window = 100.0 }'},
-        {"record": 'statistics = ["rate"]\nspikes = "all"'},
     ],
 )
 def test_what_changes_the_result_changes_the_identity(tmp_path: Path, change: dict[str, str]) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from jobs.history import read_history
+from jobs.history import OUTDATED, Wanted, read_history
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import summary_schema, write_summary
 
 SCHEMA = summary_schema(["rate"], ["E"], {"x": 1.0})
 START = datetime(2024, 1, 1, tzinfo=UTC)
+ANYTHING = Wanted({})
 
 
 def row(point: str, status: str = "ok", **values: Any) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def write(folder: Path, job: str, *rows: dict[str, Any]) -> RunDirectory:
 
 def test_nothing_is_done_in_an_empty_folder(tmp_path: Path) -> None:
     history = read_history(RunDirectory(tmp_path))
-    assert history.outcome("nest", {"threads": 1}) == {}
+    assert history.outcome("nest", {"threads": 1}, ANYTHING) == {}
     assert history.observed("nest", {}) is None and history.corrupt == ()
 
 
@@ -37,7 +38,7 @@ def test_nothing_is_done_in_an_empty_folder(tmp_path: Path) -> None:
 def test_a_good_row_wins_whatever_came_before_or_after(tmp_path: Path, order: tuple[str, str]) -> None:
     write(tmp_path, order[0], row("p", "failed", finished=START + timedelta(days=1)), row("q", "timeout"))
     run = write(tmp_path, order[1], row("p"))
-    assert read_history(run).outcome("nest", {}) == {"p": "ok", "q": "timeout"}
+    assert read_history(run).outcome("nest", {}, ANYTHING) == {"p": "ok", "q": "timeout"}
 
 
 def test_only_rows_of_the_same_identity_count(tmp_path: Path) -> None:
@@ -50,10 +51,10 @@ def test_only_rows_of_the_same_identity_count(tmp_path: Path) -> None:
         row("s", simulator="genn", backend="single_threaded_cpu"),
     )
     history = read_history(run)
-    assert history.outcome("nest", {"threads": 2}) == {"q": "ok"}
-    assert history.outcome("nest", {"threads": 3}) == {}
-    assert history.outcome("genn", {"backend": "cuda"}).keys() == {"r"}
-    assert history.outcome("genn", {"backend": None}).keys() == {"r", "s"}, "None matches any"
+    assert history.outcome("nest", {"threads": 2}, ANYTHING) == {"q": "ok"}
+    assert history.outcome("nest", {"threads": 3}, ANYTHING) == {}
+    assert history.outcome("genn", {"backend": "cuda"}, ANYTHING).keys() == {"r"}
+    assert history.outcome("genn", {"backend": None}, ANYTHING).keys() == {"r", "s"}, "None matches any"
 
 
 def test_what_finished_points_took(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_what_finished_points_took(tmp_path: Path) -> None:
 def test_summaries_with_other_columns_go_together(tmp_path: Path) -> None:
     write(tmp_path, "a", row("p"))
     write_summary([row("q", y=[1.0])], summary_schema(["lv"], ["I"], {"y": [1.0]}), RunDirectory(tmp_path).summary("b"))
-    assert read_history(RunDirectory(tmp_path)).outcome("nest", {}).keys() == {"p", "q"}
+    assert read_history(RunDirectory(tmp_path)).outcome("nest", {}, ANYTHING).keys() == {"p", "q"}
 
 
 def test_unreadable_summaries_are_named_and_the_others_read(tmp_path: Path) -> None:
@@ -85,6 +86,48 @@ def test_unreadable_summaries_are_named_and_the_others_read(tmp_path: Path) -> N
     run.summary("garbage").write_bytes(b"\0" * 100)
     run.summary("empty").write_bytes(b"")
     history = read_history(run)
-    assert history.outcome("nest", {}) == {"p": "ok"}
+    assert history.outcome("nest", {}, ANYTHING) == {"p": "ok"}
     assert {path.stem for path, _ in history.corrupt} == {"cut", "garbage", "empty"}
     assert all(str(path) in str(error) for path, error in history.corrupt)
+
+
+def test_a_good_row_that_lacks_what_is_wanted_is_outdated(tmp_path: Path) -> None:
+    run = write(
+        tmp_path,
+        "a",
+        row("old", statistics='{"rate": "version 1"}', spikes="all"),
+        row("new", statistics='{"rate": "version 2", "lv": "version 1"}', spikes="none"),
+        row("kept", statistics='{"rate": "version 2"}', spikes="all"),
+        row("before such columns"),
+        row("bad", "failed", statistics='{"rate": "version 1"}'),
+    )
+    history = read_history(run)
+    rate = history.outcome("nest", {}, Wanted({"rate": "version 2"}))
+    assert rate == {"old": OUTDATED, "new": "ok", "kept": "ok", "before such columns": OUTDATED, "bad": "failed"}
+    assert history.outcome("nest", {}, Wanted({"rate": "version 2"}, "sample"))["new"] == OUTDATED
+    assert history.outcome("nest", {}, Wanted({"lv": "version 1"}))["kept"] == OUTDATED
+    assert history.stored("nest", {}) == {"old": None, "kept": None}
+
+
+def test_a_later_sufficient_row_replaces_an_outdated_one_in_any_order(tmp_path: Path) -> None:
+    for names in (("a", "b"), ("b", "a")):
+        folder = tmp_path / names[0]
+        write(folder, names[0], row("p", statistics="{}"), row("q", "failed"))
+        run = write(folder, names[1], row("p", statistics='{"rate": "1"}'), row("q", statistics="{}"))
+        assert read_history(run).outcome("nest", {}, Wanted({"rate": "1"})) == {"p": "ok", "q": OUTDATED}
+
+
+def test_what_was_done_with_another_content_is_counted_by_what_differs(tmp_path: Path) -> None:
+    content = '{"model": "one", "data.cells": "x"}'
+    run = write(
+        tmp_path,
+        "a",
+        row("p1", setting_id="p", content=content),
+        row("q1", setting_id="q", content='{"model": "one", "data.cells": "y"}'),
+        row("r1", setting_id="r", content='{"model": "two", "data.cells": "y"}'),
+        row("s1", "failed", setting_id="s", content=content),
+        row("t1", setting_id="t", content=content),
+    )
+    now = {"model": "two", "data.cells": "y"}
+    former = read_history(run).former("nest", {}, {"p", "q", "r", "s"}, now)
+    assert former == {"data.cells,model": 1, "model": 1}

@@ -9,6 +9,7 @@ import subprocess
 import pandas as pd
 import pytest
 from htcondor_pool import NAME, PATIENCE, WORK, Pool, assert_complete
+from stranger import edit, write_folder, write_sweep
 
 pytestmark = pytest.mark.pool
 
@@ -39,6 +40,27 @@ def test_sweep_ends_with_all_points_and_maps_and_the_statistics_of_a_local_run(p
     pd.testing.assert_frame_equal(
         rows.set_index("point_id")[statistics].sort_index(), local[statistics].sort_index(), check_exact=True
     )
+
+
+def test_a_strangers_folder_travels_with_its_jobs(pool: Pool) -> None:
+    folder = pool.work / "stranger"
+    write_folder(folder, spikes="all")
+    write_sweep(folder, spikes="all", executor="htcondor")
+    subprocess.run(["chmod", "-R", "a+rwX", str(folder)], check=True)
+    said = pool.submit("stranger/sweep")
+    assert "my_network.py" in said and "my_neuron.py" in said, said
+    pool.wait("guest")
+    rows = pool.rows("guest")
+    assert_complete(rows, 2)
+    assert (rows["n_synapses"] == 400).all() and (rows["shortest_isi_C"] > 0.0).all()
+    pool.submit("stranger/sweep", "--executor", "local", "--results", "local")
+    local = pool.rows("guest", "local").set_index("point_id")
+    there = rows.set_index("point_id").loc[local.index]
+    assert (there["n_spikes"] == local["n_spikes"]).all(), "the same spikes as here"
+    edit(folder / "statistics.py", "GAIN = 1.0", "GAIN = 5.0")
+    assert "2 were made with another my_network.py" in pool.submit("stranger/sweep")
+    pool.wait("guest")
+    assert len(pool.rows("guest")) == 4
 
 
 def test_condor_q_and_status_show_a_sweep_at_work(pool: Pool) -> None:

@@ -47,7 +47,7 @@ Fired = list[tuple[int, str, int]]
 
 @pytest.fixture
 def native(cache: Path) -> Iterator[Simulator]:
-    settings = default_settings("native") | {"cache": str(cache / "native")}
+    settings = default_settings("native") | {"cache": str(cache)}
     require_simulator("native", settings)
     simulator = find_simulator("native").open_simulator(SIMULATION, settings)
     yield simulator

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from conftest import require_simulator
 
-from simulators.backends.nest_simulator.network import create_network, neuron_parameters, signed_weight
+from simulators.backends.nest_simulator.network import create_network
+from simulators.backends.nest_simulator.values import neuron_parameters, signed_weight
 from simulators.description import Bernoulli, Network, Population, Projection, Uniform
 from simulators.records.job import Simulation
 
@@ -28,7 +29,7 @@ def test_distributed_weights_and_delays_have_their_moments(nest: Any) -> None:
     network = networks.microcircuit()
     nest.ResetKernel()
     nest.resolution = 0.1
-    made = create_network(nest, network)
+    made = create_network(nest, network, SEED)
     for target, source, mean_weight, mean_delay in (("23E", "4E", 175.6, 1.5), ("23E", "23I", -351.2, 0.75)):
         table = nest.GetConnections(made.nodes[source], made.nodes[target])
         weights, delays = np.array(table.get("weight")), np.array(table.get("delay"))
@@ -60,7 +61,7 @@ def test_drawn_conductances_inhibit(nest: Any) -> None:
         (Projection("EI", "I", "E", Bernoulli(0.5), Uniform(1.0, 2.0), 0.2, "inhibitory"),),
     )
     nest.ResetKernel()
-    made = create_network(nest, network)
+    made = create_network(nest, network, SEED)
     weights = np.array(nest.GetConnections(made.nodes["I"], made.nodes["E"]).get("weight"))
     assert len(weights) > 20
     assert (weights < 0.0).all()  # NEST takes negative conductances for inhibitory ones

@@ -9,7 +9,7 @@ import pytest
 
 from gridsearch import parameters
 from gridsearch.input_files import InputError
-from gridsearch.parameters import Parameter, read_defaults
+from gridsearch.parameters import Parameter, defaults_file, read_defaults
 from simulators.models import model_names
 
 
@@ -20,12 +20,12 @@ def parameter(value: Any, kind: type = float, **rules: Any) -> Parameter:
 def read_text(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> parameters.Defaults:
     (folder / "toy.toml").write_text(text)
     monkeypatch.setattr(parameters, "DEFAULTS", folder)
-    return read_defaults("toy")
+    return read_defaults(defaults_file("toy", Path()))
 
 
 @pytest.mark.parametrize("model", model_names())
 def test_every_model_has_defaults_within_their_bounds(model: str) -> None:
-    defaults = read_defaults(model)
+    defaults = read_defaults(defaults_file(model, Path()))
     assert len(defaults) and defaults.description
     for one in defaults.values():
         assert one.unit and one.doc, one.name
@@ -85,7 +85,7 @@ def test_an_empty_list_takes_any_length() -> None:
 
 
 def test_elements_and_near_misses_by_key() -> None:
-    defaults = read_defaults("clustered")
+    defaults = read_defaults(defaults_file("clustered", Path()))
     assert defaults.checked("p[0,1]", 0.4) == 0.4
     with pytest.raises(ValueError, match="did you mean 'tau_m_E'"):
         defaults.checked("tau_mE", 1.0)

@@ -9,11 +9,20 @@ from typing import Any
 
 import networks
 import pytest
-from conftest import OpenSimulator
+from conftest import Engine
 from recordings import no_check, run_fresh, run_one
 
 from simulators.backends.simulator import PointFailure, PointStopped
-from simulators.description import Bernoulli, Network, Normal, PoissonDrive, Population, Projection, Uniform
+from simulators.description import (
+    Bernoulli,
+    Network,
+    Normal,
+    PiecewiseConstant,
+    PoissonDrive,
+    Population,
+    Projection,
+    Uniform,
+)
 from simulators.description.network import structure_of
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
@@ -23,7 +32,7 @@ LONGER = replace(SIMULATION, duration=400.0)
 SEED = 5
 
 
-def assert_order_does_not_matter(points: Sequence[Network], engine: OpenSimulator) -> None:
+def assert_order_does_not_matter(points: Sequence[Network], engine: Engine) -> None:
     """Compare points on one build, in several orders, with each on a build of its own."""
     assert len({structure_of(point) for point in points}) == 1
     simulator = engine(SIMULATION)
@@ -33,8 +42,12 @@ def assert_order_does_not_matter(points: Sequence[Network], engine: OpenSimulato
     indices = list(range(len(points)))
     orders = [indices[::-1], random.Random(1).sample(indices * 2, len(indices) * 2)]
     for order in orders:
-        simulator.build(points[order[-1]], SEED)
+        built = None
         for index in order:
+            structure = engine.module.structure(points[index])
+            if structure != built:
+                simulator.build(points[index], SEED)
+                built = structure
             assert run_one(simulator, points[index]) == fresh[index], f"point {index} in the order {order}"
     simulator.close()
 
@@ -53,11 +66,11 @@ WEIGHT_AXES: list[dict[str, Any]] = [{}, {"jep": 1.0}, {"ge": 1.6}, {"gie": 0.7}
 
 
 @pytest.mark.parametrize("axes", [NEURON_AXES, WEIGHT_AXES], ids=["neurons", "weights"])
-def test_clustered(small: dict[str, Any], axes: list[dict[str, Any]], engine: OpenSimulator) -> None:
+def test_clustered(small: dict[str, Any], axes: list[dict[str, Any]], engine: Engine) -> None:
     assert_order_does_not_matter([make_network({**small, **changes}) for changes in axes], engine)
 
 
-def test_axes_together(small: dict[str, Any], engine: OpenSimulator) -> None:
+def test_axes_together(small: dict[str, Any], engine: Engine) -> None:
     fixed = {**small, "fixed_indegree": True, "delay": 0.7, "init_at_current": True}
     axes = NEURON_AXES + WEIGHT_AXES[1:]
     assert_order_does_not_matter([make_network({**fixed, **changes}) for changes in axes], engine)
@@ -68,7 +81,7 @@ def stimulated(small: dict[str, Any], amplitude: float, onset: float, offset: fl
     return make_network({**small, **stimulus, "stim_amplitude": amplitude})
 
 
-def test_step_currents(small: dict[str, Any], engine: OpenSimulator) -> None:
+def test_step_currents(small: dict[str, Any], engine: Engine) -> None:
     # Currents that are on at the end of a recording, and from its start, must not leak into the next point.
     points = [
         stimulated(small, 2.0, 20.0, 200.0),
@@ -101,7 +114,7 @@ def driven(rate: float, weight: float, delay: Any, synapse: float = 40.0, t_ref:
 @pytest.mark.parametrize(
     "delay", [1.5, Normal(1.5, 0.75, 0.3, 5.0), Uniform(2.0, 4.0)], ids=["one", "normal", "uniform"]
 )
-def test_poisson_drive_and_delays(delay: Any, engine: OpenSimulator) -> None:
+def test_poisson_drive_and_delays(delay: Any, engine: Engine) -> None:
     points = [
         driven(8000.0, 87.8, delay),
         driven(12000.0, 87.8, delay),
@@ -112,11 +125,11 @@ def test_poisson_drive_and_delays(delay: Any, engine: OpenSimulator) -> None:
     assert_order_does_not_matter(points, engine)
 
 
-def test_microcircuit(engine: OpenSimulator) -> None:
+def test_microcircuit(engine: Engine) -> None:
     assert_order_does_not_matter([networks.microcircuit(rate) for rate in (12_000.0, 14_000.0, 9_000.0)], engine)
 
 
-def test_vogels_abbott(engine: OpenSimulator) -> None:
+def test_vogels_abbott(engine: Engine) -> None:
     points = [
         networks.vogels_abbott(),
         networks.vogels_abbott(weight_E=160.0),
@@ -126,7 +139,7 @@ def test_vogels_abbott(engine: OpenSimulator) -> None:
     assert_order_does_not_matter(points, engine)
 
 
-def test_explicit_lists(engine: OpenSimulator) -> None:
+def test_explicit_lists(engine: Engine) -> None:
     quiet = networks.explicit_lists()
     glomeruli, *cells = quiet.populations
     points = [
@@ -136,7 +149,88 @@ def test_explicit_lists(engine: OpenSimulator) -> None:
     assert_order_does_not_matter(points, engine)
 
 
-def test_nothing_is_left_of_a_point_that_diverged(small: dict[str, Any], engine: OpenSimulator) -> None:
+@pytest.mark.parametrize("neuron", networks.BARE)
+def test_networks_that_leave_things_out(neuron: str, engine: Engine) -> None:
+    points = [
+        networks.bare(neuron),
+        networks.bare(neuron, rate=12_000.0),
+        networks.bare(neuron, weight=0.5),
+        networks.bare(neuron, t_ref=3.0),
+        networks.bare(neuron, E_L=-60.0),
+        networks.bare(neuron, V_th=-55.0),
+    ]
+    assert_order_does_not_matter(points, engine)
+
+
+def test_the_same_point_twice(engine: Engine) -> None:
+    simulator = engine(SIMULATION)
+    for neuron in networks.BARE:
+        simulator.build(networks.bare(neuron), SEED)
+        first, second = (run_one(simulator, networks.bare(neuron)) for _ in range(2))
+        assert first["E"]
+        assert first == second, neuron
+
+
+@pytest.mark.parametrize("neuron", networks.BARE)
+def test_parameters_that_are_one_number_or_one_per_neuron(neuron: str, engine: Engine) -> None:
+    points = [
+        networks.bare(neuron),
+        networks.bare(neuron, V_th=Uniform(-52.0, -48.0)),
+        networks.bare(neuron, E_L=Uniform(-67.0, -63.0), V_th=-51.0),
+        networks.bare(neuron, V_reset=Uniform(-60.0, -55.0), tau_syn_in=Uniform(0.9, 1.1)),
+        networks.bare(neuron, E_L=-70.0, V_th=-66.5, V_reset=-90.0, I_e=30.0),
+        networks.bare(neuron, C_m=Uniform(240.0, 260.0), tau_m=Normal(10.0, 1.0, 5.0), t_ref=Uniform(0.0, 3.0)),
+    ]
+    assert_order_does_not_matter(points, engine)
+
+
+def test_lists_of_one_weight(engine: Engine) -> None:
+    points = [networks.listed(weight) for weight in (600.0, 0.0, 400.0, 1200.0)]
+    assert_order_does_not_matter(points, engine)
+
+
+def test_scaled_weights(engine: Engine) -> None:
+    points = [networks.scaled(1.0), networks.scaled(0.0), networks.scaled(2.0), networks.scaled(1.0, inhibition=8.0)]
+    assert_order_does_not_matter(points, engine)
+
+
+def test_rates_that_change(engine: Engine) -> None:
+    rates: list[float | PiecewiseConstant] = [
+        9000.0,
+        PiecewiseConstant((-50.0, 100.0), (0.0, 15_000.0)),
+        PiecewiseConstant((30.0, 60.0, 199.95), (15_000.0, 2000.0, 9000.0)),
+        0.0,
+        PiecewiseConstant((0.0,), (12_000.0,)),
+    ]
+    points = [networks.bare("lif_psc_exp", rate=rate) for rate in rates]
+    points[3] = networks.bare("lif_psc_exp", rate=7000.0)
+    assert_order_does_not_matter(points, engine)
+
+
+def test_sources_that_change(engine: Engine) -> None:
+    listed = networks.listed(600.0)
+    source, target = listed.populations
+    changing = PiecewiseConstant((0.0, 50.0, 100.0), (100.0, 0.0, 300.0))
+    given: list[dict[str, float | PiecewiseConstant]] = [
+        {"rate": 100.0},
+        {"rate": changing},
+        {"rate": changing, "start": -20.0, "stop": 130.0},
+        {"rate": 200.0, "start": -1000.0, "stop": 20.0},
+    ]
+    points = [replace(listed, populations=(replace(source, parameters=parameters), target)) for parameters in given]
+    assert_order_does_not_matter(points, engine)
+
+
+def test_given_spikes(engine: Engine) -> None:
+    rng = random.Random(4)
+    points = []
+    for count, last in ((100, 200.0), (150, 300.0), (120, 100.0)):
+        times = [rng.uniform(-60.0, last) for _ in range(count)]
+        points.append(networks.played(times, [rng.randrange(20) for _ in times]))
+    assert_order_does_not_matter(points, engine)
+
+
+def test_nothing_is_left_of_a_point_that_diverged(small: dict[str, Any], engine: Engine) -> None:
     simulator = engine(replace(SIMULATION, max_rate=60.0))
     points = [make_network({**small, "I_th_E": current}) for current in (1.0, 1.5)]
     wild = make_network({**small, "I_th_E": 20.0, "gie": 0.1})
@@ -153,7 +247,7 @@ def test_nothing_is_left_of_a_point_that_diverged(small: dict[str, Any], engine:
 @pytest.mark.parametrize("describe", [make_network, lambda changed: stimulated(changed, 3.0, 10.0, 390.0)])
 @pytest.mark.parametrize("delay", [0.1, 2.0])
 def test_nothing_is_left_of_a_point_that_was_stopped_in_mid_run(
-    small: dict[str, Any], delay: float, describe: Callable[[dict[str, Any]], Network], engine: OpenSimulator
+    small: dict[str, Any], delay: float, describe: Callable[[dict[str, Any]], Network], engine: Engine
 ) -> None:
     simulator = engine(LONGER)
     points = [describe({**small, "delay": delay, "I_th_E": current}) for current in (1.2, 2.0)]

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from sweeps import SMALL, ids, make_sweep
+from sweeps import SMALL, make_sweep
 
 import analysis
 from gridsearch.grid import expand
-from gridsearch.points_table import METADATA_KEY, read_point_ids, write_points
+from gridsearch.points_table import METADATA_KEY, read_setting_ids, write_points
 from simulators.records.run_directory import RunDirectory
 
 
@@ -28,7 +28,7 @@ def test_every_point_with_every_parameter(tmp_path: Path) -> None:
     grid = expand(sweep)
     run = RunDirectory(tmp_path / "run")
     write_points(sweep, grid, run)
-    assert read_point_ids(run) == ids(grid)
+    assert read_setting_ids(run) == {point.setting_id for point in grid.points}
     table = pq.read_table(run.points)
     rows = table.to_pylist()
     assert [row["point_id"] for row in rows] == [point.point_id for point in grid.points]

@@ -39,6 +39,23 @@ def neo_trains(trains, neurons):
     ]
 
 
+def check_spread(values, name, expected):
+    assert values[f"n_neurons_{name}_E"] == expected.size
+    assert values[f"{name}_E"] == pytest.approx(expected.mean(), rel=REL)
+    assert values[f"{name}_sd_E"] == pytest.approx(expected.std(), rel=REL)
+    for suffix, share in (("q05", 0.05), ("q50", 0.5), ("q95", 0.95)):
+        assert values[f"{name}_{suffix}_E"] == pytest.approx(np.quantile(expected, share), rel=REL)
+
+
+def check_histogram(values, name, expected, bins):
+    inside = np.clip(expected, bins[0], bins[-1] - 1e-9)
+    # Values that lie on a border but for rounding may fall on either side.
+    near = np.abs(expected[:, None] - bins).min(axis=1) < 1e-12
+    assert np.count_nonzero(near) < 0.01 * expected.size + 2
+    assert np.abs(np.array(values[f"{name}_hist_E"]) - np.histogram(inside, bins)[0]).sum() <= 2 * near.sum()
+    assert sum(values[f"{name}_hist_E"]) == expected.size
+
+
 @pytest.fixture(scope="module", params=[0, 1])
 def trains(request):
     return make_trains(seed=request.param)
@@ -52,14 +69,12 @@ def test_rate_is_elephants_mean_firing_rate(trains):
             for train in neo_trains(trains, range(trains.size))
         ]
     )
-    assert values["rate_E"] == pytest.approx(rates.mean(), rel=REL)
-    assert values["rate_sd_E"] == pytest.approx(rates.std(), rel=REL)
-    assert values["rate_q05_E"] == pytest.approx(np.quantile(rates, 0.05), rel=REL)
-    assert values["rate_q50_E"] == pytest.approx(np.quantile(rates, 0.50), rel=REL)
-    assert values["rate_q95_E"] == pytest.approx(np.quantile(rates, 0.95), rel=REL)
+    check_spread(values, "rate", rates)
+    # Rates are whole numbers of thirds of a Hz: off the borders by a little, each is on its own side.
+    steps = np.append(np.arange(0.0, 20.0, 0.5), np.arange(20.0, 201.0, 5.0))
+    check_histogram(values, "rate", rates + 1e-9, steps)
     assert values["silent_fraction_E"] == pytest.approx((rates == 0.0).mean(), rel=REL)
     assert 0.0 < values["silent_fraction_E"] < 0.5
-    assert values["n_neurons_rate_E"] == trains.size
 
 
 @pytest.mark.parametrize(
@@ -73,26 +88,29 @@ def test_rate_is_elephants_mean_firing_rate(trains):
 )
 @pytest.mark.parametrize("min_spikes", [3, 30])
 def test_irregularity_is_elephants(trains, name, function, min_spikes):
-    values = summarise({"E": trains}, [name], {"min_spikes": min_spikes})
-    expected = per_neuron(trains, function, min_spikes)
-    assert values[f"n_neurons_{name}_E"] == len(expected)
-    assert 0 < len(expected) < trains.size
-    assert values[f"{name}_E"] == pytest.approx(np.mean(expected), rel=REL)
+    values = summarise({"E": trains}, [name], {"min_spikes": min_spikes, "cv_min_spikes": min_spikes})
+    expected = np.array([float(value) for value in per_neuron(trains, function, min_spikes)])
+    assert 0 < expected.size < trains.size
+    check_spread(values, name, expected)
+    if name in ("cv_isi", "lv"):
+        check_histogram(values, name, expected, np.linspace(0.0, 3.0, 61))
 
 
 @pytest.mark.parametrize("window", [400.0, 70.0])
-def test_fano_factor_is_elephants(trains, window):
-    values = summarise({"E": trains}, ["fano_factor"], {"fano_window": window})
+@pytest.mark.parametrize("min_intervals", [1, 20])
+def test_fano_factor_is_elephants_but_for_the_degree_of_freedom(trains, window, min_intervals):
+    chosen = {"fano_window": window, "fano_min_windows": 7, "fano_min_intervals": min_intervals}
+    values = summarise({"E": trains}, ["fano_factor"], chosen)
     n_windows = int(trains.duration // window)
     expected = []
     for neuron in range(trains.size):
         steps = trains.steps[trains.senders == neuron]
         width = round(window / trains.dt)
         windows = [steps[(steps > k * width) & (steps <= (k + 1) * width)] * trains.dt for k in range(n_windows)]
-        expected.append(elephant.statistics.fanofactor(windows))
-    expected = np.array(expected)
-    assert values["n_neurons_fano_factor_E"] == np.count_nonzero(~np.isnan(expected)) < trains.size
-    assert values["fano_factor_E"] == pytest.approx(np.nanmean(expected), rel=REL)
+        if sum(one.size for one in windows) >= min_intervals:
+            expected.append(elephant.statistics.fanofactor(windows) * n_windows / (n_windows - 1))
+    assert 0 < len(expected) < trains.size
+    check_spread(values, "fano_factor", np.array(expected))
 
 
 def test_correlation_is_the_mean_of_elephants_upper_triangle(trains):
@@ -108,6 +126,10 @@ def test_correlation_is_the_mean_of_elephants_upper_triangle(trains):
             warnings.simplefilter("ignore")
             matrix = elephant.spike_train_correlation.correlation_coefficient(binned)
         defined = pair & ~np.isnan(matrix)
+        values |= {f"n_neurons_{name}_E": values[f"n_pairs_{name}_E"]}
+        check_spread(values, name, matrix[defined])
+        bins = np.round([*np.arange(-20, -4) * 0.05, *np.arange(-40, 40) * 0.005, *np.arange(4, 21) * 0.05], 10)
+        check_histogram(values, name, matrix[defined], bins)
         for suffix, chosen in (("", defined), ("_within", defined & within), ("_between", defined & ~within)):
             assert values[f"{name}{suffix}_E"] == pytest.approx(matrix[chosen].mean(), rel=REL)
             assert values[f"n_pairs_{name}{suffix}_E"] == chosen.sum()
@@ -153,6 +175,7 @@ def test_known_trains():
         np.concatenate([clock, turns]), np.repeat([0, 1], [clock.size, turns.size]), 2, 1000, 1.0, t_ref=5.0
     )
     values = summarise({"E": spikes}, ["rate", "cv_isi", "cv2", "lv", "lvr"])
+    assert values["n_neurons_cv_isi_E"] == 2
     n_short, n_long = 24, 25
     mean = (10 * n_short + 30 * n_long) / 49
     sd = math.sqrt((n_short * (10 - mean) ** 2 + n_long * (30 - mean) ** 2) / 49)

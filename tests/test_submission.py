@@ -13,8 +13,9 @@ from sweeps import write_sweep
 
 from gridsearch.cli import main
 from gridsearch.input_files import InputError
+from gridsearch.planning import Plan, choose_executor, make_plan
 from gridsearch.run_lock import Busy, lock_owner, locked
-from gridsearch.submission import Plan, check_conflict, choose_executor, make_plan, write_plan
+from gridsearch.submission import check_conflict, write_plan
 from jobs.executor import executor_names
 from simulators.records.job import read_job
 from simulators.records.run_directory import RunDirectory
@@ -27,8 +28,10 @@ def plan(folder: Path, retry_failed: bool = False, **sections: object) -> Plan:
 
 def finish(plan: Plan, simulator: str, *statuses: str) -> None:
     """Write rows for the first points of a plan, as a worker would."""
+    asked = plan.sweep
+    made = json.dumps(asked.guests.fingerprint(asked.statistics, asked.statistics_settings, asked.windows))
     rows = [
-        {"point_id": point.point_id, "simulator": simulator, "threads": 1, "status": status}
+        {"point_id": point.point_id, "simulator": simulator, "threads": 1, "status": status, "statistics": made}
         for point, status in zip(plan.grid.points, statuses, strict=False)
     ]
     write_summary(rows, summary_schema(["rate"], ["E", "I"], {"I_th_E": 1.0}), plan.run.summary(f"{simulator}-done"))
@@ -122,7 +125,7 @@ def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
 def test_plan_prints_the_dag_without_a_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     short = 'executor = "local"\nminutes_per_job = 0.0001'
     path = write_sweep(tmp_path, axes="I_th_E = { start = 1, step = 0.1, num = 6 }", jobs=short)
-    assert main(["plan", str(path), "--results", str(tmp_path / "results"), "--dag"]) == 0
+    assert main(["plan", str(path), "--results", str(tmp_path / "results"), "--preview", "--executor", "htcondor"]) == 0
     said = capsys.readouterr().out
     jobs = make_plan(path, tmp_path / "results", executor="htcondor", elsewhere=True).jobs
     assert len(jobs) > 1

@@ -9,7 +9,7 @@ from sweeps import SMALL, make_sweep, sweep_text, write_sweep
 
 from gridsearch.grid import expand
 from gridsearch.input_files import InputError
-from gridsearch.parameters import read_defaults
+from gridsearch.parameters import defaults_file, read_defaults
 from gridsearch.starter import starter_sweep
 from gridsearch.sweep import read_sweep
 from simulators.models import model_names
@@ -97,7 +97,7 @@ def test_the_starter_is_a_sound_sweep_with_every_parameter(tmp_path: Path, model
     text = starter_sweep(model)
     (tmp_path / "sweep.toml").write_text(text)
     assert len(expand(read_sweep(tmp_path / "sweep.toml")).points) == 36
-    assert all(f"#   {name} = " in text for name in read_defaults(model))
+    assert all(f"#   {name} = " in text for name in read_defaults(defaults_file(model, Path())))
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,55 @@ def test_the_starter_is_a_sound_sweep_with_every_parameter(tmp_path: Path, model
         ({"record": "settings = { fano_windo = 1 }"}, "record.settings.fano_windo = 1: no such setting: did you mean"),
         (
             {"targets": "rate_X = { min = 1 }"},
-            "targets.rate_X: no such column with these statistics; did you mean 'rate_",
+            "targets.rate_X: no such column; did you mean 'rate_",
         ),
-        ({"targets": "cv_isi_E = { min = 1 }"}, "targets.cv_isi_E: no such column with these statistics; valid: "),
+        ({"targets": "gamma_power = { min = 1 }"}, "targets.gamma_power: no such column; valid: rate_E, rate_sd_E, "),
+        ({"targets": "rate_hist_E = { min = 1 }"}, "targets.rate_hist_E: holds a list, a number for each bin"),
+        (
+            {"targets": "rate_E_befor = { min = 1 }", "record": "[record.windows]\nbefore = [0, 50]"},
+            "targets.rate_E_befor: no such column; did you mean 'rate_E_before'",
+        ),
+        ({"record": "[record.windows]\nbefore = 5"}, "record.windows.before = 5: must be [begin, end] in ms since"),
+        ({"record": "[record.windows]\nbefore = [0, true]"}, "record.windows.before = [0, true]: must be [begin, end]"),
+        ({"record": "[record.windows]\nbefore = [50, 50]"}, "record.windows.before = [50, 50]: must end after it"),
+        (
+            {"record": "[record.windows]\nbefore = [0, 100.1]"},
+            "record.windows.before = [0, 100.1]: must lie within the recording, 0 to 100 ms",
+        ),
+        (
+            {"record": "[record.windows]\nbefore = [-1, 50]"},
+            "record.windows.before = [-1, 50]: must lie within the recording, 0 to 100 ms",
+        ),
+        (
+            {"record": "[record.windows]\nbefore = [0, 50.05]"},
+            "record.windows.before = [0, 50.05]: must begin and end at whole steps of 0.1 ms",
+        ),
+        (
+            {"record": '[record.windows]\n"be fore" = [0, 50]'},
+            "record.windows.be fore = [0, 50]: its name must be letters, digits and '_' after a letter",
+        ),
+        ({"record": "windows = 3"}, "record.windows = 3: must be a table"),
+        (
+            {"record": "window_shifts = { I = 10 }\n[record.windows]\nlate = [50, 95]"},
+            "record.windows.late = [50, 95]: must lie within the recording, 0 to 100 ms (shifted by 10 ms for I)",
+        ),
+        (
+            {"record": 'window_shifts = { I = "x" }\n[record.windows]\nlate = [50, 95]'},
+            'record.window_shifts.I = "x": must be a number of ms',
+        ),
+        (
+            {"record": "window_shifts = { X = 1.5 }\n[record.windows]\nlate = [50, 95]"},
+            "record.window_shifts.X = 1.5: no such population; valid: E, I",
+        ),
+        ({"record": "window_shifts = { I = 1 }"}, "record.window_shifts = "),
+        (
+            {
+                "axes": "duration = { values = [40, 80] }",
+                "simulation": "",
+                "record": "[record.windows]\nlate = [50, 60]",
+            },
+            "record.windows.late = [50, 60]: must lie within the recording, 0 to 40 ms",
+        ),
         ({"targets": "rate_E = { min = 1, value = 2 }"}, "give either min, max or both, or value and tolerance"),
         ({"targets": "rate_E = { min = 2, max = 1 }"}, "min must not be above max"),
         ({"targets": "rate_E = { min = 1, weight = -1 }"}, "targets.rate_E.weight = -1: must be above 0"),

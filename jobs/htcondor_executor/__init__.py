@@ -68,6 +68,8 @@ SETTINGS: Mapping[str, Setting] = {
     "vacate_seconds": Setting(120, "how long a job that must leave may take to write what is finished", minimum=1),
     "submit": Setting({}, "further lines of the submit descriptions"),
 }
+PACKAGES: tuple[str, ...] = ("htcondor",)
+ON_THIS_MACHINE = False
 
 _KINDS: Mapping[str, Kind] = {
     "SUBMIT": "submit",
@@ -124,7 +126,7 @@ def run_jobs(
     run.logs.mkdir(exist_ok=True)
     # Every file waits for the disk; many waiting at once are served together
     with ThreadPoolExecutor(_WRITERS) as pool:
-        list(pool.map(lambda one: start_summary(one.job, run.summary(one.job.name)), planned))
+        list(pool.map(lambda one: start_summary(one.job, run), planned))
     archive = write_worker_archive(run.dag)
     dag, text = _dag_of(planned, run, archive, conditions)
     with replacing(dag_file(folder)) as temporary:
@@ -151,7 +153,9 @@ def preview(planned: Sequence[PlannedJob], run: RunDirectory, conditions: Condit
 
 
 def _dag_of(planned: Sequence[PlannedJob], run: RunDirectory, archive: Path, conditions: Conditions) -> tuple[Dag, str]:
-    site = Site(str(run.root), archive.relative_to(run.root).as_posix(), conditions.settings)
+    # All jobs of a submit run the same model on the same data
+    files = planned[0].job.files() if planned else ()
+    site = Site(str(run.root), archive.relative_to(run.root).as_posix(), conditions.settings, files)
     try:
         dag = make_dag(planned, conditions, site)
         return dag, dag_text(dag)

@@ -32,11 +32,14 @@ class Site:
         The worker's code, relative to `root`.
     settings : mapping of str to value
         ``[jobs.htcondor]``.
+    files : tuple of str
+        Users' code and data that every job needs, relative to `root`.
     """
 
     root: str
     archive: str
     settings: Mapping[str, Any]
+    files: tuple[str, ...] = ()
 
 
 def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, site: Site) -> dict[str, str]:
@@ -94,7 +97,7 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
             # What a job that must leave has finished comes along to its next start
             "when_to_transfer_output": "ON_EXIT_OR_EVICT",
             "preserve_relative_paths": "true",
-            "transfer_input_files": f"{site.archive}, {job}, {summary}",
+            "transfer_input_files": ", ".join([site.archive, job, summary, *site.files]),
             "transfer_output_files": ", ".join(outputs),
         }
     if placement.gpus:

@@ -27,6 +27,8 @@ from simulators.worker.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
 SETTINGS: Mapping[str, Setting] = {
     "max_running": Setting(0, "jobs at a time; 0: as many as cores and memory allow", minimum=0),
 }
+PACKAGES: tuple[str, ...] = ()
+ON_THIS_MACHINE = True
 
 _POLL = 0.1  # s between two looks at the processes
 _REPORT = 0.5  # s between two looks at their summaries

@@ -24,6 +24,8 @@ SETTINGS: Mapping[str, Setting] = {
     "max_rate_hz": Setting(20.0, "rate of a strongly driven population, Hz", 0.0),
     "batch": Setting(1, "points that run together", 1),
 }
+PACKAGES: tuple[str, ...] = ()
+SUGGESTED: Mapping[str, Any] | None = None
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 A simulator is one module, ``simulators/backends/<name>_simulator``, found by its name; it holds what `SimulatorModule`
 lists. The module must import without its simulator being installed: the planner asks it for costs on machines
-where nothing is ever simulated.
+where nothing is ever simulated. An installed package brings a simulator by an entry point of the group
+``gridsearch.simulators`` that names such a module.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from simulators import backends
 from simulators.description import Network, Population
+from simulators.guests.installed import installed, load_reference
 from simulators.records.job import Simulation
 from simulators.statistics.spike_trains import SpikeTrains
 
@@ -29,6 +31,10 @@ _SUFFIX = "_simulator"
 
 class SimulatorUnavailableError(RuntimeError):
     """The simulator, or something it needs, is missing or broken here; the message says how to get it."""
+
+
+class UnsupportedNetworkError(ValueError):
+    """The simulator cannot do what a network asks for; the message is its `SimulatorModule.problems`."""
 
 
 @dataclass(frozen=True)
@@ -186,9 +192,22 @@ class Simulator(Protocol):
 
 
 class SimulatorModule(Protocol):
-    """What a module ``simulators/backends/<name>_simulator`` holds."""
+    """What a module ``simulators/backends/<name>_simulator`` holds.
+
+    Attributes
+    ----------
+    SETTINGS : mapping of str to Setting
+        Keys of ``[jobs.<name>]``.
+    PACKAGES : tuple of str
+        Python packages whose versions a row says.
+    SUGGESTED : mapping of str to value, optional
+        Settings under which it may be suggested in place of another, where they differ from their defaults: those for
+        the cores of any machine. None if it is never to be suggested.
+    """
 
     SETTINGS: Mapping[str, Setting]
+    PACKAGES: tuple[str, ...]
+    SUGGESTED: Mapping[str, Any] | None
 
     def identity(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings a result depends on, as the summary's columns name them; a None matches any."""
@@ -267,12 +286,8 @@ def import_problem(package: str) -> str | None:
 
 
 def simulator_names() -> list[str]:
-    """Names of the simulators there are, installed or not."""
-    return sorted(
-        module.name.removesuffix(_SUFFIX)
-        for module in pkgutil.iter_modules(backends.__path__)
-        if module.name.endswith(_SUFFIX)
-    )
+    """Names of the simulators there are, whether what they run is installed or not."""
+    return sorted({*_ours(), *installed("simulators")})
 
 
 def find_simulator(name: str) -> SimulatorModule:
@@ -283,6 +298,13 @@ def find_simulator(name: str) -> SimulatorModule:
     LookupError
         If there is none of that name.
     """
-    if name not in simulator_names():
+    if name in _ours():
+        return cast(SimulatorModule, importlib.import_module(f"{backends.__name__}.{name}{_SUFFIX}"))
+    if name not in installed("simulators"):
         raise LookupError(f"no simulator {name!r}: there are {', '.join(simulator_names())}")
-    return cast(SimulatorModule, importlib.import_module(f"{backends.__name__}.{name}{_SUFFIX}"))
+    return cast(SimulatorModule, load_reference(installed("simulators")[name].value))
+
+
+def _ours() -> set[str]:
+    modules = (module.name for module in pkgutil.iter_modules(backends.__path__))
+    return {name.removesuffix(_SUFFIX) for name in modules if name.endswith(_SUFFIX)}

@@ -1,9 +1,10 @@
 """The simulator-free description of a spiking network: all that a model's file needs, from one place."""
 
 from simulators.description.distributions import Distribution, FiringPhase, Normal, Scaled, Uniform
+from simulators.description.errors import NetworkError, ParameterError
 from simulators.description.inputs import PiecewiseConstant, PoissonDrive, SpikeEvents, StepCurrent
 from simulators.description.network import Network
-from simulators.description.population import NetworkError, ParameterError, Population
+from simulators.description.population import Population
 from simulators.description.projection import (
     Bernoulli,
     ConnectionList,

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.description.population import NetworkError
+from simulators.description.errors import NetworkError
 from simulators.neurons.neuron_model import Receptor
 
 

@@ -14,8 +14,9 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from simulators.description.errors import NetworkError
 from simulators.description.inputs import Input, SpikeEvents, StepCurrent
-from simulators.description.population import NetworkError, Population
+from simulators.description.population import Population
 from simulators.description.projection import (
     Bernoulli,
     ConnectionList,

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from simulators.description.distributions import Distribution, draw_values
+from simulators.description.errors import NetworkError, ParameterError
+from simulators.description.inputs import PiecewiseConstant
 from simulators.neurons import find_neuron_model
 from simulators.neurons.neuron_model import NeuronModel, Values
-
-
-class NetworkError(ValueError):
-    """A description that no network can be made from."""
-
-
-class ParameterError(NetworkError):
-    """A parameter value that no network can be made from.
-
-    Parameters
-    ----------
-    keys : tuple of str
-        The parameters at fault, as they are named in the model's defaults file.
-    rule : str
-        What must hold, with the values that break it.
-    """
-
-    def __init__(self, keys: tuple[str, ...], rule: str) -> None:
-        self.keys = keys
-        self.rule = rule
-        super().__init__(f"{', '.join(keys)}: {rule}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +25,9 @@ class Population:
         Number of neurons.
     neuron : str or NeuronModel
         A name from `simulators.neurons`, or a model of one's own.
-    parameters : mapping of str to float or Distribution
-        Values in the units of the neuron model; a distribution gives every neuron its own value.
+    parameters : mapping of str to float, Distribution or PiecewiseConstant
+        Values in the units of the neuron model; a distribution gives every neuron its own value. Only the rate of
+        Poisson sources may change in time.
     initial : mapping of str to float or Distribution
         State at the start of the warm-up; a state that is not given starts from the model's default.
     n_clusters : int
@@ -61,7 +44,7 @@ class Population:
     name: str
     size: int
     neuron: str | NeuronModel
-    parameters: Mapping[str, float | Distribution] = field(default_factory=dict)
+    parameters: Mapping[str, float | Distribution | PiecewiseConstant] = field(default_factory=dict)
     initial: Mapping[str, float | Distribution] = field(default_factory=dict)
     n_clusters: int = 1
 
@@ -86,6 +69,11 @@ class Population:
         missing = [n for n, q in model.parameters.items() if q.default is None and n not in self.parameters]
         if missing:
             raise NetworkError(f"population {self.name}: {model.name} needs {', '.join(missing)}")
+        for name, value in self.parameters.items():
+            if isinstance(value, PiecewiseConstant) and (model.source, name) != ("poisson", "rate"):
+                raise NetworkError(
+                    f"population {self.name}: only the rate of Poisson sources changes in time, not {name}"
+                )
 
     @property
     def model(self) -> NeuronModel:
@@ -116,9 +104,17 @@ def drawn_values(population: Population, seed: int) -> dict[str, Values]:
     Returns
     -------
     dict of str to float or ndarray of float64, shape (size,)
-        By the names of the neuron model; the same on every simulator.
+        By the names of the neuron model; the same on every simulator. A rate that changes in time is left out.
     """
-    given = {**population.parameters, **population.initial}
-    return population.model.complete(
-        {name: draw_values(value, population.size, seed, population.name, name) for name, value in given.items()}
-    )
+    values: dict[str, Values] = {}
+    changing = []
+    for name, value in {**population.parameters, **population.initial}.items():
+        if isinstance(value, PiecewiseConstant):
+            changing.append(name)
+            values[name] = math.nan
+        else:
+            values[name] = draw_values(value, population.size, seed, population.name, name)
+    completed = population.model.complete(values)
+    for name in changing:
+        del completed[name]
+    return completed

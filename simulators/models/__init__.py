@@ -58,14 +58,22 @@ def find_model(reference: str, root: Path, data: Mapping[str, Path] | None = Non
     make: Callable[..., Network] | None = getattr(module, "make_network", None)
     if not callable(make):
         raise GuestError(f"{module.__file__}: has no function make_network(parameters)")
+    takes_data = len(inspect.signature(make).parameters) > 1
+    if takes_data and not data:
+        raise GuestError(f"{module.__file__}: make_network reads data: name them in [data] of a sweep")
     if not data:
         return make
-    if len(inspect.signature(make).parameters) < 2:
-        raise GuestError(
-            f"{module.__file__}: make_network(parameters) takes no data: write make_network(parameters, data)"
-        )
+    if not takes_data:
+        raise GuestError(f"{module.__file__}: make_network reads no data: write make_network(parameters, data)")
     given = dict(data)
     return lambda parameters: make(parameters, given)
+
+
+def importable(reference: str) -> str:
+    """Return a model's name as it can be found where entry points are not: an installed one by its module."""
+    if any(module.name == reference for module in pkgutil.iter_modules(__path__)):
+        return reference
+    return installed("models")[reference].value if reference in installed("models") else reference
 
 
 def model_file(reference: str, root: Path) -> Path:

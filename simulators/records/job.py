@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from simulators.records.atomic_file import replacing
+from simulators.statistics import Window
 
 SpikeRecording = Literal["none", "sample", "all"]
 
@@ -102,6 +103,8 @@ class Job:
         Which spikes to keep.
     timeout : float, optional
         s of wall time a point may take.
+    windows : mapping of str to Window
+        Parts of the recording that get statistics of their own, by name.
     content : mapping of str to str
         Hashes of model, neuron models and data by content.
     data : mapping of str to str
@@ -122,6 +125,7 @@ class Job:
     statistics_settings: Mapping[str, float] = field(default_factory=dict)
     spikes: SpikeRecording = "none"
     timeout: float | None = None
+    windows: Mapping[str, Window] = field(default_factory=dict)
     content: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     python_path: tuple[str, ...] = ()
@@ -134,7 +138,11 @@ class Job:
 
 def write_job(job: Job, path: Path) -> None:
     """Write a job file, whole or not at all: one line for each field and each point."""
-    content = {one.name: getattr(job, one.name) for one in fields(job)} | {"simulation": asdict(job.simulation)}
+    content = {one.name: getattr(job, one.name) for one in fields(job)}
+    content |= {
+        "simulation": asdict(job.simulation),
+        "windows": {name: asdict(window) for name, window in job.windows.items()},
+    }
     points = ",\n  ".join(_json(vars(point)) for point in content.pop("points"))
     lines = [f'"{key}": {_json(value)}' for key, value in content.items()] + [f'"points": [\n  {points}\n ]']
     with replacing(path) as temporary:
@@ -164,11 +172,12 @@ def read_job(path: Path) -> Job:
                 "points": tuple(Point(**point) for point in content["points"]),
                 "populations": tuple(content["populations"]),
                 "python_path": tuple(content.get("python_path", ())),
+                "windows": {name: Window(**window) for name, window in content.get("windows", {}).items()},
             }
         )
     except KeyError as error:
         raise JobError(f"{path}: field {error} is missing") from error
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise JobError(f"{path}: {str(error).replace('__init__() ', '')}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from simulators.description.parameters import element, split_key, with_overrides
 from simulators.records.atomic_file import replacing
 from simulators.records.job import Job
 from simulators.records.run_directory import RunDirectory
-from simulators.statistics import Statistic
+from simulators.statistics import Column, Statistic, Window
 from simulators.statistics import columns as statistics_columns
 from simulators.statistics.references import find_statistics
 
@@ -37,6 +38,13 @@ REPETITIVE = (
     *("simulator", "backend", "status", "error", "job", "host", "cpu", "gpu", "versions"),
     *("content", "statistics", "spikes"),
 )
+# How the columns of statistics lie in the file; a histogram counts neurons or pairs of one population.
+_TYPES = {
+    "float": pa.float64(),
+    "integer": pa.int64(),
+    "floats": pa.list_(pa.float64()),
+    "integers": pa.list_(pa.int32()),
+}
 # What pyarrow raises at a file that it cannot read.
 UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
 
@@ -45,17 +53,26 @@ class CorruptSummaryError(ValueError):
     """A summary file that cannot be read."""
 
 
-def summary_schema(statistics: Sequence[Statistic], populations: Sequence[str], swept: Mapping[str, Any]) -> pa.Schema:
+def summary_schema(
+    statistics: Sequence[str | Statistic],
+    populations: Sequence[str],
+    swept: Mapping[str, Any],
+    windows: Mapping[str, Window] | None = None,
+) -> pa.Schema:
     """Columns of a summary file, each with its unit and meaning in the field metadata.
+
+    The metadata of a list also has the borders of its bins (``bins``, JSON) and their unit (``bins_unit``).
 
     Parameters
     ----------
-    statistics : sequence of Statistic
+    statistics : sequence of str or Statistic
         What is computed.
     populations : sequence of str
         Of whom.
     swept : mapping of str to value
         The swept parameters with a value each, which gives their types.
+    windows : mapping of str to Window, optional
+        Parts of the recording that have statistics of their own.
 
     Returns
     -------
@@ -73,8 +90,8 @@ def summary_schema(statistics: Sequence[Statistic], populations: Sequence[str], 
         _field("status", pa.string(), "", "ok, failed, timeout or diverged"),
         _field("error", pa.string(), "", "why the point is not ok"),
     ]
-    for name, column in statistics_columns(statistics, populations).items():
-        fields.append(_field(name, pa.int64() if name.startswith("n_") else pa.float64(), column.unit, column.doc))
+    described = statistics_columns(statistics, populations, windows or {})
+    fields += [column_field(name, column) for name, column in described.items()]
     fields += [_field(name, pa.float64(), "s", doc) for name, doc in PHASES.items()]
     fields += [
         _field("realtime_factor", pa.float64(), "1", "wall time per biological time of the propagation"),
@@ -99,9 +116,21 @@ def summary_schema(statistics: Sequence[Statistic], populations: Sequence[str], 
 
 def write_summary(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, path: Path) -> None:
     """Write a summary file, whole or not at all; a value that a row lacks is null."""
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema), path)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write the rows of a summary file, whole or not at all."""
     with replacing(path) as temporary:
         pq.write_table(table, temporary)
+
+
+def column_field(name: str, column: Column) -> pa.Field:
+    """Field of a statistic's column, with its unit and meaning; of a list also the borders of its bins."""
+    metadata = {"unit": column.unit, "doc": column.doc}
+    if column.is_list:
+        metadata |= {"bins": json.dumps(column.bins), "bins_unit": column.bins_unit}
+    return pa.field(name, _TYPES[column.kind], metadata=metadata)
 
 
 @lru_cache(maxsize=8)
@@ -156,7 +185,8 @@ def start_summary(job: Job, run: RunDirectory) -> None:
 
 def schema_of(job: Job, root: Path) -> pa.Schema:
     """Columns of the summary of a job (see `summary_schema`), whose files are relative to `root`."""
-    return summary_schema(find_statistics(job.statistics, root), job.populations, _swept_examples(job))
+    statistics = find_statistics(job.statistics, root)
+    return summary_schema(statistics, job.populations, _swept_examples(job), job.windows)
 
 
 def _swept_examples(job: Job) -> dict[str, Any]:

@@ -1,6 +1,30 @@
 """Statistics of spike trains: what a sweep can ask for (`catalogue`), one module per family."""
 
-from simulators.statistics.catalogue import SETTINGS, STATISTICS, check_settings, columns, summarise
-from simulators.statistics.statistic import Column, Setting, Statistic
+from simulators.statistics.catalogue import (
+    SETTINGS,
+    STATISTICS,
+    check_settings,
+    columns,
+    fingerprint,
+    summarise,
+    too_short,
+    with_always,
+)
+from simulators.statistics.statistic import Column, Setting, Statistic, statistic
+from simulators.statistics.windows import Window
 
-__all__ = ["SETTINGS", "STATISTICS", "Column", "Setting", "Statistic", "check_settings", "columns", "summarise"]
+__all__ = [
+    "SETTINGS",
+    "STATISTICS",
+    "Column",
+    "Setting",
+    "Statistic",
+    "Window",
+    "check_settings",
+    "columns",
+    "fingerprint",
+    "statistic",
+    "summarise",
+    "too_short",
+    "with_always",
+]

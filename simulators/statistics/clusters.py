@@ -2,7 +2,9 @@
 
 The rate of a cluster is its spike count smoothed with a Gaussian. A cluster is active by one of two definitions:
 
-- *winner*: its rate is above twice (``cluster_factor``) that of every other cluster; at most one is at a time.
+- *winner*: its rate is above twice (``cluster_factor``) that of every other cluster, and above each by 5 times
+  (``cluster_shot_noise``) the standard deviation that Poisson spikes of these rates give the difference, so that
+  chance makes no winners; at most one is at a time.
 - *active*: its rate is in the upper one of the two components that the rates of all clusters fall into, with
   hysteresis about the middle and a minimum dwell; any number is at a time. Undefined where the rates do not fall
   into two components.
@@ -36,6 +38,8 @@ HISTOGRAM_BINS = 256
 ITERATIONS = 200
 SEPARATION = 2.0
 """Ashman's D from which on there are two components."""
+MIN_DWELLS = 10
+"""Of the shortest kind that a recording must have room for."""
 TRUNCATION = 4.0
 """Standard deviations at which the Gaussian ends."""
 
@@ -63,7 +67,8 @@ def clusters(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
     # Variance of the rate of Poisson spikes seen through the Gaussian, per Hz of their rate.
     shot_noise = 1.0 / (trains.cluster_size * 2.0 * math.sqrt(math.pi) * settings["cluster_sigma"] * 1e-3)
     components = find_components(rates, shot_noise)
-    return _values((rates, components), settings) | {"n_neurons_clusters": trains.size}
+    winners = find_winners(rates, settings["cluster_factor"], settings["cluster_shot_noise"] ** 2 * shot_noise)
+    return _values((rates, winners, components), settings) | {"n_neurons_clusters": trains.size}
 
 
 def cluster_rates(spikes: SortedTrains, bin_size: float, sigma: float) -> NDArray[np.float64]:
@@ -87,7 +92,14 @@ def cluster_rates(spikes: SortedTrains, bin_size: float, sigma: float) -> NDArra
     reach = min(math.ceil(TRUNCATION * sigma / bin_size), (n_bins - 1) // 2)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * bin_size / sigma) ** 2)
     mass = np.convolve(np.ones(n_bins), kernel, mode="same") * spikes.trains.cluster_size * bin_size * 1e-3
-    return np.stack([np.convolve(row, kernel, mode="same") for row in counts]) / mass
+    length = _fast_length(n_bins + 2 * reach)
+    smoothed = np.fft.irfft(np.fft.rfft(counts, length) * np.fft.rfft(kernel, length), length)[
+        :, reach : reach + n_bins
+    ]
+    # Less than the smallest part of a spike is no spike, but rounding.
+    smoothed[smoothed < 0.5 * kernel[0]] = 0.0
+    smoothed /= mass
+    return smoothed
 
 
 def find_components(rates: NDArray[np.float64], shot_noise: float) -> Components | None:
@@ -128,10 +140,27 @@ def find_components(rates: NDArray[np.float64], shot_noise: float) -> Components
     return Components(float(means.min()), float(means.max())) if separation > SEPARATION else None
 
 
-def find_winners(rates: NDArray[np.float64], factor: float) -> NDArray[np.bool_]:
-    """Mark the cluster whose rate is above `factor` times that of every other, shape (n_clusters, n_bins)."""
+def find_winners(rates: NDArray[np.float64], factor: float, noise: float = 0.0) -> NDArray[np.bool_]:
+    """Mark the cluster whose rate is above those of all others.
+
+    Parameters
+    ----------
+    rates : ndarray of float64, shape (n_clusters, n_bins)
+        Hz.
+    factor : float
+        By at least this factor.
+    noise : float
+        Hz; and by more than the root of this times the sum of the two rates.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_clusters, n_bins)
+        At most one in a bin.
+    """
     ordered = np.partition(rates, -2, axis=0)
-    wins: NDArray[np.bool_] = (rates == ordered[-1]) & (ordered[-1] > factor * ordered[-2])
+    first, second = ordered[-1], ordered[-2]
+    apart = (first > factor * second) & (np.square(first - second) > noise * (first + second))
+    wins: NDArray[np.bool_] = (rates == first) & apart
     return wins
 
 
@@ -174,9 +203,10 @@ def find_dwells(active: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[n
     return cluster, starts, np.nonzero(edges == -1)[1]
 
 
-def _values(found: tuple[NDArray[np.float64], Components | None] | None, settings: Mapping[str, float]) -> Values:
-    rates, components = found if found is not None else (None, None)
-    winners = None if rates is None else find_winners(rates, settings["cluster_factor"])
+def _values(
+    found: tuple[NDArray[np.float64], NDArray[np.bool_], Components | None] | None, settings: Mapping[str, float]
+) -> Values:
+    rates, winners, components = found if found is not None else (None, None, None)
     active = None
     if rates is not None and components is not None:
         middle = (components.low + components.high) / 2.0
@@ -219,6 +249,11 @@ def _dwell_values(prefix: str, active: NDArray[np.bool_] | None, bin_size: float
     }
 
 
+def _fast_length(n: int) -> int:
+    """Return a length that is transformed fast, not less than `n`: a power of 2, or 3, 5 or 9 times one."""
+    return int(min(factor << max(-(-n // factor) - 1, 0).bit_length() for factor in (1, 3, 5, 9)))
+
+
 def _otsu_split(share: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:
     """Membership in a lower and an upper class with the greatest variance between them, shape (2, n)."""
     below = np.cumsum(share)[:-1]
@@ -230,10 +265,19 @@ def _otsu_split(share: NDArray[np.float64], centres: NDArray[np.float64]) -> NDA
     return np.stack([~upper, upper]).astype(np.float64)
 
 
+def _dwells_lacking(duration: float, rate: float, settings: Mapping[str, float]) -> str | None:
+    del rate
+    needed = MIN_DWELLS * (settings["cluster_min_dwell"] + 2.0 * settings["cluster_sigma"])
+    return None if duration >= needed else f"{MIN_DWELLS} dwells of the shortest kind take {needed:g} ms"
+
+
 SETTINGS: Mapping[str, Setting] = {
     "cluster_bin": Setting(1.0, "ms", "bin of the cluster rates, the resolution of dwells", "bin"),
     "cluster_sigma": Setting(25.0, "ms", "SD of the Gaussian that smooths cluster rates", "real", 1e-3),
     "cluster_factor": Setting(2.0, "1", "a winner's rate is above this times every other cluster's", "real", 1.0),
+    "cluster_shot_noise": Setting(
+        5.0, "1", "a winner's rate is above every other by this times the SD of shot noise", "real"
+    ),
     "cluster_hysteresis": Setting(
         0.1, "1", "half width of the hysteresis, in distances between inactive and active rate", "real", 0.0, 0.5
     ),
@@ -248,9 +292,9 @@ def _dwell_columns(prefix: str, state: str) -> dict[str, Column]:
         f"{prefix}_dwell_median": Column("ms", f"median time for which a cluster {state}, censored left out"),
         f"{prefix}_dwell_cv": Column("1", f"CV of the times for which a cluster {state}, censored left out"),
         f"{prefix}_switching_rate": Column("Hz", f"how often it is another cluster that newly {state}"),
-        f"n_dwells_{prefix}": Column("1", f"complete times for which a cluster {state}"),
-        f"n_dwells_{prefix}_censored": Column("1", "the same, cut by the start or end of the recording"),
-        f"n_clusters_ever_{prefix}": Column("1", f"clusters of which it happens that one {state}"),
+        f"n_dwells_{prefix}": Column("1", f"complete times for which a cluster {state}", "integer"),
+        f"n_dwells_{prefix}_censored": Column("1", "the same, cut by the start or end of the recording", "integer"),
+        f"n_clusters_ever_{prefix}": Column("1", f"clusters of which it happens that one {state}", "integer"),
     }
 
 
@@ -264,8 +308,12 @@ STATISTICS = (
             "active_clusters": Column("1", "clusters active at a time, mean over time"),
             "active_rate": Column("Hz", "mean of the upper component of cluster rates"),
             "inactive_rate": Column("Hz", "mean of the lower component of cluster rates"),
-            "n_neurons_clusters": Column("1", "neurons in the cluster rates"),
+            "n_neurons_clusters": Column("1", "neurons in the cluster rates", "integer"),
         },
         clusters,
+        tuple(SETTINGS),
+        version=2,
+        always=True,
+        too_short=_dwells_lacking,
     ),
 )

@@ -8,8 +8,9 @@ from pathlib import Path
 from simulators.guests.content import code_digest
 from simulators.guests.installed import installed, load_reference
 from simulators.guests.loading import GuestError, load_attribute
-from simulators.statistics.catalogue import STATISTICS, fingerprint, unknown_statistic
+from simulators.statistics.catalogue import NO_WINDOWS, STATISTICS, fingerprint, unknown_statistic
 from simulators.statistics.statistic import Statistic
+from simulators.statistics.windows import Window
 
 _FILE = ".py:"
 
@@ -27,6 +28,13 @@ def is_file(reference: str) -> bool:
 def file_of(reference: str) -> str:
     """Return the file of a reference ``file.py:name``."""
     return reference.rpartition(":")[0]
+
+
+def importable(reference: str) -> str:
+    """Return a statistic's name as it can be found where entry points are not: an installed one by its module."""
+    if reference in STATISTICS:
+        return reference
+    return installed("statistics")[reference].value if reference in installed("statistics") else reference
 
 
 def find_statistic(reference: str, root: Path) -> Statistic:
@@ -67,17 +75,19 @@ def find_statistics(references: Sequence[str], root: Path) -> list[Statistic]:
     return [find_statistic(reference, root) for reference in references]
 
 
-def fingerprint_of(references: Sequence[str], root: Path, settings: Mapping[str, float]) -> dict[str, str]:
+def fingerprint_of(
+    references: Sequence[str], root: Path, settings: Mapping[str, float], windows: Mapping[str, Window] = NO_WINDOWS
+) -> dict[str, str]:
     """Say what statistics are now, so that a stored column can be told from an outdated one.
 
     Returns
     -------
     dict of str to str
-        By name: version and settings, and the hash of the file of a user's own.
+        As `simulators.statistics.catalogue.fingerprint` gives it, with the hash of the file of a user's own.
     """
-    statistics = find_statistics(references, root)
-    told = fingerprint(statistics, settings)
-    for reference, statistic in zip(references, statistics, strict=True):
-        if is_file(reference):
-            told[statistic.name] += f" {code_digest(root / file_of(reference))}"
+    told: dict[str, str] = {}
+    for reference in references:
+        own = fingerprint([find_statistic(reference, root)], settings, windows)
+        code = f"; code {code_digest(root / file_of(reference))}" if is_file(reference) else ""
+        told |= {name: f"{text}{code}" for name, text in own.items()}
     return told

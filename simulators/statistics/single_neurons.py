@@ -2,7 +2,15 @@
 
 Each function takes the sorted spikes and the settings (`simulators.statistics.SETTINGS`) and returns its columns
 without the name of the population. What is undefined is NaN; neurons for which it is undefined are left out of a
-mean, and ``n_neurons_*`` says how many are in it.
+mean, and ``n_neurons_*`` says how many are in it. Beside each mean are the spread over neurons and, of rate, CV and
+LV, the histogram.
+
+What holds from how many spikes of a neuron on: CV2, LV and LvR read 1 for a Poisson train on average from 3 spikes
+on. The CV reads too low for few spikes, for a Poisson train .50 with 3, .73 with 5, .87 with 10, .91 with 15, .93 with
+20 and .97 with 50; therefore neurons with fewer than 15 (``cv_min_spikes``) are left out of it. The Fano factor, with
+the variance over n - 1 windows, reads 1 for a Poisson train however few there are; but a single spike in the whole
+recording also reads 1, whatever the train: so a neuron needs 5 (``fano_min_intervals``), and there must be 10 windows
+(``fano_min_windows``).
 
 References
 ----------
@@ -22,27 +30,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.statistics.sorted_trains import SortedTrains
-from simulators.statistics.statistic import Column, Setting, Statistic, Values
+from simulators.statistics.spread import (
+    IRREGULARITY_BINS,
+    RATE_BINS,
+    histogram,
+    histogram_column,
+    spread,
+    spread_columns,
+)
+from simulators.statistics.statistic import Column, Setting, Statistic, TooShort, Values
 
-QUANTILES = {"rate_q05": 0.05, "rate_q50": 0.50, "rate_q95": 0.95}
+HISTOGRAMS = ("cv_isi", "lv")
+"""Measures of irregularity that get one."""
 
 
 def rate(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
     """Firing rates ``n_i / T`` in Hz over all neurons, silent ones included; SD with ddof 0."""
     del settings
     rates = spikes.counts / (spikes.trains.duration * 1e-3)
-    quantiles = np.quantile(rates, list(QUANTILES.values()))
     return {
-        "rate": float(rates.mean()),
-        "rate_sd": float(rates.std()),
-        **{name: float(value) for name, value in zip(QUANTILES, quantiles, strict=True)},
+        **spread("rate", rates),
         "silent_fraction": float((spikes.counts == 0).mean()),
         "n_neurons_rate": spikes.trains.size,
+        "rate_hist": histogram(rates, RATE_BINS),
     }
 
 
 def cv_isi(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
-    """Coefficient of variation of the intervals, SD (ddof 0) over mean, of each neuron.
+    """Coefficient of variation of the intervals, SD (ddof 0) over mean, of each neuron with 15 spikes or more.
 
     A slowly changing rate, as of a neuron in a cluster, raises it; `lv` and `cv2` hardly see such changes.
     """
@@ -54,17 +69,17 @@ def cv_isi(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
         deviations[spikes.lasts] = 0.0
         deviations *= deviations
         values = np.sqrt(spikes.sum_per_neuron(deviations) / n_intervals) / means
-    return _mean_over_neurons("cv_isi", values, spikes, settings)
+    return _over_neurons("cv_isi", values, spikes, settings["cv_min_spikes"])
 
 
 def cv2(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
     """CV2, the mean of ``2 |I_k - I_k+1| / (I_k + I_k+1)`` of each neuron (Holt et al. 1996)."""
-    return _mean_over_pairs("cv2", 2.0, np.abs(spikes.pair_contrasts), spikes, settings)
+    return _over_pairs("cv2", 2.0, np.abs(spikes.pair_contrasts), spikes, settings)
 
 
 def lv(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
     """Local variation, the mean of ``3 ((I_k - I_k+1) / (I_k + I_k+1))²`` of each neuron (Shinomoto et al. 2003)."""
-    return _mean_over_pairs("lv", 3.0, np.square(spikes.pair_contrasts), spikes, settings)
+    return _over_pairs("lv", 3.0, np.square(spikes.pair_contrasts), spikes, settings)
 
 
 def lvr(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
@@ -80,55 +95,89 @@ def lvr(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
         terms *= spikes.pair_contrasts
         terms *= spikes.pair_contrasts
     spikes.clear_pairs(terms)
-    return _mean_over_pairs("lvr", 3.0, terms, spikes, settings)
+    return _over_pairs("lvr", 3.0, terms, spikes, settings)
 
 
 def fano_factor(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
-    """Variance (ddof 0) over mean of each neuron's counts in windows side by side, of neurons that fire in them.
+    """Variance (ddof 1) over mean of each neuron's counts in windows side by side.
 
-    At least two windows must fit into the recording; what is left at its end is dropped.
+    Undefined for fewer than ``fano_min_windows`` windows; neurons whose ``fano_min_intervals`` mean intervals do not
+    fit into the windows are left out. With the variance over n windows, not n - 1, it would read (n - 1)/n of this,
+    half of it for two windows.
     """
+    if spikes.n_bins(settings["fano_window"]) < settings["fano_min_windows"]:
+        return _over("fano_factor", np.zeros(0))
     counts = spikes.count_spikes(settings["fano_window"], spikes.trains.size)
-    if counts.shape[1] < 2:
-        return {"fano_factor": float("nan"), "n_neurons_fano_factor": 0}
+    n_windows = counts.shape[1]
     sums = counts.sum(axis=1)
     squares = np.einsum("ij,ij->i", counts, counts)
-    fired = sums > 0
+    fired = sums >= settings["fano_min_intervals"]
     # Integers up to the division: equal counts give 0.
-    values = (counts.shape[1] * squares - sums**2)[fired] / (counts.shape[1] * sums[fired])
-    return _mean("fano_factor", values)
+    return _over(
+        "fano_factor", (n_windows * squares - sums**2)[fired] / ((n_windows - 1) * sums[fired].astype(np.float64))
+    )
 
 
-def _mean_over_pairs(
+def _over_pairs(
     name: str, factor: float, terms: NDArray[np.float64], spikes: SortedTrains, settings: Mapping[str, float]
 ) -> Values:
     with np.errstate(invalid="ignore", divide="ignore"):
         values = factor * spikes.sum_per_neuron(terms) / np.maximum(spikes.counts - 2, 0)
-    return _mean_over_neurons(name, values, spikes, settings)
+    return _over_neurons(name, values, spikes, settings["min_spikes"])
 
 
-def _mean_over_neurons(
-    name: str, values: NDArray[np.float64], spikes: SortedTrains, settings: Mapping[str, float]
-) -> Values:
-    return _mean(name, values[(spikes.counts >= settings["min_spikes"]) & ~np.isnan(values)])
+def _over_neurons(name: str, values: NDArray[np.float64], spikes: SortedTrains, min_spikes: float) -> Values:
+    return _over(name, values[(spikes.counts >= min_spikes) & ~np.isnan(values)])
 
 
-def _mean(name: str, values: NDArray[np.float64]) -> Values:
-    mean = float(values.mean()) if values.size else float("nan")
-    return {name: mean, f"n_neurons_{name}": int(values.size)}
+def _over(name: str, values: NDArray[np.float64]) -> Values:
+    hist: Values = {f"{name}_hist": histogram(values, IRREGULARITY_BINS)} if name in HISTOGRAMS else {}
+    return {**spread(name, values), f"n_neurons_{name}": int(values.size), **hist}
 
 
 SETTINGS: Mapping[str, Setting] = {
-    "min_spikes": Setting(3, "1", "fewest spikes of a neuron that counts in cv_isi, cv2, lv and lvr", "integer", 3),
+    "min_spikes": Setting(3, "1", "fewest spikes of a neuron that counts in cv2, lv and lvr", "integer", 3),
+    "cv_min_spikes": Setting(
+        15,
+        "1",
+        "fewest spikes of a neuron that counts in cv_isi; with 15 it reads .91 for a Poisson train",
+        "integer",
+        3,
+    ),
     "fano_window": Setting(400.0, "ms", "window of the counts of fano_factor", "bin"),
+    "fano_min_windows": Setting(10, "1", "fewest windows for which fano_factor is defined", "integer", 2),
+    "fano_min_intervals": Setting(
+        5, "1", "fewest mean intervals in the windows of a neuron that counts in fano_factor", "integer", 1
+    ),
 }
 
 
-def _one_column(name: str, doc: str) -> dict[str, Column]:
+def _columns(name: str, doc: str) -> dict[str, Column]:
+    hist = {f"{name}_hist": histogram_column(name, "1", IRREGULARITY_BINS)} if name in HISTOGRAMS else {}
     return {
-        name: Column("1", f"{doc}, mean over neurons"),
-        f"n_neurons_{name}": Column("1", f"neurons in {name}"),
+        **spread_columns(name, "1", doc),
+        f"n_neurons_{name}": Column("1", f"neurons in {name}", "integer"),
+        **hist,
     }
+
+
+def spikes_lacking(setting: str) -> TooShort:
+    """Make a check that a neuron has as many spikes on average as a setting asks for."""
+
+    def too_short(duration: float, rate: float, settings: Mapping[str, float]) -> str | None:
+        needed = settings[setting] / rate * 1e3 if rate else float("inf")
+        if duration >= needed:
+            return None
+        return f"{settings[setting]:g} spikes of a neuron ({setting}) take {needed:.0f} ms at {rate:g} Hz"
+
+    return too_short
+
+
+def _windows_lacking(duration: float, rate: float, settings: Mapping[str, float]) -> str | None:
+    needed = settings["fano_min_windows"] * settings["fano_window"]
+    if duration < needed:
+        return f"{settings['fano_min_windows']:g} windows of {settings['fano_window']:g} ms take {needed:g} ms"
+    return spikes_lacking("fano_min_intervals")(duration, rate, settings)
 
 
 STATISTICS = (
@@ -136,44 +185,59 @@ STATISTICS = (
         "rate",
         "firing rates, silent neurons included",
         {
-            "rate": Column("Hz", "mean firing rate over neurons"),
-            "rate_sd": Column("Hz", "standard deviation of the firing rate over neurons (ddof 0)"),
-            "rate_q05": Column("Hz", "5 % quantile of the firing rate over neurons"),
-            "rate_q50": Column("Hz", "median of the firing rate over neurons"),
-            "rate_q95": Column("Hz", "95 % quantile of the firing rate over neurons"),
+            **spread_columns("rate", "Hz", "firing rate"),
             "silent_fraction": Column("1", "fraction of neurons without a spike"),
-            "n_neurons_rate": Column("1", "neurons in rate"),
+            "n_neurons_rate": Column("1", "neurons in rate", "integer"),
+            "rate_hist": histogram_column("rate", "Hz", RATE_BINS),
         },
         rate,
+        always=True,
     ),
     Statistic(
         "cv_isi",
         "coefficient of variation of the inter-spike intervals",
-        _one_column("cv_isi", "CV of the inter-spike intervals (ddof 0)"),
+        _columns("cv_isi", "CV of the inter-spike intervals (ddof 0)"),
         cv_isi,
+        ("cv_min_spikes",),
+        version=2,
+        always=True,
+        too_short=spikes_lacking("cv_min_spikes"),
     ),
     Statistic(
         "cv2",
         "irregularity of neighbouring intervals (Holt et al. 1996)",
-        _one_column("cv2", "CV2 of the inter-spike intervals"),
+        _columns("cv2", "CV2 of the inter-spike intervals"),
         cv2,
+        ("min_spikes",),
+        always=True,
+        too_short=spikes_lacking("min_spikes"),
     ),
     Statistic(
         "lv",
         "local variation of the intervals (Shinomoto et al. 2003)",
-        _one_column("lv", "local variation of the inter-spike intervals"),
+        _columns("lv", "local variation of the inter-spike intervals"),
         lv,
+        ("min_spikes",),
+        always=True,
+        too_short=spikes_lacking("min_spikes"),
     ),
     Statistic(
         "lvr",
         "local variation revised for the refractory time (Shinomoto et al. 2009)",
-        _one_column("lvr", "local variation revised for the refractory time"),
+        _columns("lvr", "local variation revised for the refractory time"),
         lvr,
+        ("min_spikes",),
+        always=True,
+        too_short=spikes_lacking("min_spikes"),
     ),
     Statistic(
         "fano_factor",
         "variance over mean of spike counts",
-        _one_column("fano_factor", "Fano factor of the spike counts (ddof 0)"),
+        _columns("fano_factor", "Fano factor of the spike counts (ddof 1)"),
         fano_factor,
+        ("fano_window", "fano_min_windows", "fano_min_intervals"),
+        version=2,
+        always=True,
+        too_short=_windows_lacking,
     ),
 )

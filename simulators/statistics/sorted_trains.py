@@ -64,6 +64,13 @@ class SortedTrains:
         return intervals
 
     @cached_property
+    def has_interval(self) -> NDArray[np.bool_]:
+        """Whether an interval begins at a spike, shape (n_spikes,): at all but the last spike of each neuron."""
+        mask = np.ones(self.trains.n_spikes, dtype=bool)
+        mask[self.lasts] = False
+        return mask
+
+    @cached_property
     def pair_sums(self) -> NDArray[np.float64]:
         """Sum of an interval and the next one in steps, shape (n_spikes,)."""
         sums = np.zeros_like(self.intervals)
@@ -102,6 +109,12 @@ class SortedTrains:
     def n_bins(self, bin_size: float) -> int:
         """Bins of `bin_size` ms that fit fully into the recording."""
         return self.trains.n_steps // self.bin_steps(bin_size)
+
+    def count_population(self, bin_size: float) -> NDArray[np.int64]:
+        """Count the spikes of all neurons together in bins of `bin_size` ms, shape (n_bins,)."""
+        width, n_bins = self.bin_steps(bin_size), self.n_bins(bin_size)
+        counts: NDArray[np.int64] = self._in_steps[: n_bins * width].reshape(n_bins, width).sum(axis=1)
+        return counts
 
     def count_spikes(self, bin_size: float, groups: int) -> NDArray[np.int64]:
         """Count the spikes of equal groups of neighbouring neurons in bins.
@@ -154,6 +167,56 @@ class SortedTrains:
         in_cell = np.diff(borders, prepend=0, append=cells.size)
         return counts, int(in_cell @ in_cell)
 
+    def count_table(self, neurons: NDArray[np.int64], bin_size: float) -> NDArray[np.int64]:
+        """Count the spikes of some neurons (ascending) in bins of `bin_size` ms, shape (n, n_bins)."""
+        n_bins = self.n_bins(bin_size)
+        owners, steps = self.spikes_of(neurons)
+        bins = steps // self.bin_steps(bin_size)
+        cells = (owners * n_bins + bins)[bins < n_bins]
+        return np.bincount(cells, minlength=neurons.size * n_bins).reshape(neurons.size, n_bins)
+
+    def coincidences(self, neurons: NDArray[np.int64], bin_size: float, n_lags: int) -> NDArray[np.int64]:
+        """Sum the products of a neuron's own counts in bins that lie some lag apart, over neurons.
+
+        Parameters
+        ----------
+        neurons : ndarray of int64, shape (n,)
+            Ascending.
+        bin_size : float
+            ms; whole steps. What is left at the end of the recording is dropped.
+        n_lags : int
+            Largest lag in bins.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_lags + 1,)
+            Sum over neurons and bins t of ``x(t) x(t + lag)``.
+        """
+        width, n_bins = self.bin_steps(bin_size), self.n_bins(bin_size)
+        n_steps, end, reach = self.trains.n_steps, n_bins * width, (n_lags + 1) * width
+        owners, steps = self.spikes_of(neurons)
+        keys = owners * n_steps + steps
+        n_inside = int(np.count_nonzero(steps < end))
+        pairs = np.zeros(n_lags + 1, dtype=np.int64)
+        # Spikes that are `order` apart in their neuron; where their interval is too long, so are all of higher order.
+        firsts = np.flatnonzero(keys[1:] - keys[:-1] < reach)
+        order = 1
+        while firsts.size:
+            begins = keys[firsts]
+            intervals = keys[firsts + order] - begins
+            near = intervals < reach
+            firsts, begins, intervals = firsts[near], begins[near], intervals[near]
+            begins %= n_steps
+            ends = begins + intervals
+            # What ends beyond the recording is a spike of the next neuron.
+            inside = ends < end
+            lags = ends[inside] // width - begins[inside] // width
+            pairs += np.bincount(lags, minlength=n_lags + 2)[: n_lags + 1]
+            order += 1
+            firsts = firsts[: np.searchsorted(firsts, keys.size - order)]
+        pairs[0] = n_inside + 2 * pairs[0]
+        return pairs
+
     def spikes_of(self, neurons: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the spikes of some neurons.
 
@@ -173,6 +236,11 @@ class SortedTrains:
         owners = np.repeat(np.arange(neurons.size), counts)
         index = np.arange(owners.size) + np.repeat(self.starts[neurons] - (np.cumsum(counts) - counts), counts)
         return owners, self._keys[index].astype(np.int64) - neurons[owners] * self.trains.n_steps
+
+    @cached_property
+    def _in_steps(self) -> NDArray[np.int64]:
+        """Spikes of all neurons in each step, shape (n_steps,)."""
+        return np.bincount(self.trains.steps, minlength=self.trains.n_steps + 1)[1:]
 
     @cached_property
     def _keys(self) -> NDArray[np.integer[Any]]:

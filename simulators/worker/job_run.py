@@ -199,7 +199,8 @@ class _JobRun:
             "n_spikes": sum(trains.n_spikes for trains in recording.spikes.values()),
         }
         try:
-            values |= summarise(recording.spikes, self._statistics, self._job.statistics_settings)
+            settings, windows = self._job.statistics_settings, self._job.windows
+            values |= summarise(recording.spikes, self._statistics, settings, windows)
         except Exception as error:
             log.exception("statistics of point %s", point.point_id)
             values |= {"status": "failed", "error": f"statistics: {_reason(error)}"}

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from simulators.backends.simulator import find_simulator
 from simulators.records import machine
 from simulators.records.atomic_file import replacing
 from simulators.records.job import Job, Point
 from simulators.records.summary import PHASES, read_summary, schema_of, write_summary
 from simulators.statistics.references import fingerprint_of
 
-PACKAGES = ("numpy", "pyarrow", "nest-simulator", "pygenn")
+_PACKAGES = ("numpy", "pyarrow")
 
 
 class JobSummary:
@@ -47,6 +48,7 @@ class JobSummary:
         if path.exists():
             self._rows = {row["point_id"]: row for row in read_summary(path).to_pylist()}
         self._schema = schema_of(job, root)
+        made = fingerprint_of(job.statistics, root, job.statistics_settings, job.windows)
         self._constant = {
             "simulator": job.simulator,
             "backend": backend,
@@ -57,9 +59,12 @@ class JobSummary:
             "cpu": machine.processor(),
             "threads": job.settings.get("threads", 1),
             "content": json.dumps(job.content, sort_keys=True),
-            "statistics": json.dumps(fingerprint_of(job.statistics, root, job.statistics_settings), sort_keys=True),
+            "statistics": json.dumps(made, sort_keys=True),
             "spikes": job.spikes,
-            "versions": json.dumps(machine.package_versions(PACKAGES) | {"code": machine.code_hash()}),
+            "versions": json.dumps(
+                machine.package_versions((*_PACKAGES, *find_simulator(job.simulator).PACKAGES))
+                | {"code": machine.code_hash()}
+            ),
         }
         self._deaths = self._read_marker()
         self._begun = datetime.now(UTC)

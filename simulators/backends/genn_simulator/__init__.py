@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from simulators.backends.genn_simulator import cache
 from simulators.backends.genn_simulator.costs import LARGEST_BATCH, cpu_cost, gpu_cost
 from simulators.backends.genn_simulator.devices import visible_gpu
-from simulators.backends.genn_simulator.model import GennSimulator
+from simulators.backends.genn_simulator.model import GPU_BACKENDS, GennSimulator
+from simulators.backends.genn_simulator.problems import structure_problems, value_problems
 from simulators.backends.simulator import (
     Cost,
     Setting,
     SimulatorUnavailableError,
     import_problem,
 )
-from simulators.description.network import Network
+from simulators.description.network import Network, structure_of
 from simulators.records.job import Simulation
 
 _CPU = "single_threaded_cpu"
-_GPUS = ("cuda", "hip")
 
 SETTINGS: Mapping[str, Setting] = {
     "backend": Setting(
@@ -37,11 +37,27 @@ SETTINGS: Mapping[str, Setting] = {
     "procedural": Setting(False, "draw the connectivity anew at every spike instead of storing it; CUDA and HIP only"),
     "cache": Setting("", "folder of compiled models; empty for gridsearch/genn in the user's cache"),
 }
+PACKAGES: tuple[str, ...] = ("pygenn",)
+SUGGESTED: Mapping[str, Any] | None = {"backend": _CPU}
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings a GeNN result depends on: the backend, which is any where it is chosen on the machine."""
     return {"backend": None if settings["backend"] == "auto" else settings["backend"]}
+
+
+def structure(network: Network) -> Hashable:
+    """Return what networks share that share a build: whatever is not structure is set on a network that is built."""
+    return structure_of(network)
+
+
+def problems(network: Network, simulation: Simulation, settings: Mapping[str, Any]) -> list[str]:
+    """Say what GeNN cannot do with a network."""
+    procedural = settings["procedural"]
+    found = structure_problems(network, simulation.dt, procedural) or value_problems(network, simulation.dt)
+    if procedural and settings["backend"] == _CPU:
+        found.append(f"procedural connectivity needs a graphics processor, and the backend is {_CPU}")
+    return found
 
 
 def check_available(settings: Mapping[str, Any]) -> None:
@@ -54,7 +70,7 @@ def check_available(settings: Mapping[str, Any]) -> None:
 
 def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
     """Estimate time and memory of a network at 5 spikes per neuron and second (see `costs`)."""
-    on_gpu = settings["backend"] in _GPUS
+    on_gpu = settings["backend"] in GPU_BACKENDS
     if settings["backend"] == "auto":
         on_gpu = gpus > 0 if gpus is not None else visible_gpu() is not None
     if not on_gpu:
@@ -95,13 +111,13 @@ def _choose_backend(settings: Mapping[str, Any]) -> str:
         raise _unavailable(error) from error
     wanted = settings["backend"]
     if wanted == "auto":
-        return next((name for name in _GPUS if name in backend_modules and visible_gpu()), _CPU)
+        return next((name for name in GPU_BACKENDS if name in backend_modules and visible_gpu()), _CPU)
     if wanted not in backend_modules:
         raise SimulatorUnavailableError(
             f"this PyGeNN was built without the backend {wanted!r}, only with {', '.join(backend_modules)}; build it "
             "where CUDA_PATH (or HIP_PATH) names the toolkit"
         )
-    if wanted in _GPUS and visible_gpu() is None:
+    if wanted in GPU_BACKENDS and visible_gpu() is None:
         raise SimulatorUnavailableError(f"backend {wanted!r} needs a graphics processor, and none is visible here")
     return str(wanted)
 

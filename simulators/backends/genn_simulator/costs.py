@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 
-from simulators.backends.genn_simulator.layout import bytes_per_synapse
-from simulators.backends.simulator import Cost
+from simulators.backends.genn_simulator.delays import has_own_delays, has_own_weights
+from simulators.backends.simulator import Cost, SimulatorUnavailableError
 from simulators.description.network import Network, expected_synapses, projection_synapses
+from simulators.description.projection import Projection
 from simulators.records.job import Simulation
 
 LARGEST_BATCH = 40
@@ -91,6 +92,28 @@ def batch_that_fits(free: float, shared: float, each: float) -> int:
     """
     room = (free * _DEVICE_SHARE - shared) / each
     return LARGEST_BATCH if room >= LARGEST_BATCH else max(1, math.floor(room))
+
+
+def check_memory(free: float, batch: int, shared: float, each: float) -> None:
+    """Make sure that a network fits a graphics processor: GeNN ends the process if it does not.
+
+    Raises
+    ------
+    SimulatorUnavailableError
+        If it does not.
+    """
+    needed = shared + batch * each
+    if needed > free:
+        raise SimulatorUnavailableError(
+            f"{batch} points at once need some {needed / 1e9:.2g} GB of the graphics processor's memory, of which "
+            f"{free / 1e9:.2g} GB are free; take a smaller batch, another processor or procedural connectivity"
+        )
+
+
+def bytes_per_synapse(network: Network, projection: Projection) -> float:
+    """Memory of a synapse: its target's index, what is its own, and the room that rows leave."""
+    index = 2.0 if network[projection.target].size <= 2**16 else 4.0
+    return 1.1 * (index + 4.0 * has_own_weights(projection) + has_own_delays(projection))
 
 
 def _synapse_memory(network: Network) -> float:

@@ -1,61 +1,128 @@
-"""What has to be compiled to run a network: the part of its description that ends up in generated code."""
+"""What has to be compiled to run a network: all that is handed to GeNN, as text and numbers, and nothing that is data.
+
+Networks of equal layout share compiled code (`simulators.backends.genn_simulator.cache`). Seeds, weights, explicit
+connections, parameters of neurons and of distributions, and the values of inputs are no part of it.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from simulators.backends.genn_simulator.code import CONSTANTS, SUFFIXES, Drive
-from simulators.backends.genn_simulator.values import drawn_parameters, neuron_constants
-from simulators.description.distributions import FiringPhase, Normal, Uniform
-from simulators.description.network import (
-    ConnectionList,
-    FixedIndegree,
-    FixedTotalNumber,
-    Network,
-    OneToOne,
-    PoissonDrive,
-    Population,
-    Projection,
-    Receptor,
-    StepCurrent,
+from simulators.backends.genn_simulator.delays import buffer_lengths
+from simulators.backends.genn_simulator.neuron_code import (
+    INPUTS,
+    REFRACTORY_STEPS,
+    THRESHOLD_CODE,
+    Spread,
+    integration_code,
+    state_variables,
 )
+from simulators.backends.genn_simulator.poisson_code import (
+    DRAWS,
+    SOURCE_CODE,
+    SOURCE_LAUNCH,
+    SOURCE_THRESHOLD_CODE,
+    drive_code,
+    drive_launch,
+)
+from simulators.backends.genn_simulator.random_code import RANDOM_STATE
+from simulators.backends.genn_simulator.synapse_layout import SynapseLayout, synapse_layout
+from simulators.description.inputs import PoissonDrive
+from simulators.description.network import Network
+from simulators.description.population import Population
+from simulators.neurons.neuron_model import SUFFIXES, NeuronModel, Receptor, Values
 
-SOURCE = "poisson_source"
-
-
-class UnsupportedNetworkError(ValueError):
-    """The description holds something the GeNN simulator cannot run."""
+# Whether a source fires in a step of a chunk, one bit each
+_EVENTS_CODE = "(events[(batch * n_rows + (uint32_t)(t / dt + 0.5)) * n_words + id / 32U] & (1U << (id % 32U))) != 0U"
 
 
 @dataclass(frozen=True)
-class PopulationLayout:
-    """A population as it is compiled.
+class Variable:
+    """A variable of a group of neurons.
 
     Parameters
     ----------
     name : str
-        Its name.
-    size, n_clusters : int
-        Neurons, and the clusters they are in.
-    neuron : str
-        Neuron model.
-    varied : tuple of str
-        Constants of which every neuron has its own; the rest are one value per instance of the batch.
-    receptors : tuple of {'excitatory', 'inhibitory'}
-        Those that synapses arrive at.
-    drives : mapping of str to Drive, as pairs
-        Poisson drives by name.
+        As code calls it.
+    type : str
+        GeNN's name of it; ``shared`` is that of numbers which all neurons share.
+    each : bool
+        One for each neuron, else one for all neurons of an instance.
     """
 
     name: str
+    type: str = "scalar"
+    each: bool = True
+
+
+@dataclass(frozen=True)
+class UpdateLayout:
+    """Code that is run over all neurons of a group when it is launched.
+
+    Parameters
+    ----------
+    launch : str
+        Under which name; all groups' code of that name is run together.
+    code : str
+        What it does.
+    reads, writes : tuple of str
+        Variables of the group, or inputs.
+    arrays : tuple of (str, str)
+        Names and types of arrays that it reads.
+    """
+
+    launch: str
+    code: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    arrays: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class NeuronLayout:
+    """A population as it is compiled.
+
+    Parameters
+    ----------
+    size : int
+        Neurons.
+    variables : tuple of Variable
+        All that its code reads and writes, without the inputs that synapses add to.
+    threshold_code : str
+        Condition of a spike.
+    parameters : tuple of (str, int)
+        Integers in that code.
+    arrays : tuple of (str, str)
+        Names and types of arrays that it reads.
+    updates : tuple of UpdateLayout
+        What is run before every step, in this order.
+    receptors : tuple of {'excitatory', 'inhibitory'}
+        Those that synapses arrive at.
+    drives : tuple of {'excitatory', 'inhibitory'}
+        Receptors of its Poisson drives, in the network's order.
+    recorded : bool
+        Whether its spikes are.
+    """
+
     size: int
-    n_clusters: int
-    neuron: str
-    varied: tuple[str, ...]
-    receptors: tuple[Receptor, ...]
-    drives: tuple[tuple[str, Drive], ...]
+    variables: tuple[Variable, ...]
+    threshold_code: str
+    parameters: tuple[tuple[str, int], ...] = ()
+    arrays: tuple[tuple[str, str], ...] = ()
+    updates: tuple[UpdateLayout, ...] = ()
+    receptors: tuple[Receptor, ...] = ()
+    drives: tuple[Receptor, ...] = ()
+    recorded: bool = False
+
+    @property
+    def bytes_per_neuron(self) -> int:
+        """Memory of the variables and inputs that each neuron has, in each instance."""
+        return 4 * (sum(variable.each for variable in self.variables) + len(self.receptors))
 
 
 @dataclass(frozen=True)
@@ -68,168 +135,140 @@ class Layout:
         ms.
     batch : int
         Instances.
-    procedural : bool
-        Connectivity is drawn anew at every spike instead of stored.
-    populations : tuple of PopulationLayout
-        Populations.
-    projections : tuple of str
-        All that is compiled of each projection, as text.
+    chunk_steps : int
+        Steps that are run between two looks at the clock.
+    neurons : tuple of NeuronLayout
+        Populations, in the network's order.
+    synapses : tuple of SynapseLayout
+        Projections, in the network's order.
     """
 
     dt: float
     batch: int
-    procedural: bool
-    populations: tuple[PopulationLayout, ...]
-    projections: tuple[str, ...]
+    chunk_steps: int
+    neurons: tuple[NeuronLayout, ...]
+    synapses: tuple[SynapseLayout, ...]
+
+    @property
+    def launches(self) -> frozenset[str]:
+        """Names of all updates that there are."""
+        return frozenset(update.launch for group in self.neurons for update in group.updates)
 
 
-def layout_of(network: Network, dt: float, batch: int, procedural: bool) -> Layout:
+def layout_of(network: Network, dt: float, batch: int, chunk_steps: int, procedural: bool) -> Layout:
     """Return what is compiled for a network; networks of equal layout share compiled code.
 
-    Raises
-    ------
-    UnsupportedNetworkError
-        If the description holds something that cannot be run.
+    Parameters
+    ----------
+    network : Network
+        One without `simulators.backends.genn_simulator.problems`.
+    dt : float
+        ms.
+    batch : int
+        Instances.
+    chunk_steps : int
+        Steps that are run between two looks at the clock.
+    procedural : bool
+        Connectivity is drawn anew at every spike instead of stored.
     """
+    lengths = buffer_lengths(network, dt)
+    arriving: dict[str, set[Receptor]] = defaultdict(set)
     for projection in network.projections:
-        _check(network, projection, dt, batch, procedural)
-    return Layout(
-        dt,
-        batch,
-        procedural,
-        tuple(_population_layout(network, population, dt) for population in network.populations),
-        tuple(_projection_text(projection) for projection in network.projections),
+        arriving[projection.target].add(projection.receptor)
+    drives = drives_of(network)
+    neurons = tuple(
+        neuron_layout(population, arriving[population.name], drives.get(population.name, ()), batch, chunk_steps)
+        for population in network.populations
     )
-
-
-def individual_weights(projection: Projection) -> bool:
-    """Whether every synapse has its own weight."""
-    if isinstance(projection.rule, ConnectionList) and projection.rule.weights is not None:
-        return True
-    return not isinstance(projection.weight, (int, float))
-
-
-def individual_delays(projection: Projection) -> bool:
-    """Whether every synapse has its own delay."""
-    if isinstance(projection.rule, ConnectionList) and projection.rule.delays is not None:
-        return True
-    return not isinstance(projection.delay, (int, float))
-
-
-def delay_steps(projection: Projection, dt: float) -> int:
-    """Delay in steps of a projection whose synapses share one."""
-    assert isinstance(projection.delay, (int, float))
-    return round(projection.delay / dt)
-
-
-def longest_delay(projection: Projection, dt: float) -> int:
-    """Longest delay of a projection in steps.
-
-    A normal distribution without an upper bound ends six standard deviations above its mean.
-    """
-    if isinstance(projection.rule, ConnectionList) and projection.rule.delays is not None:
-        return round(float(projection.rule.delays.max()) / dt)
-    if isinstance(projection.delay, (int, float)):
-        return delay_steps(projection, dt)
-    return max(1, round(bounded_delay(projection).high / dt))
-
-
-def bounded_delay(projection: Projection) -> Uniform | Normal:
-    """Distribution of a projection's delays, with an upper bound."""
-    delay = projection.delay
-    if isinstance(delay, Normal):
-        return Normal(delay.mean, delay.sd, delay.low, min(delay.high, delay.mean + 6.0 * delay.sd))
-    assert isinstance(delay, Uniform)
-    return delay
-
-
-def bytes_per_synapse(network: Network, projection: Projection) -> float:
-    """Memory of a synapse: its target's index, what is its own, and the room that rows leave."""
-    index = 2.0 if network[projection.target].size <= 2**16 else 4.0
-    return 1.1 * (index + 4.0 * individual_weights(projection) + individual_delays(projection))
-
-
-def buffered_steps(network: Network, projection: Projection, dt: float) -> int:
-    """Length of the delay buffer that a projection delivers through, 0 if it needs none.
-
-    Projections to the same receptor of a population add to the same array, and so all use a buffer if one does.
-    """
-    beside = [p for p in network.projections if (p.target, p.receptor) == (projection.target, projection.receptor)]
-    if not any(individual_delays(p) for p in beside):
-        return 0
-    return max(longest_delay(p, dt) for p in beside)
-
-
-def _population_layout(network: Network, population: Population, dt: float) -> PopulationLayout:
-    if population.neuron == SOURCE:
-        return PopulationLayout(population.name, population.size, population.n_clusters, population.neuron, (), (), ())
-    if population.neuron not in CONSTANTS:
-        raise UnsupportedNetworkError(
-            f"population {population.name}: the GeNN simulator has no neuron model {population.neuron!r}, "
-            f"only {', '.join([*CONSTANTS, SOURCE])}"
+    places = {population.name: index for index, population in enumerate(network.populations)}
+    synapses = tuple(
+        synapse_layout(
+            network, projection, places, lengths.get((projection.target, projection.receptor), 0), dt, procedural
         )
-    # any seed will do: only whether a value is one number or many matters
-    constants = neuron_constants(population.neuron, drawn_parameters(population, 0), dt)
-    varied = {name for name, value in constants.items() if np.ndim(value)}
-    targeting = [given for given in network.inputs if given.target == population.name]
-    if any(isinstance(given, StepCurrent) for given in targeting):
-        varied.add("drift")
-    arriving = {p.receptor for p in network.projections if p.target == population.name}
-    drives = [given for given in targeting if isinstance(given, PoissonDrive)]
-    return PopulationLayout(
-        population.name,
+        for projection in network.projections
+    )
+    return Layout(dt, batch, chunk_steps, neurons, synapses)
+
+
+def drives_of(network: Network) -> dict[str, tuple[PoissonDrive, ...]]:
+    """Poisson drives by population."""
+    found: dict[str, tuple[PoissonDrive, ...]] = {}
+    for given in network.inputs:
+        if isinstance(given, PoissonDrive):
+            found[given.target] = (*found.get(given.target, ()), given)
+    return found
+
+
+@cache
+def constant_names(model: NeuronModel) -> frozenset[str]:
+    """Names of the constants of a neuron model, which do not depend on its values."""
+    assert model.step is not None
+    names = (*model.parameters, *model.states)
+    # different from each other, as models may divide by differences
+    values: dict[str, Values] = {name: np.float64(1.0 + 0.1 * place) for place, name in enumerate(names)}
+    with np.errstate(all="ignore"):
+        return frozenset(model.step.constants(values, 0.1))
+
+
+def neuron_layout(
+    population: Population, arriving: set[Receptor], drives: Sequence[PoissonDrive], batch: int, chunk_steps: int
+) -> NeuronLayout:
+    """Return what is compiled for a population."""
+    match population.model.source:
+        case "poisson":
+            return _poisson_source(population)
+        case "events":
+            words = -(-population.size // 32)
+            return NeuronLayout(
+                population.size,
+                (),
+                _EVENTS_CODE,
+                parameters=(("n_rows", chunk_steps), ("n_words", words)),
+                arrays=(("events", "uint32_t"),),
+            )
+    constants = constant_names(population.model)
+    held = {*constants} | ({REFRACTORY_STEPS} if population.model.refractory is not None else set())
+    states = state_variables(population.model)
+    receptors: tuple[Receptor, ...] = tuple(receptor for receptor in SUFFIXES if receptor in arriving)
+    unreached = [f"input_{suffix}" for receptor, suffix in SUFFIXES.items() if receptor not in arriving]
+    generators = [f"{word}_{k}" for k in range(len(drives)) for word in RANDOM_STATE]
+    variables = [
+        *(Variable(name) for name in (*states, "threshold", *unreached)),
+        *(Variable(name, "uint32_t") for name in generators),
+        *(Variable(Spread.ALL.variable(name)) for name in sorted(held)),
+        *(Variable(Spread.NONE.variable(name), "shared", each=False) for name in sorted(held)),
+    ]
+    driven = tuple(drive.receptor for drive in drives)
+    updates = [
+        UpdateLayout(
+            spread.launch,
+            integration_code(population.model, constants, spread),
+            tuple(spread.variable(name) for name in sorted(held)),
+            (*states, *INPUTS),
+        )
+        for spread in Spread
+    ]
+    if drives:
+        inputs = tuple(f"input_{suffix}" for receptor, suffix in SUFFIXES.items() if receptor in driven)
+        arrays = (("limits", "word"), ("strength", "shared"))
+        updates += [
+            UpdateLayout(drive_launch(n), drive_code(driven, n), (), (*generators, *inputs), arrays) for n in DRAWS
+        ]
+    return NeuronLayout(
         population.size,
-        population.n_clusters,
-        population.neuron,
-        tuple(sorted(varied)),
-        tuple(receptor for receptor in SUFFIXES if receptor in arriving),
-        tuple((given.name, Drive(index, given.receptor)) for index, given in enumerate(drives)),
+        tuple(variables),
+        THRESHOLD_CODE,
+        updates=tuple(updates),
+        receptors=receptors,
+        drives=driven,
+        recorded=True,
     )
 
 
-def _projection_text(projection: Projection) -> str:
-    rule = projection.rule
-    weight = projection.weight if individual_weights(projection) else None
-    if isinstance(rule, ConnectionList):
-        weight = None
-    return repr(
-        (
-            projection.source,
-            projection.target,
-            rule.digest if isinstance(rule, ConnectionList) else rule,
-            weight,
-            projection.delay,
-            projection.receptor,
-            projection.pairs,
-        )
+def _poisson_source(population: Population) -> NeuronLayout:
+    variables = (
+        *(Variable(word, "uint32_t") for word in RANDOM_STATE),
+        *(Variable(x, "int32_t") for x in ("drawn", "limit")),
     )
-
-
-def _check(network: Network, projection: Projection, dt: float, batch: int, procedural: bool) -> None:
-    where = f"projection {projection.name}"
-    rule = projection.rule
-    explicit = isinstance(rule, (ConnectionList, OneToOne))
-    if network[projection.target].neuron == SOURCE:
-        raise UnsupportedNetworkError(f"{where}: Poisson sources take no input")
-    if isinstance(projection.weight, FiringPhase) or (isinstance(rule, ConnectionList) and _is_drawn(projection)):
-        raise UnsupportedNetworkError(f"{where}: an explicit list carries its own weights and delays, or one number")
-    if isinstance(projection.delay, FiringPhase):
-        raise UnsupportedNetworkError(f"{where}: delays are not drawn from {projection.delay}")
-    if longest_delay(projection, dt) < 1:
-        raise UnsupportedNetworkError(f"{where}: the delay is {projection.delay} ms; at least one step of {dt} ms")
-    if explicit and projection.pairs != "all":
-        raise UnsupportedNetworkError(f"{where}: {type(rule).__name__} connects within all pairs only")
-    if isinstance(rule, OneToOne) and network[projection.source].size != network[projection.target].size:
-        raise UnsupportedNetworkError(f"{where}: one-to-one between populations of different size")
-    if procedural and (explicit or isinstance(rule, (FixedIndegree, FixedTotalNumber))):
-        raise UnsupportedNetworkError(
-            f"{where}: procedural connectivity draws row by row; {type(rule).__name__} is not drawn so"
-        )
-
-
-def _is_drawn(projection: Projection) -> bool:
-    rule = projection.rule
-    assert isinstance(rule, ConnectionList)
-    return (rule.weights is None and not isinstance(projection.weight, (int, float))) or (
-        rule.delays is None and not isinstance(projection.delay, (int, float))
-    )
+    update = UpdateLayout(SOURCE_LAUNCH, SOURCE_CODE, (), (*RANDOM_STATE, "drawn"))
+    return NeuronLayout(population.size, variables, SOURCE_THRESHOLD_CODE, updates=(update,))

@@ -5,7 +5,7 @@ The ``pygenn`` module is handed in by `simulators.backends.genn_simulator`, whic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.genn_simulator import code
-from simulators.backends.genn_simulator.layout import SOURCE, Layout, PopulationLayout, longest_delay
-from simulators.backends.genn_simulator.synapses import add_synapses
-from simulators.description.network import Network, Receptor, projection_synapses
+from simulators.backends.genn_simulator.layout import Layout, NeuronLayout, UpdateLayout, Variable
+from simulators.backends.genn_simulator.poisson_code import DRAWS
+from simulators.backends.genn_simulator.synapses import Description, add_synapses
+from simulators.description.network import Network, projection_synapses
+from simulators.neurons.neuron_model import SUFFIXES, Receptor
 
 MODEL = "gridsearch"
-INTEGRATE = "integrate"
 
 _SEQUENTIAL = "single_threaded_cpu"
 
@@ -36,20 +36,23 @@ class GennNetwork:
         By population.
     synapses : mapping of str to SynapseGroup
         By projection.
-    collectors : mapping of (str, {'excitatory', 'inhibitory'}) to list of SynapseGroup
+    updates : mapping of (str, str) to CustomUpdate
+        By population and launch.
+    arriving : mapping of (str, {'excitatory', 'inhibitory'}) to list of SynapseGroup
         By population and receptor, the groups that add to the same array.
-    drain_steps : int
+    longest_delay : int
         Steps after which no spike that was emitted before is still under way.
-    snippets : list
+    kept : list
         Kept from being collected, as PyGeNN itself holds no reference to them.
     """
 
     model: Any
     neurons: Mapping[str, Any]
     synapses: Mapping[str, Any]
-    collectors: Mapping[tuple[str, Receptor], list[Any]]
-    drain_steps: int
-    snippets: list[Any]
+    updates: Mapping[tuple[str, str], Any]
+    arriving: Mapping[tuple[str, Receptor], list[Any]]
+    longest_delay: int
+    kept: list[Any]
 
 
 def describe_network(pygenn: Any, network: Network, layout: Layout, seed: int, backend: str) -> GennNetwork:
@@ -74,26 +77,23 @@ def describe_network(pygenn: Any, network: Network, layout: Layout, seed: int, b
     # All projections to one receptor of a population add up in one array, and an index takes two bytes where it can.
     model.fuse_postsynaptic_models = True
     model.default_narrow_sparse_ind_enabled = True
-    shared = "double" if backend == _SEQUENTIAL else "scalar"
-    neurons, synapses = {}, {}
-    snippets: list[Any] = []
-    for index, population in enumerate(layout.populations):
-        add = _add_sources if population.neuron == SOURCE else _add_neurons
-        neurons[population.name] = add(pygenn, model, f"neurons_{index}", population, shared)
-    for index, projection in enumerate(network.projections):
-        synapses[projection.name] = add_synapses(
-            pygenn, model, f"synapses_{index}", network, projection, neurons, layout, seed, shared, snippets
-        )
-    collectors: dict[tuple[str, Receptor], list[Any]] = {}
-    for projection in network.projections:
-        collectors.setdefault((projection.target, projection.receptor), []).append(synapses[projection.name])
-    for index, population in enumerate(layout.populations):
-        if population.neuron != SOURCE:
-            arriving = {r: groups[0] for (target, r), groups in collectors.items() if target == population.name}
-            group = neurons[population.name]
-            _add_integration(pygenn, model, f"integration_{index}", population, group, arriving, shared)
-    longest = max((longest_delay(projection, layout.dt) for projection in network.projections), default=1)
-    return GennNetwork(model, neurons, synapses, collectors, longest, snippets)
+    described = Description(pygenn, model, network, layout, seed, _types(backend))
+    names = [population.name for population in network.populations]
+    for index, (name, group) in enumerate(zip(names, layout.neurons, strict=True)):
+        described.neurons[name] = _add_neurons(described, f"neurons_{index}", group)
+    synapses, arriving = {}, dict[tuple[str, Receptor], list[Any]]()
+    for index, (projection, compiled) in enumerate(zip(network.projections, layout.synapses, strict=True)):
+        added = add_synapses(described, f"synapses_{index}", projection, compiled)
+        synapses[projection.name] = added
+        arriving.setdefault((projection.target, projection.receptor), []).append(added)
+    updates = {}
+    for index, (name, group) in enumerate(zip(names, layout.neurons, strict=True)):
+        inputs = {receptor: arriving[name, receptor][0] for receptor in group.receptors}
+        for update in group.updates:
+            label = f"{update.launch}_{index}"
+            updates[name, update.launch] = _add_update(described, label, update, group, described.neurons[name], inputs)
+    longest = max((max(group.buffer, group.waits + 1) for group in layout.synapses), default=1)
+    return GennNetwork(model, described.neurons, synapses, updates, arriving, longest, described.kept)
 
 
 def compile_network(described: GennNetwork, folder: Path) -> None:
@@ -105,8 +105,8 @@ def load_network(described: GennNetwork, folder: Path, chunk_steps: int) -> None
     """Load compiled code, draw the connectivity and allocate recordings of that many steps."""
     described.model.build(str(folder), never_rebuild=True)
     described.model.load(num_recording_timesteps=chunk_steps)
-    for (population, receptor), groups in described.collectors.items():
-        arrays = [group for group in groups if _collects(described, group)]
+    for (population, receptor), groups in described.arriving.items():
+        arrays = [group for group in groups if _holds_inputs(described, group)]
         assert len(arrays) == 1, f"GeNN did not fuse the {receptor} inputs of {population}: some would be lost"
 
 
@@ -114,11 +114,7 @@ def count_synapses(described: GennNetwork, network: Network, procedural: bool) -
     """Synapses drawn; the expected number where they are never stored."""
     if procedural:
         return round(sum(projection_synapses(network, projection) for projection in network.projections))
-    total = 0
-    for group in described.synapses.values():
-        lengths = array_of(described, group, "rowLength", np.uint32)
-        total += int(lengths.sum())
-    return total
+    return sum(int(array_of(described, group, "rowLength", np.uint32).sum()) for group in described.synapses.values())
 
 
 def array_of(described: GennNetwork, group: Any, name: str, dtype: type, pull: bool = True) -> NDArray[Any]:
@@ -129,16 +125,16 @@ def array_of(described: GennNetwork, group: Any, name: str, dtype: type, pull: b
     return np.asarray(array.host_view).view(dtype)
 
 
-def inputs_of(described: GennNetwork, population: PopulationLayout, receptor: Receptor) -> Any:
+def inputs_of(described: GennNetwork, population: str, receptor: Receptor) -> Any:
     """Array of a population's synaptic currents or conductances, shape (batch · size,)."""
     runtime = described.model._runtime
-    for group in described.collectors.get((population.name, receptor), ()):
-        if _collects(described, group):
+    for group in described.arriving.get((population, receptor), ()):
+        if _holds_inputs(described, group):
             return runtime.get_array(group, "outPost")
-    return runtime.get_array(described.neurons[population.name], f"input_{code.SUFFIXES[receptor]}")
+    return runtime.get_array(described.neurons[population], f"input_{SUFFIXES[receptor]}")
 
 
-def _collects(described: GennNetwork, group: Any) -> bool:
+def _holds_inputs(described: GennNetwork, group: Any) -> bool:
     """Whether a group of synapses holds the array that all fused with it add to."""
     try:
         described.model._runtime.get_array(group, "outPost")
@@ -147,69 +143,77 @@ def _collects(described: GennNetwork, group: Any) -> bool:
     return True
 
 
-def _variables(pygenn: Any, population: PopulationLayout, shared: str) -> list[tuple[str, str, Any]]:
-    access = pygenn.VarAccess
-    # Only the integration changes the state; to GeNN's own loop over neurons it is read-only, so it stores nothing.
-    states = [*code.STATES]
-    states += [f"input_{suffix}" for receptor, suffix in code.SUFFIXES.items() if receptor not in population.receptors]
-    variables = [(name, "scalar", access.READ_ONLY_DUPLICATE) for name in states]
-    variables += [(drive.generator, "uint64_t", access.READ_ONLY_DUPLICATE) for _, drive in population.drives]
-    constants = [*code.CONSTANTS[population.neuron]]
-    constants += [name for _, drive in population.drives for name in drive.constants]
-    for name in constants:
-        if name in population.varied:
-            variables.append((name, "scalar", access.READ_ONLY_DUPLICATE))
-        else:
-            variables.append((name, shared, access.READ_ONLY_SHARED_NEURON))
-    return variables
+def _types(backend: str) -> Callable[[str], str]:
+    """GeNN's names of types.
+
+    Numbers that all neurons share are double ones on a CPU: a compiler knows that storing a neuron's values, which are
+    not, leaves them as they are, and so keeps them in registers.
+    """
+    sequential = backend == _SEQUENTIAL
+    names = {"shared": "double" if sequential else "scalar", "word": "double" if sequential else "int32_t"}
+    return lambda name: names.get(name, name)
 
 
-def _add_neurons(pygenn: Any, model: Any, name: str, population: PopulationLayout, shared: str) -> Any:
-    variables = _variables(pygenn, population, shared)
-    neuron = pygenn.create_neuron_model(
-        "neuron", vars=variables, sim_code="", threshold_condition_code=code.THRESHOLD_CODE, reset_code=""
-    )
-    group = model.add_neuron_population(name, population.size, neuron, {}, {v[0]: 0 for v in variables})
-    group.spike_recording_enabled = True
-    return group
-
-
-def _add_sources(pygenn: Any, model: Any, name: str, population: PopulationLayout, shared: str) -> Any:
-    access = pygenn.VarAccess
-    neuron = pygenn.create_neuron_model(
-        "source",
-        vars=[
-            ("generator", "uint64_t", access.READ_WRITE),
-            ("level", "scalar", access.READ_WRITE),
-            ("probability", shared, access.READ_ONLY_SHARED_NEURON),
-        ],
-        sim_code=code.SOURCE_CODE,
-        threshold_condition_code=code.SOURCE_THRESHOLD_CODE,
+def _add_neurons(described: Description, name: str, group: NeuronLayout) -> Any:
+    pygenn = described.pygenn
+    variables = [(v.name, described.type_of(v.type), _access(pygenn, v)) for v in group.variables]
+    model = pygenn.create_neuron_model(
+        "neuron",
+        vars=variables,
+        params=[(parameter, "unsigned int") for parameter, _ in group.parameters],
+        sim_code="",
+        threshold_condition_code=group.threshold_code,
         reset_code="",
+        extra_global_params=[(array, f"{described.type_of(kind)}*") for array, kind in group.arrays],
     )
-    return model.add_neuron_population(
-        name, population.size, neuron, {}, {"generator": 0, "level": 0, "probability": 0}
+    described.kept.append(model)
+    added = described.model.add_neuron_population(
+        name, group.size, model, dict(group.parameters), {v[0]: 0 for v in variables}
     )
+    if group.arrays:
+        given = dict(group.parameters)
+        room = described.layout.batch * given["n_rows"] * given["n_words"]
+        for array, _ in group.arrays:
+            added.extra_global_params[array].set_init_values(np.zeros(room, dtype=np.uint32))
+    added.spike_recording_enabled = group.recorded
+    return added
 
 
-def _add_integration(
-    pygenn: Any,
-    model: Any,
+def _access(pygenn: Any, variable: Variable) -> Any:
+    # Only updates change variables; to GeNN's own loop over neurons they are read-only, so it stores nothing.
+    access = pygenn.VarAccess
+    return access.READ_ONLY_DUPLICATE if variable.each else access.READ_ONLY_SHARED_NEURON
+
+
+def _add_update(
+    described: Description,
     name: str,
-    population: PopulationLayout,
-    group: Any,
-    collectors: Mapping[Receptor, Any],
-    shared: str,
-) -> None:
+    update: UpdateLayout,
+    group: NeuronLayout,
+    neurons: Any,
+    inputs: Mapping[Receptor, Any],
+) -> Any:
+    pygenn = described.pygenn
+    types = {variable.name: described.type_of(variable.type) for variable in group.variables}
+    references = {name: pygenn.create_var_ref(neurons, name) for name in types}
+    for receptor, synapses in inputs.items():
+        arriving = f"input_{SUFFIXES[receptor]}"
+        references[arriving] = pygenn.create_out_post_var_ref(synapses)
+        types[arriving] = "scalar"
     modes = pygenn.VarAccessMode
-    changing = {*code.STATES, "input_ex", "input_in", *(drive.generator for _, drive in population.drives)}
-    variables = _variables(pygenn, population, shared)
-    references = {variable: pygenn.create_var_ref(group, variable) for variable, _, _ in variables}
-    types = [(v[0], v[1], modes.READ_WRITE if v[0] in changing else modes.READ_ONLY) for v in variables]
-    for receptor, collector in collectors.items():
-        arriving = f"input_{code.SUFFIXES[receptor]}"
-        references[arriving] = pygenn.create_out_post_var_ref(collector)
-        types.append((arriving, "scalar", modes.READ_WRITE))
-    update_code = code.integration_code(population.neuron, [drive for _, drive in population.drives])
-    update = pygenn.create_custom_update_model("integration", var_refs=types, update_code=update_code)
-    model.add_custom_update(name, INTEGRATE, update, {}, {}, references)
+    used = [(name, modes.READ_ONLY) for name in update.reads] + [(name, modes.READ_WRITE) for name in update.writes]
+    model = pygenn.create_custom_update_model(
+        "update",
+        var_refs=[(name, types[name], mode) for name, mode in used],
+        update_code=update.code,
+        extra_global_params=[(array, f"{described.type_of(kind)}*") for array, kind in update.arrays],
+    )
+    described.kept.append(model)
+    added = described.model.add_custom_update(
+        name, update.launch, model, {}, {}, {name: references[name] for name, _ in used}
+    )
+    n_drives = described.layout.batch * len(group.drives)
+    rooms = {"limits": n_drives * (1 + DRAWS[-1]), "strength": n_drives}
+    for array, _ in update.arrays:
+        added.extra_global_params[array].set_init_values(np.zeros(rooms[array]))
+    return added

@@ -1,137 +1,174 @@
-"""Setting a loaded GeNN model to a point: state, parameters, weights and random generators of one instance."""
+"""What a point sets on a built network: constants and states of neurons, weights, and inputs that change with time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from simulators.backends.genn_simulator.code import STATES, SUFFIXES
-from simulators.backends.genn_simulator.layout import SOURCE, Layout, PopulationLayout, individual_weights
-from simulators.backends.genn_simulator.network import GennNetwork, inputs_of
-from simulators.backends.genn_simulator.values import (
-    current_gain,
-    drawn_parameters,
-    drive_constants,
-    generator_states,
-    initial_potential,
-    neuron_constants,
-    signed_weight,
-    source_probability,
-    step_currents,
+from simulators.backends.genn_simulator.delays import has_own_weights
+from simulators.backends.genn_simulator.input_values import (
+    change_steps,
+    drive_values,
+    given_events,
+    source_limits_at,
+    step_current,
 )
-from simulators.description.network import Network, PoissonDrive, StepCurrent
+from simulators.backends.genn_simulator.layout import drives_of
+from simulators.backends.genn_simulator.neuron_code import DRIFT, Spread
+from simulators.backends.genn_simulator.poisson_code import draws_needed
+from simulators.backends.genn_simulator.problems import value_problems
+from simulators.backends.genn_simulator.random_code import RANDOM_STATE
+from simulators.backends.genn_simulator.values import generator_states, neuron_constants, signed_weight, start_states
+from simulators.description.inputs import PoissonDrive, StepCurrent
+from simulators.description.network import Network
+from simulators.description.population import Population, drawn_values
+from simulators.description.projection import ConnectionList, Projection
+from simulators.neurons.neuron_model import Values
 
-_UNREACHABLE = 1e30  # mV
+_BEFORE_ALL = -(2**40)
 
 
-def set_points(built: GennNetwork, layout: Layout, networks: Sequence[Network], seed: int) -> None:
-    """Set the instances of the batch to the start of a point each, and those without a point to do nothing.
-
-    Spikes under way must have been let out before.
+@dataclass(frozen=True)
+class Point:
+    """A network's values, ready to be set.
 
     Parameters
     ----------
-    built : GennNetwork
-        The loaded model.
-    layout : Layout
-        What it was compiled from.
-    networks : sequence of Network, at most ``layout.batch``
-        The points.
+    network : Network
+        The network.
     seed : int
         Seed of all that is drawn.
+    dt : float
+        ms.
+
+    Raises
+    ------
+    ValueError
+        If a value cannot be set.
     """
-    for population in layout.populations:
-        group = built.neurons[population.name]
-        for instance, network in enumerate(networks):
-            _write(group, layout, instance, _start_values(population, network, seed, layout.dt))
-        for instance in range(len(networks), layout.batch):
-            _write(group, layout, instance, _silent_values(population))
-        for variable in group.vars.values():
-            variable.push_to_device()
-        if population.neuron != SOURCE:
-            for receptor in SUFFIXES:
-                array = inputs_of(built, population, receptor)
-                np.asarray(array.host_view)[:] = 0
-                array.push_to_device()
-    for projection in networks[0].projections:
-        if not individual_weights(projection):
-            weights = built.synapses[projection.name].extra_global_params["weight"]
-            weights.view[:] = 0.0
-            for instance, network in enumerate(networks):
-                weights.view[instance] = _weight(network, projection.name)
-            weights.push_to_device()
 
+    network: Network
+    seed: int
+    dt: float
+    _values: Mapping[str, Mapping[str, Values]] = field(init=False, repr=False)
 
-def silence(built: GennNetwork, layout: Layout, instance: int) -> None:
-    """Stop an instance of the batch from spiking: its point has diverged."""
-    for population in layout.populations:
-        group = built.neurons[population.name]
-        for name, value in _silent_values(population).items():
-            # the potential goes on; the copy of it here is an old one
-            if name != "V":
-                _write(group, layout, instance, {name: value})
-                group.vars[name].push_to_device()
+    def __post_init__(self) -> None:
+        problems = value_problems(self.network, self.dt)
+        if problems:
+            raise ValueError("; ".join(problems))
+        neurons = [population for population in self.network.populations if not population.is_source]
+        object.__setattr__(self, "_values", {p.name: drawn_values(p, self.seed) for p in neurons})
+        # whatever cannot be set shows now, not in mid-run
+        assert self.spread in Spread
+        assert self.n_draws >= 0
+        for population in self.network.populations:
+            self.start(population)
+        for step in (_BEFORE_ALL, *self.changes):
+            self.drifts_at(step)
+            self.sources_at(step)
 
+    @cached_property
+    def constants(self) -> dict[str, dict[str, Values]]:
+        """Constants of the neurons of each population, without step currents."""
+        populations = self.network.by_name
+        return {
+            name: neuron_constants(populations[name].model, values, self.dt) for name, values in self._values.items()
+        }
 
-def set_changing_values(
-    built: GennNetwork, layout: Layout, network: Network, instance: int, seed: int, step: int
-) -> None:
-    """Set what changes during a point: step currents, and whether Poisson sources are on.
+    @cached_property
+    def spread(self) -> Spread:
+        """Which constants differ between neurons: it depends on the point alone."""
+        found = Spread.NONE
+        for constants in self.constants.values():
+            for name, value in constants.items():
+                if np.ndim(value):
+                    found = max(found, Spread.DRIFT if name == DRIFT else Spread.ALL)
+        for given in self._step_currents:
+            population = self.network[given.target]
+            if len(given.driven(population.size, population.n_clusters)) < population.size:
+                found = max(found, Spread.DRIFT)
+        return found
 
-    Parameters
-    ----------
-    step : int
-        The step about to be taken, counted from the end of the warm-up.
-    """
-    stepped = {given.target for given in network.inputs if isinstance(given, StepCurrent)}
-    for population in layout.populations:
-        described = network[population.name]
-        group = built.neurons[population.name]
-        if population.neuron == SOURCE:
-            _write(group, layout, instance, {"probability": source_probability(described, step, layout.dt)})
-            group.vars["probability"].push_to_device()
-        elif population.name in stepped:
-            given = drawn_parameters(described, seed)
-            drift = neuron_constants(population.neuron, given, layout.dt)["drift"]
-            gain = current_gain(population.neuron, given, layout.dt)
-            drift = drift + gain * step_currents(network, described, step, layout.dt)
-            _write(group, layout, instance, {"drift": drift})
-            group.vars["drift"].push_to_device()
+    @cached_property
+    def n_draws(self) -> int:
+        """Limits that code which draws its Poisson drives must compare with; 0 without any."""
+        steps = (_BEFORE_ALL, *self.changes)
+        sizes = [len(limits) - 1 for step in steps for found in self.drives_at(step).values() for limits, _ in found]
+        return draws_needed(max(sizes)) if sizes else 0
 
+    @cached_property
+    def changes(self) -> list[int]:
+        """Steps, counted from the end of the warm-up, at which an input or source changes."""
+        return change_steps(self.network, self.dt)
 
-def _start_values(population: PopulationLayout, network: Network, seed: int, dt: float) -> dict[str, Any]:
-    if population.neuron == SOURCE:
-        return {"generator": generator_states(seed, population.size, population.name, "source"), "probability": 0.0}
-    given = drawn_parameters(network[population.name], seed)
-    values: dict[str, Any] = dict.fromkeys(STATES, 0.0) | neuron_constants(population.neuron, given, dt)
-    values["V"] = initial_potential(given)
-    return values | _drive_values(population, network, seed, dt)
+    @cached_property
+    def scales(self) -> dict[str, float]:
+        """What multiplies the weights of each projection, with its sign."""
+        return {projection.name: self._scale(projection) for projection in self.network.projections}
 
+    @cached_property
+    def events(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Steps and neurons of given spikes, by population."""
+        found: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+        for name, steps, neurons in given_events(self.network, self.dt):
+            before = found.get(name, (np.zeros(0, np.int64), np.zeros(0, np.int64)))
+            found[name] = np.concatenate([before[0], steps]), np.concatenate([before[1], neurons])
+        return found
 
-def _silent_values(population: PopulationLayout) -> dict[str, float]:
-    return {"probability": 0.0} if population.neuron == SOURCE else {"V": 0.0, "V_th": _UNREACHABLE}
+    def start(self, population: Population) -> dict[str, Values | NDArray[np.uint32]]:
+        """Return the variables of a population at the start by name, constants and inputs left out."""
+        model, found = population.model, dict[str, Values | NDArray[np.uint32]]()
+        if model.source == "poisson":
+            words = generator_states(self.seed, population.size, population.name, "source")
+            found |= dict(zip(RANDOM_STATE, words, strict=True))
+        if model.step is not None:
+            constants = self.constants[population.name]
+            found |= start_states(model, self._values[population.name], constants)
+            found["threshold"] = constants[model.step.threshold]
+            for k, drive in enumerate(self._drives.get(population.name, ())):
+                words = generator_states(self.seed, population.size, drive.name, "drive")
+                found |= {f"{name}_{k}": word for name, word in zip(RANDOM_STATE, words, strict=True)}
+        return found
 
+    def drifts_at(self, step: int) -> dict[str, Values]:
+        """Drift at a step of the populations that step currents reach."""
+        currents: dict[str, Values] = {}
+        for given in self._step_currents:
+            current = step_current(given, self.network[given.target], step, self.dt)
+            currents[given.target] = currents.get(given.target, 0.0) + current
+        found = {}
+        for name, current in currents.items():
+            values = self._values[name]
+            driven = {**values, "I_e": values["I_e"] + current}
+            found[name] = neuron_constants(self.network[name].model, driven, self.dt)[DRIFT]
+        return found
 
-def _drive_values(population: PopulationLayout, network: Network, seed: int, dt: float) -> dict[str, Any]:
-    given = {i.name: i for i in network.inputs if isinstance(i, PoissonDrive)}
-    values: dict[str, Any] = {}
-    for name, drive in population.drives:
-        constants = drive_constants(given[name], population.neuron, dt)
-        values |= dict(zip(drive.constants, constants, strict=True))
-        values[drive.generator] = generator_states(seed, population.size, name, "drive")
-    return values
+    def sources_at(self, step: int) -> dict[str, NDArray[np.int64]]:
+        """Limits of the draws with which the Poisson sources of each population fire in a step."""
+        sources = [population for population in self.network.populations if population.model.source == "poisson"]
+        return {p.name: source_limits_at(p, self.seed, step, self.dt) for p in sources}
 
+    def drives_at(self, step: int) -> dict[str, list[tuple[NDArray[np.int64], float]]]:
+        """Limits and weight of each Poisson drive at a step, by population."""
+        populations = self.network.by_name
+        return {
+            name: [drive_values(drive, populations[name].model, step, self.dt) for drive in drives]
+            for name, drives in self._drives.items()
+        }
 
-def _weight(network: Network, name: str) -> float:
-    projection = next(projection for projection in network.projections if projection.name == name)
-    assert isinstance(projection.weight, (int, float))
-    return float(signed_weight(projection.weight, projection.receptor, network[projection.target].neuron))
+    @cached_property
+    def _drives(self) -> dict[str, tuple[PoissonDrive, ...]]:
+        return drives_of(self.network)
 
+    @cached_property
+    def _step_currents(self) -> list[StepCurrent]:
+        return [given for given in self.network.inputs if isinstance(given, StepCurrent)]
 
-def _write(group: Any, layout: Layout, instance: int, values: dict[str, Any]) -> None:
-    """Write values of an instance to this side of the memory."""
-    for name, value in values.items():
-        view = group.vars[name].view
-        view.reshape(layout.batch, -1)[instance] = value
+    def _scale(self, projection: Projection) -> float:
+        listed = isinstance(projection.rule, ConnectionList) and has_own_weights(projection)
+        scale = 1.0 if listed else projection.weight_scale
+        return float(signed_weight(scale, projection.receptor, self.network[projection.target].model))

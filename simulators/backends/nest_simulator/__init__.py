@@ -8,8 +8,9 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
+from simulators.backends.nest_simulator.generators import has_own_rates
 from simulators.backends.nest_simulator.kernel import NestSimulator
-from simulators.backends.nest_simulator.network import network_problems
+from simulators.backends.nest_simulator.problems import is_reusable, network_problems
 from simulators.backends.simulator import (
     Cost,
     Setting,
@@ -22,6 +23,8 @@ from simulators.records.job import Simulation
 SETTINGS: Mapping[str, Setting] = {
     "threads": Setting(1, "threads of a NEST process; part of a result's identity, as NEST's draws depend on it", 1),
 }
+PACKAGES: tuple[str, ...] = ("nest-simulator",)
+SUGGESTED: Mapping[str, Any] | None = {}
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,15 +33,17 @@ def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def structure(network: Network) -> Hashable:
-    """Return what networks share that share a build; weights that were drawn are stored with their scale."""
+    """Return what networks share that share a build.
+
+    Weights that were drawn are stored with their scale, and Poisson sources of one rate share a generator.
+    """
     scales = tuple(p.weight_scale for p in network.projections if p.drawn_weight is not None)
-    return structure_of(network), scales
+    return structure_of(network), scales, tuple(has_own_rates(p) for p in network.populations if p.is_source)
 
 
 def problems(network: Network, simulation: Simulation, settings: Mapping[str, Any]) -> list[str]:
     """Say what NEST cannot do with a network."""
-    del simulation, settings
-    return network_problems(network)
+    return network_problems(network, simulation.dt, settings["threads"])
 
 
 def check_available(settings: Mapping[str, Any]) -> None:
@@ -63,6 +68,7 @@ def estimate(network: Network, simulation: Simulation, settings: Mapping[str, An
         build=1.0 + synapses * 4.8e-7 / threads,
         point=0.05 + (neurons * biology * 1e3 / simulation.dt * 16e-9 + 5.0 * synapses * biology * 14e-9) / threads,
         memory=1.6e8 + 36.0 * synapses + 2500.0 * neurons + 40.0 * spikes,
+        builds_every_point=not is_reusable(network),
     )
 
 

@@ -2,7 +2,8 @@
 
 Between points the synaptic currents are set to exactly zero and the neurons are run out of their refractory
 time; then state, parameters and weights of the next point are set and the random streams started anew. Nothing of
-the last point is left, so a point's spikes are the same to the bit whatever ran before it.
+the last point is left, so a point's spikes are the same to the bit whatever ran before it. Networks with neurons in
+which something would be left are built anew for every point.
 """
 
 from __future__ import annotations
@@ -14,21 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from simulators.backends.nest_simulator.network import (
-    DRAWN,
-    NestNetwork,
-    create_network,
-    neuron_parameters,
-    signed_weight,
-)
+from simulators.backends.nest_simulator.generators import LEAD_STEPS, Clock, set_generators
+from simulators.backends.nest_simulator.network import NestNetwork, create_network, set_neurons, set_weights
+from simulators.backends.nest_simulator.problems import is_reusable, network_problems
 from simulators.backends.simulator import (
     Build,
     Check,
     PointFailure,
     Recording,
+    UnsupportedNetworkError,
     recorded_trains,
 )
-from simulators.description import Network, PoissonDrive, Population, Projection, StepCurrent
+from simulators.description import Network, Population
 from simulators.description.population import drawn_values
 from simulators.records.job import Simulation
 from simulators.records.phases import PhaseClock
@@ -69,6 +67,9 @@ class NestSimulator:
     def build(self, network: Network, seed: int) -> Build:
         """Make neurons and synapses (see `simulators.backends.simulator.Simulator.build`)."""
         clock = PhaseClock()
+        problems = network_problems(network, self._simulation.dt, self._threads)
+        if problems:
+            raise UnsupportedNetworkError("; ".join(problems))
         nest = self._nest
         self._built = self._last = None
         nest.ResetKernel()
@@ -76,12 +77,9 @@ class NestSimulator:
         nest.local_num_threads = self._threads
         nest.rng_seed = _kernel_seed(seed, "connectivity")
         nest.keep_source_table = False  # nobody asks for single connections, and it costs memory
-        self._built = create_network(nest, network)
+        self._built = create_network(nest, network, seed)
         self._seed = seed
-        n_synapses = sum(
-            nest.GetDefaults(model, "num_connections")
-            for model in {self._built.models.get(projection.name, DRAWN) for projection in network.projections}
-        )
+        n_synapses = sum(nest.GetDefaults(model, "num_connections") for model in self._built.synapses.values())
         with _prepared(nest):
             pass  # sorts the connections, which would otherwise be charged to the first point
         clock.end("t_build")
@@ -98,101 +96,63 @@ class NestSimulator:
 
     def _run_point(self, network: Network, check: Check) -> Recording | PointFailure:
         clock = PhaseClock()
-        if self._last is not None:
-            if is_reusable(network):
-                self._quench(self._last)
-            else:
-                self.build(network, self._seed)
+        if self._last is not None and not is_reusable(network):
+            self.build(network, self._seed)
+            clock.end("t_build")
+        built = self._built
+        assert built is not None, "build() comes before run()"
+        origin = self._clear_away(built, network)
         self._last = network
-        assert self._built is not None, "build() comes before run()"
-        origin = self._nest.biological_time
-        self._set_state(self._built, network)
-        self._set_inputs(self._built, network, origin)
+        set_neurons(built, network, self._seed)
+        set_weights(self._nest, built, network)
+        for recorder in built.recorders.values():
+            recorder.set(n_events=0)
         clock.end("t_reset")
-        failure = self._propagate(self._built, network, check)
+        failure = self._propagate(built, network, check)
         clock.end("t_simulate")
         if failure is not None:
             return failure
-        start = self._steps(origin) + self._simulation.warmup_steps
-        spikes = {name: self._fetch(self._built, network[name], start) for name in self._built.recorders}
+        start = origin + self._simulation.warmup_steps
+        spikes = {name: self._fetch(built, network[name], start) for name in built.recorders}
         clock.end("t_record")
         return Recording(spikes, clock.times)
 
-    def _quench(self, last: Network) -> None:
-        """Run until no synaptic current, spike in flight or refractory neuron of the last point is left."""
-        assert self._built is not None
+    def _clear_away(self, built: NestNetwork, network: Network) -> int:
+        """Run until no synaptic current, spike in flight or refractory neuron of the last point is left.
+
+        The generators of the next point are set before: some begin to act ahead of it.
+
+        Returns
+        -------
+        int
+            Step at which the next point begins.
+        """
         nest, dt = self._nest, self._simulation.dt
-        refractory = 0.0
-        for population in last.populations:
-            if population.is_source:
-                self._built.generators[population.name].set(rate=0.0)
-                continue
-            model = population.model
-            assert model.nest is not None and model.nest.quench is not None
-            if model.refractory is not None:
-                refractory = max(refractory, float(np.max(drawn_values(population, self._seed)[model.refractory])))
-            self._built.nodes[population.name].set(**model.nest.quench)
-        for given in last.inputs:
-            generator = self._built.generators[given.name]
-            if isinstance(given, PoissonDrive):
-                generator.set(rate=0.0)
-            else:
-                now = self._steps(nest.biological_time)
-                generator.set(amplitude_times=[(now + 1) * dt], amplitude_values=[0.0])
-        end = self._steps(nest.biological_time + refractory + nest.max_delay) + 2
+        now = self._steps(nest.biological_time)
+        end = now + LEAD_STEPS
+        if self._last is not None:
+            end = self._steps(nest.biological_time + self._quench(built, self._last) + nest.max_delay) + LEAD_STEPS
         # Spikes are exchanged once per minimum delay: every point begins at such an exchange, so that its inputs are
         # added up in the same order.
         exchange = self._steps(nest.min_delay)
         end = -(-end // exchange) * exchange
-        nest.Simulate((end - self._steps(nest.biological_time)) * dt)
+        nest.rng_seed = _kernel_seed(self._seed, "point")
+        set_generators(built.generators, network, self._seed, Clock(now, end, end + self._simulation.warmup_steps, dt))
+        nest.Simulate((end - now) * dt)
+        return end
 
-    def _set_state(self, built: NestNetwork, network: Network) -> None:
-        for population in network.populations:
-            if not population.is_source:
-                values = neuron_parameters(population, self._seed)
-                # One value per neuron goes by a slower way, and would take the single values along
-                drawn = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-                built.nodes[population.name].set(**{name: values[name] for name in values.keys() - drawn.keys()})
-                if drawn:
-                    built.nodes[population.name].set(**drawn)
-        drives = (given for given in network.inputs if isinstance(given, PoissonDrive))
-        weighted: list[Projection | PoissonDrive] = [*network.projections, *drives]
-        for edge in weighted:
-            if edge.name in built.models and isinstance(edge.weight, (int, float)):
-                weight = float(signed_weight(edge.weight, edge.receptor))
-                self._nest.SetDefaults(built.models[edge.name], {"weight": weight})
-        for recorder in built.recorders.values():
-            recorder.set(n_events=0)
-
-    def _set_inputs(self, built: NestNetwork, network: Network, origin: float) -> None:
-        self._nest.rng_seed = _kernel_seed(self._seed, "point")
-        start = origin + self._simulation.warmup
-        for population in network.populations:
+    def _quench(self, built: NestNetwork, last: Network) -> float:
+        """Make neurons forget their inputs, and return how long some stay refractory, ms."""
+        refractory = 0.0
+        for population in last.populations:
+            model = population.model
             if population.is_source:
-                values = neuron_parameters(population, self._seed)
-                built.generators[population.name].set(
-                    rate=values["rate"], start=start + values["start"], stop=start + values["stop"]
-                )
-        for given in network.inputs:
-            if isinstance(given, PoissonDrive):
-                # A generator is silent in the step of its start, which would else be so in the first point alone
-                built.generators[given.name].set(rate=given.rate, start=origin)
-            elif isinstance(given, StepCurrent):
-                built.generators[given.name].set(**self._step_amplitudes(given, origin))
-
-    def _step_amplitudes(self, given: StepCurrent, origin: float) -> dict[str, list[float]]:
-        """Times and amplitudes of a step current, off at first; a generator acts one step after its own time."""
-        dt = self._simulation.dt
-        amplitudes = {self._steps(origin) + 1: 0.0}
-        for times, amplitude in ((given.onsets, given.amplitude), (given.offsets, 0.0)):
-            for time in times:
-                step = self._steps(origin + self._simulation.warmup + time) - 1
-                amplitudes[max(step, self._steps(origin) + 1)] = amplitude
-        steps = sorted(amplitudes)
-        return {
-            "amplitude_times": [step * dt for step in steps],
-            "amplitude_values": [amplitudes[step] for step in steps],
-        }
+                continue
+            assert model.nest is not None and model.nest.quench is not None, "is not reusable"
+            built.nodes[population.name].set(**model.nest.quench)
+            if model.refractory is not None:
+                refractory = max(refractory, float(np.max(drawn_values(population, self._seed)[model.refractory])))
+        return refractory
 
     def _propagate(self, built: NestNetwork, network: Network, check: Check) -> PointFailure | None:
         dt, max_rate = self._simulation.dt, self._simulation.max_rate
@@ -215,7 +175,7 @@ class NestSimulator:
                             f"{(begin + steps) * dt - self._simulation.warmup:g} ms after the warm-up",
                         )
         for name in built.recorders:
-            if not np.isfinite(built.nodes[name].get("V_m")).all():
+            if "V_m" in network[name].model.states and not np.isfinite(built.nodes[name].get("V_m")).all():
                 return PointFailure("diverged", f"membrane potentials of population {name} are not finite")
         return None
 
@@ -228,12 +188,6 @@ class NestSimulator:
 
     def _steps(self, time: float) -> int:
         return round(time / self._simulation.dt)
-
-
-def is_reusable(network: Network) -> bool:
-    """Whether one build serves many points: nothing that a point leaves in the neurons outlives a quench."""
-    models = (population.model for population in network.populations if not population.is_source)
-    return all(model.nest is not None and model.nest.quench is not None for model in models)
 
 
 @contextmanager
