@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SETTINGS: Mapping[str, Setting] = {
     "cache": Setting("", "folder of compiled programs; empty for gridsearch/native in the user's cache"),
 }
+PACKAGES: tuple[str, ...] = ("numba", "llvmlite")
+SUGGESTED: Mapping[str, Any] | None = {}
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:

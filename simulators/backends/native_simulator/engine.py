@@ -143,7 +143,7 @@ class _Run:
         """Run warm-up and recording; return the spikes by population."""
         simulation = self._simulation
         total = simulation.warmup_steps + simulation.n_steps
-        changes = change_steps(self._network, simulation)
+        changes = change_steps(self._network, self._built.seed, simulation)
         recorded = [population.name for population in self._network.populations if not population.is_source]
         spikes: dict[str, list[Spikes]] = {name: [] for name in recorded}
         n_spikes = 0

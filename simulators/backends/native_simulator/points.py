@@ -102,7 +102,7 @@ def make_point(network: Network, layout: Layout, seed: int, simulation: Simulati
         longest,
         refractory,
     )
-    return Point(kinds, populations, neurons, _drives(network, seed, simulation))
+    return Point(kinds, populations, neurons, _drives(network, layout, seed, simulation))
 
 
 def set_constants(
@@ -127,7 +127,7 @@ def set_weights(synapses: Synapses, network: Network, layout: Layout) -> None:
         synapses.bundles.scales[index] = _scale(network, bundle.projections[0].name)
 
 
-def change_steps(network: Network, simulation: Simulation) -> list[int]:
+def change_steps(network: Network, seed: int, simulation: Simulation) -> list[int]:
     """Steps, counted from the start of the warm-up, at which an input changes; in rising order."""
     times: set[float] = set()
     for given in network.inputs:
@@ -137,7 +137,10 @@ def change_steps(network: Network, simulation: Simulation) -> list[int]:
             times |= set(given.rate.times)
     for population in network.populations:
         if population.model.source == "poisson":
-            times |= {_plain(population, "start"), _plain(population, "stop")}
+            values = drawn_values(population, seed)
+            times |= set(np.ravel(values["start"]).tolist()) | set(np.ravel(values["stop"]).tolist())
+            rate = population.parameters["rate"]
+            times |= set(rate.times) if isinstance(rate, PiecewiseConstant) else set()
     steps = {math.ceil(round(time / simulation.dt, 6)) for time in times if math.isfinite(time)}
     return sorted(step + simulation.warmup_steps for step in steps)
 
@@ -148,7 +151,10 @@ def set_inputs(point: Point, network: Network, layout: Layout, seed: int, simula
     draws = _draws(network, dt)
     for index, population in enumerate(network.populations):
         if population.model.source == "poisson":
-            point.drives.thresholds[index] = _threshold(population, step, dt)
+            thresholds = _thresholds(population, seed, step, dt)
+            begin = layout.offsets[index]
+            point.drives.thresholds[begin : begin + population.size] = thresholds
+            point.drives.active[index] = bool(np.any(thresholds))
         for place, (drive, count) in enumerate(draws[index], start=int(point.drives.first[3 * index])):
             rate = drive.rate.at((step + 1e-6) * dt) if isinstance(drive.rate, PiecewiseConstant) else drive.rate
             point.drives.tables[32 * place : 32 * place + 32] = _alias_table(rate * dt * 1e-3 / count)
@@ -212,7 +218,7 @@ def _set_state(
         neurons.state[slot * n_all + stretch.start : slot * n_all + stretch.stop] = start
 
 
-def _drives(network: Network, seed: int, simulation: Simulation) -> Drives:
+def _drives(network: Network, layout: Layout, seed: int, simulation: Simulation) -> Drives:
     n_populations = len(network.populations)
     draws = _draws(network, simulation.dt)
     n_draws = sum(map(len, draws))
@@ -236,7 +242,8 @@ def _drives(network: Network, seed: int, simulation: Simulation) -> Drives:
         first.ravel(),
         aligned(32 * max(1, n_draws), np.uint32),
         weights,
-        np.zeros(n_populations, dtype=np.uint32),
+        np.zeros(n_populations, dtype=np.int64),
+        aligned(layout.n_all, np.uint32),
         ends,
         begins,
         steps,
@@ -308,10 +315,14 @@ def _events(
     )
 
 
-def _threshold(population: Population, step: int, dt: float) -> int:
-    rate, start, stop = (_plain(population, name) for name in ("rate", "start", "stop"))
-    probability = -math.expm1(-rate * dt * 1e-3) if start <= (step + 1e-6) * dt < stop else 0.0
-    return min(round(probability * 2**32), 2**32 - 1)
+def _thresholds(population: Population, seed: int, step: int, dt: float) -> NDArray[np.uint32]:
+    """Words below which sources fire, shape () or (size,)."""
+    values = drawn_values(population, seed)
+    given, time = population.parameters["rate"], (step + 1e-6) * dt
+    rate = np.asarray(given.at(time) if isinstance(given, PiecewiseConstant) else values["rate"])
+    on = (np.asarray(values["start"]) <= time) & (time < np.asarray(values["stop"]))
+    probability = np.where(on, -np.expm1(-rate * dt * 1e-3), 0.0)
+    return np.minimum(np.rint(probability * 2.0**32), 2.0**32 - 1.0).astype(np.uint32)
 
 
 def _projection(network: Network, name: str) -> Projection:
@@ -337,10 +348,3 @@ def _scale(network: Network, name: str) -> float:
             raise ValueError(f"projection {name}: an excitatory weight is negative: scale {projection.weight_scale:g}")
         return abs(projection.weight_scale)
     return _weight(network, name)
-
-
-def _plain(population: Population, name: str) -> float:
-    value = population.parameters.get(name, population.model.parameters[name].default)
-    if not isinstance(value, (int, float)):
-        raise ValueError(f"population {population.name}: {name} of a Poisson source must be one number")
-    return float(value)

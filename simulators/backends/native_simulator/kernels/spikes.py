@@ -32,15 +32,14 @@ def drawn_counts(random, tables, draw):
 def fire_sources(population, populations, neurons, drives):
     """Let Poisson sources fire."""
     first, n_lanes = populations.offsets[population] // LANES, 2 * populations.n_words[population]
-    threshold = drives.thresholds[population]
-    if threshold == 0:
+    if not drives.active[population]:
         for lane in range(n_lanes):
             neurons.fired[first + lane] = np.uint16(0)
         return
     streams = load_streams(drives.streams, 64 * population)
     for lane in range(n_lanes):
         random, streams = advanced_lanes(streams)
-        store_mask(neurons.fired, first + lane, random < threshold)
+        store_mask(neurons.fired, first + lane, random < load(drives.thresholds, 16 * (first + lane)))
     store_streams(drives.streams, 64 * population, streams)
 
 

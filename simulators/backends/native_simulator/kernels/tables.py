@@ -199,7 +199,9 @@ class Drives(NamedTuple):
         Alias tables of 16 counts.
     weights : ndarray of float32, shape (draws,)
         What a count of one adds.
-    thresholds : ndarray of uint32, shape (populations,)
+    active : ndarray of int64, shape (populations,)
+        Whether any source of a population fires at all.
+    thresholds : ndarray of uint32, shape (n,)
         Poisson sources fire where a random word is below.
     event_ends, event_next : ndarray of int64, shape (populations,)
         End of the given events of each population, and the next one.
@@ -211,6 +213,7 @@ class Drives(NamedTuple):
     first: NDArray[np.int64]
     tables: NDArray[np.uint32]
     weights: NDArray[np.float32]
+    active: NDArray[np.int64]
     thresholds: NDArray[np.uint32]
     event_ends: NDArray[np.int64]
     event_next: NDArray[np.int64]
