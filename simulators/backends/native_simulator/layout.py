@@ -29,6 +29,8 @@ PADDING = 512  # neurons: a population begins at a cache line of bits
 PACKED_TARGETS = 2**17  # more neurons than this leave a packed weight too few bits
 RECEPTORS: tuple[Receptor, Receptor] = ("excitatory", "inhibitory")
 
+MOST_PLANES = 4  # of bits that count the synapses of a pair
+
 # ns, measured on one core of a virtual EPYC (Zen 4): what a spike costs in rows of bits, per plane and target, to read
 # the row and to add the planes of a step to the inputs; and in compressed rows, per spike and delay and per synapse.
 _BIT_READ, _PLANE = 0.0124, 0.03
@@ -150,18 +152,23 @@ def is_dense(network: Network, projection: Projection, dt: float) -> bool:
     spikes = source.size * _NOMINAL_RATE * dt * 1e-3  # in a step
     planes = n_planes(network, projection)
     n_targets = target.cluster_size if projection.pairs == "within" else target.size
+    if planes > MOST_PLANES:
+        return False
     bits = n_targets * planes * (_BIT_READ + _PLANE / max(1.0, spikes / 1.5))
     return bits < _JOB + _SYNAPSE * synapses
 
 
 def n_planes(network: Network, projection: Projection) -> int:
-    """Planes that hold all but half a per cent of a projection's synapses."""
+    """Planes that hold all but half a per cent of a projection's synapses; beyond `MOST_PLANES` there are too many."""
     if isinstance(projection.rule, Bernoulli):
         return 1
     source, target = network[projection.source], network[projection.target]
-    share = {"all": 1.0, "within": 1 / target.n_clusters, "between": 1 - 1 / target.n_clusters}[projection.pairs]
-    mean = projection_synapses(network, projection) / (source.size * target.size * share)
-    for planes in (1, 2, 3):
+    candidates = {"all": source.size, "within": source.cluster_size, "between": source.size - source.cluster_size}
+    n_pairs = (
+        candidates[projection.pairs] - (source.name == target.name and projection.pairs != "between")
+    ) * target.size
+    mean = projection_synapses(network, projection) / max(1, n_pairs)
+    for planes in range(1, MOST_PLANES + 1):
         most = 2**planes - 1
         # expectation of what a Poisson number of this mean has beyond `most`
         held, term = 0.0, math.exp(-mean)
@@ -172,7 +179,7 @@ def n_planes(network: Network, projection: Projection) -> int:
         held += most * (1.0 - reached)
         if mean - held < 0.005 * mean:
             return planes
-    return 4
+    return MOST_PLANES + 1
 
 
 def delay_steps(projection: Projection, dt: float) -> int:

@@ -11,10 +11,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.native_simulator.drawing import Synapses, signed
+from simulators.backends.native_simulator.drawing import Synapses
 from simulators.backends.native_simulator.kernels.tables import Drives, Neurons, Populations, aligned
 from simulators.backends.native_simulator.layout import Layout
 from simulators.backends.native_simulator.program import Kind
+from simulators.backends.native_simulator.synapse_values import signed
 from simulators.description import (
     ConnectionList,
     Network,

@@ -29,9 +29,9 @@ from numba import njit
 from simulators.backends.native_simulator.kernels.delivery import (
     deliver_jobs, deliver_rest, gather_planes, jobs_fit, push_jobs,
 )
+from simulators.backends.native_simulator.kernels.instructions import flush_denormals, restore_mode
 from simulators.backends.native_simulator.kernels.lanes import (
-    exponential, flush_denormals, floats, load, load_mask, maximum, minimum, restore_mode, single, store, store_mask,
-    where,
+    exponential, floats, load, load_mask, maximum, minimum, single, store, store_mask, where,
 )
 from simulators.backends.native_simulator.kernels.memory import (
     float32_at, int32_at, int64_at, uint16_at, uint32_at, uint64_at,

@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from simulators.backends.native_simulator.kernels.lanes import bit_count, load, store, words
+from simulators.backends.native_simulator.kernels.instructions import bit_count
+from simulators.backends.native_simulator.kernels.lanes import load, store, words
 from simulators.backends.native_simulator.kernels.random_streams import (
     advanced,
     advanced_lanes,

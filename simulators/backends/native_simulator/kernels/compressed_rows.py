@@ -21,7 +21,7 @@ from simulators.backends.native_simulator.kernels.bit_rows import (
     candidate,
     n_candidates,
 )
-from simulators.backends.native_simulator.kernels.lanes import bits_of_float, lowest_bit
+from simulators.backends.native_simulator.kernels.instructions import bits_of_float, lowest_bit
 from simulators.backends.native_simulator.kernels.random_streams import advanced, below, mixed, stream
 from simulators.backends.native_simulator.kernels.tables import OWN, PACKED
 

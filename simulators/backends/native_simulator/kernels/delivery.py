@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from simulators.backends.native_simulator.kernels.instructions import float_of_bits, prefetch
 from simulators.backends.native_simulator.kernels.lanes import (
-    float_of_bits,
     floats,
     load,
     load_mask,
     mask_of,
-    prefetch,
     single,
     store,
     where,

@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from simulators.backends.native_simulator.kernels.lanes import (
-    LANES,
-    as_floats,
-    load,
-    lowest_bit,
-    permute,
-    store_mask,
-    where,
-)
+from simulators.backends.native_simulator.kernels.instructions import lowest_bit, permute
+from simulators.backends.native_simulator.kernels.lanes import LANES, as_floats, load, store_mask, where
 from simulators.backends.native_simulator.kernels.random_streams import advanced_lanes, load_streams, store_streams
 
 _U = np.uint64
