@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from simulators.backends.native_simulator.kernels.tables import unpacking
 from simulators.neurons.neuron_model import SUFFIXES, NeuronModel, StepRule
@@ -134,6 +135,7 @@ class Kind:
         return (*_INPUTS, *self.rule.states)
 
 
+@lru_cache(maxsize=64)
 def program(kinds: tuple[Kind, ...], any_blocks: bool, any_bundles: bool) -> str:
     """Return the source of a network's program.
 

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -114,6 +115,7 @@ def _claim(folder: Path) -> None:
         folder.chmod(stat.S_IMODE(found.st_mode) & ~(stat.S_IWGRP | stat.S_IWOTH))
 
 
+@lru_cache(maxsize=64)
 def _key(source: str, versions: str) -> str:
     content = hashlib.sha256(f"{source}\0{versions}\0{sys.version}".encode())
     own = Path(__file__).parent

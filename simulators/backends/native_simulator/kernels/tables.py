@@ -7,6 +7,7 @@ are arrays and numbers; machine code gets their addresses (`packed`) and makes t
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
@@ -252,6 +253,7 @@ def unpacking() -> str:
     return "\n".join(f"    {line}" for line in lines)
 
 
+@cache
 def _number_of(kind: Any, name: str) -> Any:
     """Type of an array's numbers, None for a number."""
     hint = get_type_hints(kind)[name]
