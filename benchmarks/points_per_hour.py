@@ -1,13 +1,14 @@
-"""Points per hour at full size, in one run: NEST built anew for every point, NEST with one build, GeNN on the CPU.
+"""Points per hour at full size, in one run: NEST built anew for every point, NEST with one build, GeNN, native.
 
 The claim: on the network of the published grid (25,000 neurons, 1.93·10⁸ synapses, 10 s of biology per point) GeNN's
 CPU backend runs at least 25 times as many points per hour on the same cores as NEST does with a build for every
-point, in at most 600 MB per worker. Real workers run real jobs, one after the other kind: NEST as one process with a
-thread per core, then GeNN as one process per core. Every figure is from the rows they write; nothing is extrapolated
+point, in at most 600 MB per worker, and the native simulator at least 200 times as many, in at most 400 MB. Real
+workers run real jobs, one kind after the other: NEST as one process with a thread per core, then GeNN and the native
+simulator as one process per core. Every figure is from the rows they write; nothing is extrapolated
 but the length of a job: a build that points share is spread over a job of half an hour. The mean rates stand beside,
 as a comparison of speed counts only where they agree.
 
-    python benchmarks/points_per_hour.py [--neurons 25000] [--duration 9000] [--cores 2]
+    python benchmarks/points_per_hour.py [--neurons 25000] [--duration 9000] [--cores 2] [--simulators nest genn native]
 
 At full size and on two cores it takes some seven minutes and 7.5 GB.
 """
@@ -117,6 +118,7 @@ def main() -> None:
     parser.add_argument("--neurons", type=int, default=25_000, help="a multiple of 100 (default: %(default)s)")
     parser.add_argument("--duration", type=float, default=9000.0, help="ms recorded, after 1000 ms of warm-up")
     parser.add_argument("--cores", type=int, default=machine.n_cores(), help="default: all, here %(default)s")
+    parser.add_argument("--simulators", nargs="+", default=["nest", "genn", "native"], help="default: all")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.cores])  # of this process and its workers
     simulation = Simulation(0.1, 1000.0, arguments.duration)
@@ -131,25 +133,33 @@ def main() -> None:
         f"{os.environ.get('OMP_WAIT_POLICY', 'not set')}",
         flush=True,
     )
-    with tempfile.TemporaryDirectory() as folder:
-        nest_rows = run([nest], Path(folder))
-        cpu = {"backend": "single_threaded_cpu", "cache": f"{folder}/compiled"}
-        seeds = range(1, arguments.cores + 1)
-        genn = [
-            plan_job("genn", cpu, arguments.neurons, simulation, [(k, seed) for k in range(len(POINTS))])
-            for seed in seeds
-        ]
-        print(describe(f"NEST, {arguments.cores} threads", nest_rows), flush=True)
-        genn_rows = run(genn, Path(folder))
-        print(describe(f"GeNN, {arguments.cores} processes", genn_rows), flush=True)
-    rebuilt_rows = nest_rows[nest_rows["t_build"] > 0.0]
-    per_point = (rebuilt_rows["t_build"] + rebuilt_rows["t_point"]).mean()
-    speeds = {
-        "NEST, a build for every point": Speed(3600.0 / per_point, nest_rows["peak_memory"].max()),
-        "NEST, one build": reusing(nest_rows, 1),
-        "GeNN on the CPU": reusing(genn_rows, arguments.cores),
+    own = {
+        "genn": ("GeNN on the CPU", {"backend": "single_threaded_cpu"}),
+        "native": ("native", {}),
     }
-    base = speeds["NEST, a build for every point"].points_per_hour
+    speeds = {}
+    with tempfile.TemporaryDirectory() as folder:
+        if "nest" in arguments.simulators:
+            rows = run([nest], Path(folder))
+            print(describe(f"NEST, {arguments.cores} threads", rows), flush=True)
+            rebuilt = rows[rows["t_build"] > 0.0]
+            per_point = (rebuilt["t_build"] + rebuilt["t_point"]).mean()
+            speeds["NEST, a build for every point"] = Speed(3600.0 / per_point, rows["peak_memory"].max())
+            speeds["NEST, one build"] = reusing(rows, 1)
+        for simulator, (title, changes) in own.items():
+            if simulator not in arguments.simulators:
+                continue
+            settings = {**changes, "cache": f"{folder}/compiled"}
+            jobs = [
+                plan_job(simulator, settings, arguments.neurons, simulation, [(k, seed) for k in range(len(POINTS))])
+                for seed in range(1, arguments.cores + 1)
+            ]
+            if simulator == "native":
+                run(jobs[:1], Path(folder) / "cold")  # compiles, as the first job on a machine does
+            rows = run(jobs, Path(folder))
+            print(describe(f"{title}, {arguments.cores} processes", rows), flush=True)
+            speeds[title] = reusing(rows, arguments.cores)
+    base = next(iter(speeds.values())).points_per_hour
     for name, speed in speeds.items():
         print(f"{name:30} {speed}, {speed.points_per_hour / base:5.1f} ×")
 

@@ -68,7 +68,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of GeNN models that all tests share."""
+    """Folder of compiled code that all tests share."""
     return tmp_path_factory.mktemp("compiled")
 
 
@@ -93,7 +93,7 @@ VARIANTS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "genn": ({"backend": "single_threaded_cpu"},),
     "poisson": (),  # simulates nothing
 }
-MARKED = {"nest", "genn"}
+MARKED = {"nest", "genn", "native"}
 
 
 def engine_parameters() -> Iterator[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulators.backends.simulator import PointFailure, Recording, Simulator
 from simulators.description.network import Network
@@ -50,3 +51,45 @@ def genn_connections(simulator: Any) -> Pairs:
         sources, targets = group.get_sparse_pre_inds(), group.get_sparse_post_inds()
         found[name] = list(zip(sources.tolist(), targets.tolist(), strict=True))
     return found
+
+
+def native_synapses(simulator: Any, network: Network) -> dict[str, NDArray[np.float64]]:
+    """Source, target, delay in steps and weight of every synapse of the native simulator, by projection."""
+    layout, synapses = simulator._built.layout, simulator._built.synapses
+    names = [population.name for population in network.populations]
+    found: dict[str, list[NDArray[np.float64]]] = {projection.name: [] for projection in network.projections}
+    for block, fact, weights in zip(
+        layout.blocks, synapses.blocks.facts.reshape(-1, 9), synapses.blocks.weights.reshape(-1, 2), strict=True
+    ):
+        source, target = network[block.source], network[block.target]
+        n_words = layout.padded[names.index(block.target)] // 32
+        rows = fact[3] + fact[4] * np.arange(source.size)
+        for plane in range(block.planes):
+            words = synapses.blocks.rows[rows[:, None] + plane * n_words + np.arange(n_words)]
+            bits = np.unpackbits(words.astype("<u4").view(np.uint8), axis=1, bitorder="little")
+            assert not bits[:, target.size :].any(), "a synapse beyond the population"
+            sources, targets = (np.repeat(found, 1 << plane) for found in np.nonzero(bits))
+            within = sources // source.cluster_size == targets // target.cluster_size
+            for projection in block.projections:
+                own = {"all": within | True, "within": within, "between": ~within}[projection.pairs]
+                weight = weights[0] + (weights[1] if projection.pairs == "within" else 0.0)
+                columns = np.broadcast_arrays(sources[own], targets[own], float(block.delay), weight)
+                found[projection.name].append(np.array(columns, dtype=np.float64))
+    facts = synapses.bundles.facts.reshape(-1, 7)
+    ends = [*(int(fact[3]) for fact in facts[1:]), len(synapses.bundles.starts)][: len(layout.bundles)]
+    for bundle, fact, end, scale in zip(layout.bundles, facts, ends, synapses.bundles.scales, strict=True):
+        starts = synapses.bundles.starts[fact[3] : end].astype(np.int64)
+        words = synapses.bundles.synapses[fact[5] : fact[5] + starts[-1]]
+        cells = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        weight = np.full(len(words), scale)
+        if bundle.kind == "packed":
+            weight = scale * words.view(np.float32)
+            words = words & np.uint32(synapses.bundles.mask)
+        elif bundle.kind == "own":
+            weight = scale * synapses.bundles.values[fact[5] + fact[6] :][: len(words)]
+        columns = np.array([cells // (fact[4] + 1), words, cells % (fact[4] + 1) + 1, weight], dtype=np.float64)
+        for projection in bundle.projections:
+            first = layout.offsets[names.index(projection.target)]
+            own = (columns[1] >= first) & (columns[1] < first + network[projection.target].size)
+            found[projection.name].append(columns[:, own] - np.array([[0.0], [first], [0.0], [0.0]]))
+    return {name: np.concatenate(parts, axis=1) if parts else np.zeros((4, 0)) for name, parts in found.items()}

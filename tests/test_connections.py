@@ -11,7 +11,7 @@ import networks
 import numpy as np
 import pytest
 from conftest import Engine, default_settings, require_simulator
-from recordings import Pairs, genn_connections
+from recordings import Pairs, genn_connections, native_synapses
 
 from simulators.backends.nest_simulator.network import create_network
 from simulators.backends.simulator import find_simulator
@@ -60,12 +60,30 @@ def connect_in_genn(cache: Path, network: Network) -> Pairs:
     return genn_connections(simulator)
 
 
-@pytest.fixture(params=[pytest.param("nest", marks=pytest.mark.nest), pytest.param("genn", marks=pytest.mark.genn)])
+def connect_in_native(cache: Path, network: Network) -> Pairs:
+    settings = default_settings("native") | {"cache": str(cache)}
+    require_simulator("native", settings)
+    simulator = find_simulator("native").open_simulator(Simulation(0.1, 0.0, 100.0), settings)
+    built = simulator.build(network, SEED)
+    found = native_synapses(simulator, network)
+    assert built.n_synapses == sum(synapses.shape[1] for synapses in found.values())
+    return {name: [(int(source), int(target)) for source, target in synapses[:2].T] for name, synapses in found.items()}
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("nest", marks=pytest.mark.nest),
+        pytest.param("genn", marks=pytest.mark.genn),
+        pytest.param("native", marks=pytest.mark.native),
+    ]
+)
 def connect(request: pytest.FixtureRequest, cache: Path) -> Connect:
     """(source, target) of every synapse, by projection."""
     if request.param == "nest":
         nest = request.getfixturevalue("nest")
         return lambda network: connect_in_nest(nest, network)
+    if request.param == "native":
+        return lambda network: connect_in_native(cache, network)
     return lambda network: connect_in_genn(cache, network)
 
 

@@ -170,6 +170,13 @@ def test_only_plots_draw() -> None:
     assert all(room.startswith("analysis/plots") for room in rooms)
 
 
+def test_only_the_native_simulator_compiles() -> None:
+    rooms = importers("numba", "llvmlite")
+    assert rooms
+    assert all(room.startswith("simulators/backends/native_simulator/") for room in rooms)
+    assert "simulators/backends/native_simulator/__init__.py" not in rooms, "the planner needs it where Numba is not"
+
+
 def test_old_bindings_of_htcondor_are_not_used() -> None:
     assert importers("htcondor", "classad") == set()
 
@@ -177,7 +184,8 @@ def test_old_bindings_of_htcondor_are_not_used() -> None:
 def test_the_worker_needs_only_numpy_and_pyarrow() -> None:
     import sys
 
-    allowed = {"numpy", "pyarrow", "nest", "pygenn", "simulators"} | set(sys.stdlib_module_names) - {"tomllib"}
+    allowed = {"numpy", "pyarrow", "nest", "pygenn", "numba", "llvmlite", "simulators"} | set(sys.stdlib_module_names)
+    allowed -= {"tomllib"}
     found = {name: path for path in MODULES if path.is_relative_to(ROOT / "simulators") for name in worlds(path)}
     assert found.keys() - allowed == set()
 

@@ -1,0 +1,181 @@
+"""Drawing compressed rows: two visits of every synapse, to count and to place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.backends.native_simulator.kernels.tables import BUNDLE_FACTS, OWN, PACKED, SHARED, Bundles, aligned
+from simulators.backends.native_simulator.layout import BundleLayout, Layout, longest_delay
+from simulators.backends.native_simulator.synapse_values import (
+    binary_digits,
+    delay_table,
+    projection_key,
+    row_numbers,
+    signed,
+    weight_table,
+)
+from simulators.description import Bernoulli, ConnectionList, FixedIndegree, FixedTotalNumber, Network, Projection
+
+PAIRS = {"all": 0, "within": 1, "between": 2}
+_KINDS = {"packed": PACKED, "own": OWN, "shared": SHARED}
+
+Beyond = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Sources and targets of synapses of a dense projection that its planes cannot hold."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Sizes of a projection's populations, as drawing takes them."""
+
+    n_sources: int
+    n_targets: int
+    source_cluster: int
+    target_cluster: int
+    pairs: int
+    itself: bool
+
+
+def ends_of(network: Network, projection: Projection) -> Ends:
+    """Return the sizes of a projection's populations."""
+    source, target = network[projection.source], network[projection.target]
+    return Ends(
+        source.size,
+        target.size,
+        source.cluster_size,
+        target.cluster_size,
+        PAIRS[projection.pairs],
+        source.name == target.name,
+    )
+
+
+def draw_bundles(
+    program: ModuleType, network: Network, layout: Layout, beyond: Mapping[str, Beyond], seed: int, dt: float
+) -> tuple[Bundles, int]:
+    """Draw the compressed rows of a network; return them, and how many synapses they hold.
+
+    Raises
+    ------
+    ValueError
+        If a bundle has more synapses than 32 bits count.
+    """
+    order = {population.name: index for index, population in enumerate(network.populations)}
+    delays = [_longest(bundle, dt) for bundle in layout.bundles]
+    sizes = [network[b.source].size * (d + 1) for b, d in zip(layout.bundles, delays, strict=True)]
+    firsts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    starts = np.zeros(max(1, firsts[-1]), dtype=np.uint32)
+    mask = (1 << max(1, (layout.n_all - 1).bit_length())) - 1
+    visits = [
+        [_Visit(program, network, layout, projection, bundle, beyond, seed, dt) for projection in bundle.projections]
+        for bundle in layout.bundles
+    ]
+    counts = []
+    nothing = (np.zeros(1, dtype=np.uint32), np.zeros(1, dtype=np.float32))
+    for k, visited in enumerate(visits):
+        row = starts[firsts[k] : firsts[k + 1]]
+        for visit in visited:
+            visit(False, row, delays[k], *nothing, 0, mask)
+        counts.append(int(program.sum_up(row)))
+        if counts[-1] >= 2**32:
+            raise ValueError(
+                f"the {counts[-1]} synapses of {', '.join(p.name for p in layout.bundles[k].projections)} are more "
+                "than the 4,294,967,295 that the native simulator keeps from one population and receptor"
+            )
+    synapses = aligned(max(1, sum(counts)), np.uint32)
+    own = [count if bundle.kind == "own" else 0 for bundle, count in zip(layout.bundles, counts, strict=True)]
+    values = aligned(max(1, sum(own)), np.float32)
+    facts = np.zeros((len(layout.bundles), BUNDLE_FACTS), dtype=np.int64)
+    place = value_place = 0
+    for k, bundle in enumerate(layout.bundles):
+        cursors = starts[firsts[k] : firsts[k + 1]].copy()
+        part, value_part = synapses[place : place + counts[k]], values[value_place : value_place + own[k]]
+        for visit in visits[k]:
+            visit(True, cursors, delays[k], part, value_part, 0, mask)
+        kind, shift = _KINDS[bundle.kind], value_place - place
+        facts[k] = (order[bundle.source], bundle.receptor, kind, firsts[k], delays[k], place, shift)
+        place, value_place = place + counts[k], value_place + own[k]
+    first = np.searchsorted([order[bundle.source] for bundle in layout.bundles], np.arange(len(order) + 1))
+    scales = np.ones(len(layout.bundles), dtype=np.float32)
+    return Bundles(first.astype(np.int64), facts.ravel(), scales, starts, synapses, values, mask), place
+
+
+def _longest(bundle: BundleLayout, dt: float) -> int:
+    return max(longest_delay(projection, dt) for projection in bundle.projections)
+
+
+class _Visit:
+    """Counts or places the synapses of a projection, the same ones each time."""
+
+    def __init__(
+        self,
+        program: ModuleType,
+        network: Network,
+        layout: Layout,
+        projection: Projection,
+        bundle: BundleLayout,
+        beyond: Mapping[str, Beyond],
+        seed: int,
+        dt: float,
+    ) -> None:
+        self._program = program
+        self._network = network
+        self._projection = projection
+        self._kind = _KINDS[bundle.kind]
+        self._beyond = beyond[projection.name] if bundle.beyond else None
+        self._seed = seed
+        self._dt = dt
+        names = [population.name for population in network.populations]
+        target = names.index(projection.target)
+        self._offset, self._n_words = layout.offsets[target], layout.padded[target] // 32
+        self._delays = delay_table(projection, dt)
+        self._weights = weight_table(projection, network[projection.target].model.synapses)
+
+    def __call__(
+        self,
+        fill: bool,
+        cursors: NDArray[np.uint32],
+        n_delays: int,
+        synapses: NDArray[np.uint32],
+        values: NDArray[np.float32],
+        shift: int,
+        mask: int,
+    ) -> None:
+        projection, rule, program = self._projection, self._projection.rule, self._program
+        ends = ends_of(self._network, projection)
+        key, value_key = (projection_key(self._seed, projection.name + suffix) for suffix in ("", " values"))
+        last = (self._delays, self._weights, self._kind, synapses, values, shift, mask)
+        clusters = (ends.source_cluster, ends.target_cluster, ends.pairs, ends.itself, key, value_key)
+        listed = self._beyond
+        own_delays, own_weights = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        if listed is None and isinstance(rule, (FixedTotalNumber, Bernoulli)):
+            lengths = np.full(ends.n_sources, -1, dtype=np.int64)
+            digits = binary_digits(rule.probability) if isinstance(rule, Bernoulli) else (np.uint64(0), 0)
+            if digits is None:
+                return
+            if isinstance(rule, FixedTotalNumber):
+                lengths = row_numbers(ends.n_sources, rule.number, self._seed, projection.name)
+            scratch = aligned(self._n_words, np.uint32)
+            program.visit_rows(
+                fill, cursors, n_delays, lengths, scratch, *digits, self._offset, ends.n_targets, *clusters, *last
+            )
+            return
+        if listed is None and isinstance(rule, FixedIndegree):
+            program.visit_columns(
+                fill, cursors, n_delays, rule.indegree, self._offset, ends.n_sources, ends.n_targets, *clusters, *last
+            )
+            return
+        if listed is None and isinstance(rule, ConnectionList):
+            listed = (rule.sources.astype(np.int64), rule.targets.astype(np.int64))
+            if rule.delays is not None:
+                own_delays = np.maximum(np.rint(rule.delays / self._dt).astype(np.int64), 1)
+            if rule.weights is not None:
+                synapse = self._network[projection.target].model.synapses
+                own_weights = np.asarray(signed(rule.weights, projection.receptor, synapse), dtype=np.float32)
+        elif listed is None:
+            every = np.arange(ends.n_sources, dtype=np.int64)
+            listed = (every, every)
+        program.visit_list(fill, cursors, n_delays, *listed, own_delays, own_weights, self._offset, value_key, *last)

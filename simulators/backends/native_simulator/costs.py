@@ -1,0 +1,70 @@
+"""What a network costs on the native simulator: time and memory of a worker.
+
+Times were measured on one core of a virtual EPYC (Zen 4).
+"""
+
+from __future__ import annotations
+
+from simulators.backends.native_simulator.layout import (
+    PACKED_TARGETS,
+    delay_steps,
+    is_dense,
+    longest_delay,
+    n_planes,
+)
+from simulators.backends.simulator import Cost
+from simulators.description import ConnectionList, Network, PoissonDrive
+from simulators.description.network import projection_synapses
+from simulators.records.job import Simulation
+
+_RATE = 5.0  # Hz, nominal
+
+
+def estimate_cost(network: Network, simulation: Simulation) -> Cost:
+    """Estimate a worker at 5 spikes per neuron and second."""
+    dt = simulation.dt
+    biology = (simulation.warmup + simulation.duration) / 1e3
+    steps = biology * 1e3 / dt
+    build, memory, spike_time = 0.0, 0.0, 0.0
+    rows: dict[tuple[str, str, int, str], tuple[float, float]] = {}
+    bundled: dict[tuple[str, str], float] = {}
+    for projection in network.projections:
+        source, target = network[projection.source], network[projection.target]
+        synapses = projection_synapses(network, projection)
+        if is_dense(network, projection, dt):
+            planes = n_planes(network, projection)
+            bits = float(source.size * (target.size + 256) * planes)
+            key = (source.name, target.name, delay_steps(projection, dt), projection.receptor)
+            rows[key] = (bits, target.size * planes * 0.015)
+            build += bits * 1.5e-10 if planes == 1 else synapses * 1.1e-8
+        else:
+            own = projection.drawn_weight is not None or (
+                isinstance(projection.rule, ConnectionList) and projection.rule.weights is not None
+            )
+            wide = own and (isinstance(projection.rule, ConnectionList) or network.n_neurons > PACKED_TARGETS)
+            memory += synapses * (8.0 if wide else 4.0)
+            build += synapses * 1.5e-8
+            spike_time += synapses * _RATE * 1.0e-9
+            key_of_bundle = (source.name, projection.receptor) if own else (source.name, projection.name)
+            delays = float(longest_delay(projection, dt))
+            bundled[key_of_bundle] = max(bundled.get(key_of_bundle, 0.0), delays)
+    for (source_name, *_), (bits, each) in rows.items():
+        memory += bits / 8.0
+        spike_time += network[source_name].size * _RATE * each * 1e-9
+    for (source_name, _), delays in bundled.items():
+        size = network[source_name].size
+        memory += 8.0 * size * (delays + 1.0)
+        spike_time += size * _RATE * min(delays, 40.0) * 10e-9
+    driven = {given.target for given in network.inputs if isinstance(given, PoissonDrive)}
+    update = sum(
+        (population.size + 256)
+        * (0.3 if population.model.step is None else 0.03 * len(population.model.step.code.split()))
+        for population in network.populations
+    )
+    update += 0.4 * sum(network[name].size for name in driven)
+    spikes = _RATE * network.n_neurons * simulation.duration / 1e3
+    return Cost(
+        build=0.1 + build,
+        point=0.02 + steps * (0.5e-6 + update * 1e-9) + biology * spike_time + spikes * 4e-7,
+        memory=2.3e8 + memory + network.n_neurons * 200.0 + 60.0 * spikes,
+    )

@@ -1,0 +1,247 @@
+"""The native simulator: one drawn network, reused for all points of its structure.
+
+All of a point's numbers are made anew from the point and the seed, and so are the states of all random generators:
+nothing of the last point is left, so a point's spikes are the same to the bit whatever ran before it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.backends.native_simulator import drawing, program_cache
+from simulators.backends.native_simulator.drawing import Synapses, draw_synapses
+from simulators.backends.native_simulator.kernels.tables import BUNDLE_DELAYS, BUNDLE_FACTS, Record, packed
+from simulators.backends.native_simulator.layout import Layout, layout_of, network_problems
+from simulators.backends.native_simulator.points import Point, change_steps, make_point, set_inputs, set_weights
+from simulators.backends.native_simulator.program import program
+from simulators.backends.simulator import Build, Check, PointFailure, Recording, recorded_trains
+from simulators.description import Network
+from simulators.description.network import structure_of
+from simulators.records.job import Simulation
+from simulators.records.phases import PhaseClock
+
+_CHUNK = 200.0  # ms of biological time between two looks at the clock, signals and rates
+_VERSIONS = f"numba {numba.__version__}, llvmlite {llvmlite.__version__}"
+
+Spikes = tuple[NDArray[np.int64], NDArray[np.int32]]
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A drawn network."""
+
+    structure: object
+    layout: Layout
+    synapses: Synapses
+    seed: int
+
+
+class NativeSimulator:
+    """A network in the memory of this process (see `simulators.backends.simulator.Simulator`).
+
+    Parameters
+    ----------
+    simulation : Simulation
+        Step, warm-up and duration of every point.
+    settings : mapping of str to value
+        By the names of `SETTINGS`.
+    """
+
+    backend = "cpu"
+    gpu = ""
+
+    def __init__(self, simulation: Simulation, settings: Mapping[str, Any]) -> None:
+        self._simulation = simulation
+        self._folder = program_cache.cache_folder(settings["cache"])
+        self._chunk_steps = max(1, round(_CHUNK / simulation.dt))
+        self._built: _Built | None = None
+
+    def batch_size(self, network: Network) -> int:
+        """Return 1."""
+        del network
+        return 1
+
+    def build(self, network: Network, seed: int) -> Build:
+        """Draw the synapses (see `simulators.backends.simulator.Simulator.build`).
+
+        Raises
+        ------
+        ValueError
+            If the network holds something that cannot be run.
+        """
+        clock = PhaseClock()
+        self._built = None
+        problems = network_problems(network, self._simulation)
+        if problems:
+            raise ValueError("; ".join(problems))
+        layout = layout_of(network, self._simulation.dt)
+        draw = program_cache.load_program(self._folder, drawing.PROGRAM, _VERSIONS)
+        synapses = draw_synapses(draw, network, layout, seed, self._simulation.dt)
+        self._built = _Built(structure_of(network), layout, synapses, seed)
+        clock.end("t_build")
+        return Build(clock.times, synapses.n_synapses)
+
+    def run(self, networks: Sequence[Network], check: Check) -> list[Recording | PointFailure]:
+        """Run one point (see `simulators.backends.simulator.Simulator.run`)."""
+        return [self._run_point(network, check) for network in networks]
+
+    def close(self) -> None:
+        """Free the network."""
+        self._built = None
+
+    def _run_point(self, network: Network, check: Check) -> Recording | PointFailure:
+        clock = PhaseClock()
+        built = self._built
+        assert built is not None, "build() comes before run()"
+        point = make_point(network, built.layout, built.seed, self._simulation)
+        set_weights(built.synapses, network, built.layout)
+        source = program(point.kinds, bool(built.layout.blocks), bool(built.layout.bundles))
+        module = program_cache.load_program(self._folder, source, _VERSIONS)
+        clock.end("t_reset")
+        outcome = _Run(module, network, built, point, self._simulation, self._chunk_steps).propagate(check, clock)
+        if isinstance(outcome, PointFailure):
+            return outcome
+        trains = {}
+        for name, found in outcome.items():
+            steps, senders = (np.concatenate([part[k] for part in found]) for k in (0, 1))
+            found.clear()
+            trains[name] = recorded_trains(network[name], self._simulation, steps, senders)
+        clock.end("t_record")
+        return Recording(trains, clock.times)
+
+
+class _Run:
+    """One point on its way."""
+
+    def __init__(
+        self, module: Any, network: Network, built: _Built, point: Point, simulation: Simulation, chunk_steps: int
+    ) -> None:
+        self._module = module
+        self._network = network
+        self._built = built
+        self._point = point
+        self._simulation = simulation
+        self._chunk_steps = chunk_steps
+        # How far the past is looked back upon
+        self._lag = max(built.synapses.longest_delay, int(point.populations.longest.max()) + 1)
+        n_populations = len(network.populations)
+        self._starts = np.zeros((self._lag + chunk_steps, n_populations + 1), dtype=np.int64)
+        self._spikes = np.zeros(2 * built.layout.n_all + 4096, dtype=np.int32)
+        ring = int(built.synapses.bundles.facts[BUNDLE_DELAYS::BUNDLE_FACTS].max(initial=1))
+        self._job_counts = np.zeros(ring, dtype=np.int64)
+        self._jobs = np.zeros((ring, 256, 3), dtype=np.int64)
+
+    def propagate(self, check: Check, clock: PhaseClock) -> dict[str, list[Spikes]] | PointFailure:
+        """Run warm-up and recording; return the spikes by population."""
+        simulation = self._simulation
+        total = simulation.warmup_steps + simulation.n_steps
+        changes = change_steps(self._network, self._built.seed, simulation)
+        recorded = [population.name for population in self._network.populations if not population.is_source]
+        spikes: dict[str, list[Spikes]] = {name: [] for name in recorded}
+        n_spikes = 0
+        for begin in range(0, total, self._chunk_steps):
+            end = min(begin + self._chunk_steps, total)
+            kept = n_spikes
+            bounds = [begin, *(step for step in changes if begin < step < end), end]
+            for first, last in itertools.pairwise(bounds):
+                if first == 0 or first in changes:
+                    self._set_inputs(first)
+                n_spikes = self._advance(begin, n_spikes, first, last)
+            check()
+            clock.end("t_simulate")
+            for name, found in self._fetch(end - begin, begin).items():
+                if name not in spikes:
+                    continue
+                size = self._network[name].size
+                rate = len(found[0]) / size / ((end - begin) * simulation.dt * 1e-3)
+                if rate > simulation.max_rate:
+                    return PointFailure(
+                        "diverged",
+                        f"population {name} fires at {rate:.4g} Hz, above max_rate = {simulation.max_rate:g} Hz, "
+                        f"{(end - simulation.warmup_steps) * simulation.dt:g} ms after the warm-up",
+                    )
+                spikes[name].append(found)
+            n_spikes = self._shift(end - begin, n_spikes)
+            assert kept >= 0
+            clock.end("t_record")
+        for index, name in enumerate(population.name for population in self._network.populations):
+            if name in spikes and not self._is_finite(index):
+                return PointFailure("diverged", f"membrane potentials of population {name} are not finite")
+        return spikes
+
+    def _set_inputs(self, step: int) -> None:
+        built = self._built
+        step -= self._simulation.warmup_steps
+        set_inputs(self._point, self._network, built.layout, built.seed, self._simulation, step)
+
+    def _advance(self, begin: int, n_spikes: int, first: int, last: int) -> int:
+        """Take steps, making room where it runs out; return the number of spikes in the record."""
+        point, synapses = self._point, self._built.synapses
+        while first < last:
+            # the first rows are the past before `begin`
+            record = Record(
+                begin - self._lag,
+                self._starts.ravel(),
+                self._spikes,
+                len(self._spikes),
+                len(self._job_counts),
+                self._job_counts,
+                self._jobs.ravel(),
+                self._jobs.shape[1],
+            )
+            table = packed(point.populations, point.neurons, synapses.blocks, synapses.bundles, record, point.drives)
+            reached, n_spikes = self._module.run(table, n_spikes, first, last)
+            if reached < last:
+                self._make_room(n_spikes)
+            first = reached
+        return n_spikes
+
+    def _make_room(self, n_spikes: int) -> None:
+        n_all = self._built.layout.n_all
+        if n_spikes + n_all > len(self._spikes):
+            grown = np.zeros(2 * len(self._spikes) + n_all, dtype=np.int32)
+            grown[:n_spikes] = self._spikes[:n_spikes]
+            self._spikes = grown
+        else:
+            jobs = np.zeros((self._jobs.shape[0], 2 * self._jobs.shape[1], 3), dtype=np.int64)
+            jobs[:, : self._jobs.shape[1]] = self._jobs
+            self._jobs = jobs
+
+    def _fetch(self, n_steps: int, begin: int) -> dict[str, Spikes]:
+        """Spikes of the last steps by population, steps counted from the end of the warm-up."""
+        starts = self._starts[self._lag : self._lag + n_steps]
+        counts = np.diff(starts, axis=1)
+        first = int(starts[0, 0])
+        n_populations = counts.shape[1]
+        cells = np.repeat(np.arange(counts.size), counts.ravel())
+        senders = self._spikes[first : first + len(cells)]
+        whose = cells % n_populations
+        steps = cells // n_populations + (begin + 1 - self._simulation.warmup_steps)
+        found = {}
+        for index, population in enumerate(self._network.populations):
+            own = whose == index
+            found[population.name] = (steps[own], senders[own])
+        return found
+
+    def _shift(self, n_steps: int, n_spikes: int) -> int:
+        """Keep only what is still looked back upon; return the number of spikes in the record."""
+        rows = self._starts[n_steps : n_steps + self._lag].copy()
+        first = int(rows[0, 0])
+        self._spikes[: n_spikes - first] = self._spikes[first:n_spikes].copy()
+        self._starts[: self._lag] = rows - first
+        return n_spikes - first
+
+    def _is_finite(self, index: int) -> bool:
+        kind = self._point.kinds[self._point.populations.kinds[index]]
+        layout = self._built.layout
+        begin = kind.slots.index("V") * layout.n_all + layout.offsets[index]
+        potentials = self._point.neurons.state[begin : begin + self._network.populations[index].size]
+        return bool(np.isfinite(potentials).all())

@@ -1,0 +1,1 @@
+"""What runs as machine code: Numba functions, compiled with the program of a network (`..program`)."""

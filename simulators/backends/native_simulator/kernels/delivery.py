@@ -1,0 +1,314 @@
+"""From spikes to inputs: planes of bits that a step's update reads, stretches of rows, and compressed rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from simulators.backends.native_simulator.kernels.instructions import float_of_bits, prefetch
+from simulators.backends.native_simulator.kernels.lanes import (
+    floats,
+    load,
+    load_mask,
+    mask_of,
+    single,
+    store,
+    where,
+    words,
+)
+from simulators.backends.native_simulator.kernels.tables import (
+    BASE,
+    BLOCK_FACTS,
+    BOOSTED,
+    BUNDLE_DELAYS,
+    BUNDLE_FACTS,
+    BUNDLE_FIRST,
+    BUNDLE_KIND,
+    BUNDLE_RECEPTOR,
+    BUNDLE_ROWS,
+    BUNDLE_SHIFT,
+    DELAY,
+    PACKED,
+    PLANES,
+    RECEPTOR,
+    SHARED,
+    SOURCE,
+    SOURCE_CLUSTER,
+    STRIDE,
+    TARGET_CLUSTER,
+)
+
+FUSED = 4
+"""Planes per receptor that an update adds; further ones take a pass of their own."""
+
+_AHEAD = 6  # jobs between asking for a row and reading it
+
+
+@njit
+def _spikes_of_pass(planes):
+    """How many rows of that many planes four planes can count."""
+    return 15 // ((1 << planes) - 1)
+
+
+@njit
+def _count_three(rows, base, stride, n_words, spikes, first, last, place):
+    """Add three rows of one plane each; two planes hold the counts."""
+    a = base + spikes[first] * stride
+    b = base + spikes[first + 1] * stride
+    c = base + spikes[first + 2] * stride
+    for word in range(0, n_words, 16):
+        x, y, z = load(rows, a + word), load(rows, b + word), load(rows, c + word)
+        both = x ^ y
+        store(rows, place + word, both ^ z)
+        store(rows, place + n_words + word, (x & y) | (both & z))
+
+
+@njit
+def _count_seven(rows, base, stride, n_words, spikes, first, last, place):
+    """Add up to seven rows of one plane each; three planes hold the counts."""
+    for word in range(0, n_words, 16):
+        a, b, c = words(0), words(0), words(0)
+        for k in range(first, last):
+            carry = load(rows, base + spikes[k] * stride + word)
+            over = a & carry
+            a = a ^ carry
+            carry = b & over
+            b = b ^ over
+            c = c ^ carry
+        store(rows, place + word, a)
+        store(rows, place + n_words + word, b)
+        store(rows, place + 2 * n_words + word, c)
+
+
+@njit
+def _count_rows(rows, base, stride, n_words, n_planes, spikes, first, last, place):
+    """Add rows of any number of planes; four planes hold the counts."""
+    for word in range(0, n_words, 16):
+        a, b, c, d = words(0), words(0), words(0), words(0)
+        for k in range(first, last):
+            row = base + spikes[k] * stride + word
+            carry = load(rows, row)
+            over = a & carry
+            a = a ^ carry
+            if n_planes > 1:
+                # what the row's own second plane adds, and the carry of the first
+                second = load(rows, row + n_words)
+                both = b ^ second
+                carry = (b & second) | (both & over)
+                b = both ^ over
+            else:
+                carry = b & over
+                b = b ^ over
+            if n_planes > 2:
+                third = load(rows, row + 2 * n_words)
+                both = c ^ third
+                over = (c & third) | (both & carry)
+                c = both ^ carry
+            else:
+                over = c & carry
+                c = c ^ carry
+            if n_planes > 3:
+                d = d ^ load(rows, row + 3 * n_words)
+            d = d ^ over
+        store(rows, place + word, a)
+        store(rows, place + n_words + word, b)
+        store(rows, place + 2 * n_words + word, c)
+        store(rows, place + 3 * n_words + word, d)
+
+
+@njit
+def _count(blocks, fact, n_words, spikes, first, last, place):
+    """Add the rows of spikes; return how many planes hold the counts."""
+    rows, facts, n = blocks.rows, blocks.facts, last - first
+    base, stride, n_planes = facts[fact + BASE], facts[fact + STRIDE], facts[fact + PLANES]
+    if n_planes == 1 and n == 3:
+        _count_three(rows, base, stride, n_words, spikes, first, last, place)
+        return 2
+    if n_planes == 1 and n <= 7:
+        _count_seven(rows, base, stride, n_words, spikes, first, last, place)
+        return 3
+    _count_rows(rows, base, stride, n_words, n_planes, spikes, first, last, place)
+    return 4
+
+
+@njit
+def _add_plane(blocks, receptor, place, weight):
+    n = blocks.plane_counts[receptor]
+    blocks.planes[receptor * blocks.most_planes + n] = place
+    blocks.plane_weights[receptor * blocks.most_planes + n] = weight
+    blocks.plane_counts[receptor] = n + 1
+
+
+@njit
+def gather_planes(target, step, populations, blocks, record):
+    """Collect what arrives at a population within a step as weighted planes of bits.
+
+    Of the spikes of a block as many are taken as four planes can count; `deliver_rest` takes the others.
+    """
+    blocks.plane_counts[0] = 0
+    blocks.plane_counts[1] = 0
+    n_words, width, facts = populations.n_words[target], populations.number + 1, blocks.facts
+    for block in range(blocks.first[target], blocks.first[target + 1]):
+        fact = block * BLOCK_FACTS
+        row = (step - facts[fact + DELAY] - record.base) * width + facts[fact + SOURCE]
+        first, last = record.starts[row], record.starts[row + 1]
+        n, n_planes, receptor = last - first, facts[fact + PLANES], facts[fact + RECEPTOR]
+        weight = blocks.weights[2 * block]
+        if n == 0 or weight == single(0.0):
+            continue
+        if n == 1 or (n == 2 and n_planes == 1):
+            for k in range(first, last):
+                place = facts[fact + BASE] + record.spikes[k] * facts[fact + STRIDE]
+                for plane in range(n_planes):
+                    _add_plane(blocks, receptor, place + plane * n_words, weight * single(1 << plane))
+            continue
+        last = min(last, first + _spikes_of_pass(n_planes))
+        place = blocks.room + (block - blocks.first[target]) * 4 * n_words
+        for plane in range(_count(blocks, fact, n_words, record.spikes, first, last, place)):
+            _add_plane(blocks, receptor, place + plane * n_words, weight * single(1 << plane))
+    for receptor in range(2):  # an update reads a fixed number
+        for plane in range(blocks.plane_counts[receptor], FUSED):
+            blocks.planes[receptor * blocks.most_planes + plane] = blocks.zeros
+            blocks.plane_weights[receptor * blocks.most_planes + plane] = single(0.0)
+
+
+@njit
+def _add_planes(state, first, n_lanes, blocks, begin, end):
+    """Add planes to an input whose first neuron is at `first` of the state."""
+    for plane in range(begin, end):
+        place, weight = 2 * blocks.planes[plane], floats(blocks.plane_weights[plane])
+        for lane in range(n_lanes):
+            given = load(state, first + 16 * lane)
+            store(state, first + 16 * lane, given + where(load_mask(blocks.halves, place + lane), weight, single(0.0)))
+
+
+@njit
+def deliver_rest(target, step, populations, neurons, blocks, record):
+    """Add what an update did not: planes beyond its number, further spikes, and what own clusters get more."""
+    n_words, offset, n_all = populations.n_words[target], populations.offsets[target], populations.n_all
+    width, facts, n_lanes = populations.number + 1, blocks.facts, 2 * n_words
+    for receptor in range(2):
+        if blocks.plane_counts[receptor] > FUSED:
+            first = receptor * blocks.most_planes
+            _add_planes(neurons.state, receptor * n_all + offset, n_lanes, blocks, first + FUSED,
+                        first + blocks.plane_counts[receptor])  # fmt: skip
+    for block in range(blocks.first[target], blocks.first[target + 1]):
+        fact = block * BLOCK_FACTS
+        row = (step - facts[fact + DELAY] - record.base) * width + facts[fact + SOURCE]
+        first, last = record.starts[row], record.starts[row + 1]
+        if first == last:
+            continue
+        n_planes = facts[fact + PLANES]
+        begin = facts[fact + RECEPTOR] * n_all + offset
+        per_pass = max(_spikes_of_pass(n_planes), 2 if n_planes == 1 else 1)
+        weight = blocks.weights[2 * block]
+        if last - first > per_pass and weight != single(0.0):
+            place = blocks.room
+            for k in range(first + per_pass, last, per_pass):
+                counted = _count(blocks, fact, n_words, record.spikes, k, min(k + per_pass, last), place)
+                for plane in range(counted):
+                    blocks.planes[plane] = place + plane * n_words
+                    blocks.plane_weights[plane] = weight * single(1 << plane)
+                _add_planes(neurons.state, begin, n_lanes, blocks, 0, counted)
+        boost = blocks.weights[2 * block + 1]
+        if facts[fact + BOOSTED] and boost != single(0.0):
+            n_targets = facts[fact + TARGET_CLUSTER]
+            for k in range(first, last):
+                source = np.int64(record.spikes[k])
+                low = source // facts[fact + SOURCE_CLUSTER] * n_targets
+                place = facts[fact + BASE] + source * facts[fact + STRIDE]
+                for plane in range(n_planes):
+                    _add_stretch(neurons.state, begin, blocks.halves, 2 * (place + plane * n_words), low,
+                                 low + n_targets, boost * single(1 << plane))  # fmt: skip
+
+
+@njit
+def _add_stretch(state, first, halves, place, low, high, weight):
+    """Add a weight to the targets from `low` to `high` - 1 that a row of bits connects."""
+    begin, end = low >> 4, (high - 1) >> 4
+    for lane in range(begin, end + 1):
+        bits = np.int64(halves[place + lane])
+        if lane == begin:
+            bits = bits & (0xFFFF << (low & 15))
+        if lane == end:
+            bits = bits & (0xFFFF >> (15 - ((high - 1) & 15)))
+        given = load(state, first + 16 * lane)
+        store(state, first + 16 * lane, given + where(mask_of(bits), floats(weight), single(0.0)))
+
+
+@njit
+def jobs_fit(step, populations, bundles, record):
+    """Whether the jobs of the last step's spikes fit, whatever their delays."""
+    row = (step - 1 - record.base) * (populations.number + 1)
+    new = 0
+    for source in range(populations.number):
+        n_bundles = bundles.first[source + 1] - bundles.first[source]
+        new += n_bundles * (record.starts[row + source + 1] - record.starts[row + source])
+    fullest = 0
+    for place in range(record.ring):
+        fullest = max(fullest, record.job_counts[place])
+    return fullest + new <= record.job_capacity
+
+
+@njit
+def push_jobs(step, populations, bundles, record):
+    """Note for every delay what the spikes of the last step will deliver."""
+    row = (step - 1 - record.base) * (populations.number + 1)
+    now = step % record.ring
+    for source in range(populations.number):
+        for k in range(record.starts[row + source], record.starts[row + source + 1]):
+            for bundle in range(bundles.first[source], bundles.first[source + 1]):
+                fact = bundle * BUNDLE_FACTS
+                delays = bundles.facts[fact + BUNDLE_DELAYS]
+                place = bundles.facts[fact + BUNDLE_ROWS] + record.spikes[k] * (delays + 1)
+                base = bundles.facts[fact + BUNDLE_FIRST]
+                begin = np.int64(bundles.starts[place])
+                due = now
+                for delay in range(delays):
+                    end = np.int64(bundles.starts[place + delay + 1])
+                    if end > begin:
+                        n = record.job_counts[due]
+                        job = (due * record.job_capacity + n) * 3
+                        record.jobs[job] = base + begin
+                        record.jobs[job + 1] = end - begin
+                        record.jobs[job + 2] = bundle
+                        record.job_counts[due] = n + 1
+                    begin = end
+                    due += 1
+                    if due == record.ring:
+                        due = 0
+
+
+@njit
+def deliver_jobs(step, populations, neurons, bundles, record):
+    """Add the synapses due in a step to the inputs of their targets."""
+    due = step % record.ring
+    n_jobs, first_job = record.job_counts[due], due * record.job_capacity * 3
+    jobs, state, synapses, mask = record.jobs, neurons.state, bundles.synapses, np.uint64(bundles.mask)
+    for number in range(n_jobs):
+        job = first_job + 3 * number
+        if number + _AHEAD < n_jobs:
+            ahead = jobs[job + 3 * _AHEAD]
+            for line in range(0, min(jobs[job + 3 * _AHEAD + 1], 128), 16):
+                prefetch(synapses, ahead + line)
+        bundle = jobs[job + 2]
+        fact = bundle * BUNDLE_FACTS
+        scale, kind = bundles.scales[bundle], bundles.facts[fact + BUNDLE_KIND]
+        first = np.uint64(bundles.facts[fact + BUNDLE_RECEPTOR] * populations.n_all)
+        begin, end = np.uint64(jobs[job]), np.uint64(jobs[job] + jobs[job + 1])
+        if kind == PACKED and scale == single(1.0):
+            for k in range(begin, end):
+                word = synapses[k]
+                state[first + (np.uint64(word) & mask)] += float_of_bits(word)
+        elif kind == PACKED:
+            for k in range(begin, end):
+                word = synapses[k]
+                state[first + (np.uint64(word) & mask)] += scale * float_of_bits(word)
+        elif kind == SHARED:
+            for k in range(begin, end):
+                state[first + np.uint64(synapses[k])] += scale
+        else:
+            shift = np.uint64(bundles.facts[fact + BUNDLE_SHIFT])
+            for k in range(begin, end):
+                state[first + np.uint64(synapses[k])] += scale * bundles.values[k + shift]
+    record.job_counts[due] = 0

@@ -1,0 +1,64 @@
+"""Who fires: refractory neurons, sources, and the record of spikes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from simulators.backends.native_simulator.kernels.instructions import lowest_bit, permute
+from simulators.backends.native_simulator.kernels.lanes import LANES, as_floats, load, store_mask, where
+from simulators.backends.native_simulator.kernels.random_streams import advanced_lanes, load_streams, store_streams
+
+_U = np.uint64
+POISSON, EVENTS = -1, -2
+
+
+@njit(inline="always")
+def drawn_counts(random, tables, draw):
+    """Counts that random words stand for in an alias table: the lowest four bits choose, the others decide."""
+    limit = permute(load(tables, 32 * draw), random)
+    other = permute(load(tables, 32 * draw + 16), random)
+    return as_floats(where((random >> 4) < limit, random & 15, other))
+
+
+@njit
+def fire_sources(population, populations, neurons, drives):
+    """Let Poisson sources fire."""
+    first, n_lanes = populations.offsets[population] // LANES, 2 * populations.n_words[population]
+    if not drives.active[population]:
+        for lane in range(n_lanes):
+            neurons.fired[first + lane] = np.uint16(0)
+        return
+    streams = load_streams(drives.streams, 64 * population)
+    for lane in range(n_lanes):
+        random, streams = advanced_lanes(streams)
+        store_mask(neurons.fired, first + lane, random < load(drives.thresholds, 16 * (first + lane)))
+    store_streams(drives.streams, 64 * population, streams)
+
+
+@njit
+def play_events(population, step, record, drives, n_spikes):
+    """Record the events given for a step; return the number of spikes recorded so far."""
+    place, end = drives.event_next[population], drives.event_ends[population]
+    while place < end and drives.event_steps[place] <= step:
+        record.spikes[n_spikes] = np.int32(drives.event_neurons[place])
+        n_spikes += 1
+        place += 1
+    drives.event_next[population] = place
+    return n_spikes
+
+
+@njit
+def record_fired(population, populations, neurons, record, n_spikes, refractory):
+    """Record those that fire; unless they are never `refractory`, they may not again until they are let."""
+    first = populations.offsets[population] >> 6
+    for word in range(first, first + (populations.n_words[population] >> 1)):
+        bits = neurons.fired_words[word] & neurons.may_fire_words[word]
+        if bits:
+            if refractory:
+                neurons.may_fire_words[word] = neurons.may_fire_words[word] & ~bits
+            while bits:
+                record.spikes[n_spikes] = np.int32(64 * (word - first) + np.int64(lowest_bit(bits)))
+                n_spikes += 1
+                bits &= bits - _U(1)
+    return n_spikes

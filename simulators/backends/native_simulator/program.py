@@ -1,0 +1,301 @@
+"""The program of a network: its neuron models' step rules as Numba source, with the loop over steps around them.
+
+The text depends on which models there are, which of their constants differ between neurons, and which kinds of input
+arrive; all numbers are data. So points of a sweep, and most networks of a project, share one program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from simulators.backends.native_simulator.kernels.tables import unpacking
+from simulators.neurons.neuron_model import SUFFIXES, NeuronModel, StepRule
+from simulators.neurons.step_code import Assignment, assignments, expression, names_in, written
+
+PLANES = ((0, 0), (2, 2), (4, 2), (4, 4))
+"""Numbers of planes for which an update is made: excitatory, inhibitory."""
+
+_INPUTS = tuple(f"input_{suffix}" for suffix in SUFFIXES.values())
+_FUNCTIONS = {"exp": "exponential", "min": "minimum", "max": "maximum"}
+
+_HEAD = '''"""Made by gridsearch from neuron models; read once, compiled once per machine."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from simulators.backends.native_simulator.kernels.delivery import (
+    deliver_jobs, deliver_rest, gather_planes, jobs_fit, push_jobs,
+)
+from simulators.backends.native_simulator.kernels.instructions import flush_denormals, restore_mode
+from simulators.backends.native_simulator.kernels.lanes import (
+    exponential, floats, load, load_mask, maximum, minimum, single, store, store_mask, where,
+)
+from simulators.backends.native_simulator.kernels.memory import (
+    float32_at, int32_at, int64_at, uint16_at, uint32_at, uint64_at,
+)
+from simulators.backends.native_simulator.kernels.random_streams import advanced_lanes, load_streams, store_streams
+from simulators.backends.native_simulator.kernels.spikes import (
+    drawn_counts, fire_sources, play_events, record_fired,
+)
+from simulators.backends.native_simulator.kernels.tables import Blocks, Bundles, Drives, Neurons, Populations, Record
+'''
+
+_RUN = '''
+
+@njit(cache=True, nogil=True)
+def run(table, n_spikes, begin, end):
+    """Take the steps from `begin` to `end` - 1; return the first step not taken, and the number of spikes recorded."""
+{unpacking}
+    mode = flush_denormals()
+    n_populations = populations.number
+    step = begin
+    while step < end:
+        row = (step - record.base) * (n_populations + 1)
+        if n_spikes + populations.n_all > record.capacity{jobs_fit}:
+            break
+        {push_jobs}
+        for p in range(n_populations):
+            record.starts[row + p] = n_spikes
+            kind = populations.kinds[p]
+            if kind == -2:
+                n_spikes = play_events(p, step, record, drives, n_spikes)
+                continue
+            if kind == -1:
+                fire_sources(p, populations, neurons, drives)
+                n_spikes = record_fired(p, populations, neurons, record, n_spikes, False)
+                continue
+            release(p, kind, row, populations, neurons, record)
+            {gather_planes}
+            update(p, kind, populations, neurons, blocks, drives)
+            {deliver_rest}
+            n_first = n_spikes
+            n_spikes = record_fired(p, populations, neurons, record, n_spikes, True)
+            for k in range(n_first, n_spikes):
+                reset(p, kind, populations.offsets[p] + record.spikes[k], populations, neurons)
+        record.starts[row + n_populations] = n_spikes
+        {deliver_jobs}
+        step += 1
+    restore_mode(mode)
+    return step, n_spikes
+
+
+@njit
+def release(p, kind, row, populations, neurons, record):
+    """Let those fire again whose refractory time is over."""
+    offset, width = populations.offsets[p], populations.number + 1
+    shortest, longest = populations.shortest[p], populations.longest[p]
+    for steps in range(shortest, longest + 1):
+        before = row + p - (steps + 1) * width
+        for k in range(record.starts[before], record.starts[before + 1]):
+            i = offset + record.spikes[k]
+            if shortest == longest or populations.refractory[i] == steps:
+                word = i >> 4
+                neurons.may_fire[word] = np.uint16(neurons.may_fire[word] | (1 << (i & 15)))
+                let_go(p, kind, i, populations, neurons)
+'''
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Populations that one update moves.
+
+    Parameters
+    ----------
+    model : NeuronModel
+        Their model, which has a step.
+    constants : tuple of str
+        All constants of the step, in order.
+    varied : tuple of str
+        Those that differ between neurons.
+    planes : bool
+        Whether planes of bits arrive.
+    driven : bool
+        Whether there is a Poisson drive.
+    """
+
+    model: NeuronModel
+    constants: tuple[str, ...]
+    varied: tuple[str, ...]
+    planes: bool
+    driven: bool
+
+    @property
+    def rule(self) -> StepRule:
+        """The step."""
+        assert self.model.step is not None
+        return self.model.step
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """What the state holds of a neuron, in order."""
+        return (*_INPUTS, *self.rule.states)
+
+
+@lru_cache(maxsize=64)
+def program(kinds: tuple[Kind, ...], any_blocks: bool, any_bundles: bool) -> str:
+    """Return the source of a network's program.
+
+    Parameters
+    ----------
+    kinds : tuple of Kind
+        By their number in `Populations.kinds`.
+    any_blocks, any_bundles : bool
+        Whether there are rows of bits, and compressed rows.
+    """
+    run = _RUN.format(
+        unpacking=unpacking(),
+        jobs_fit=" or not jobs_fit(step, populations, bundles, record)" if any_bundles else "",
+        push_jobs="push_jobs(step, populations, bundles, record)" if any_bundles else "pass",
+        gather_planes="gather_planes(p, step, populations, blocks, record)" if any_blocks else "pass",
+        deliver_rest="deliver_rest(p, step, populations, neurons, blocks, record)" if any_blocks else "pass",
+        deliver_jobs="deliver_jobs(step, populations, neurons, bundles, record)" if any_bundles else "pass",
+    )
+    updates = (_update(number, kind, *planes) for number, kind in enumerate(kinds) for planes in _plane_numbers(kind))
+    resets = (_change("reset", number, kind, dict(kind.rule.reset)) for number, kind in enumerate(kinds))
+    lets = (_change("let_go", number, kind, _on_release(kind)) for number, kind in enumerate(kinds))
+    return "\n\n".join([_HEAD, *updates, *resets, *lets, _dispatch(kinds), run])
+
+
+def runs_free(kind: Kind) -> bool:
+    """Whether refractory neurons may move and be put back: what is held has no effect on what is not."""
+    rule = kind.rule
+    if rule.held != ("V",) or "V" not in rule.reset:
+        return False
+    if names_in(expression(rule.reset["V"])) - set(kind.constants):
+        return False
+    lines = {line.name: line for line in assignments(rule)}
+    kept = [name for name in kind.slots if name != "V"]
+    return not any("V" in _uses(f"next_{name}", lines) for name in kept)
+
+
+def _uses(name: str, lines: dict[str, Assignment]) -> set[str]:
+    """All names that a line's value depends on."""
+    if name not in lines:
+        return {name}
+    return set().union(*(_uses(other, lines) for other in names_in(lines[name].expression) if other != name))
+
+
+def _on_release(kind: Kind) -> dict[str, str]:
+    return {"V": kind.rule.reset["V"]} if runs_free(kind) else {}
+
+
+def _plane_numbers(kind: Kind) -> tuple[tuple[int, int], ...]:
+    return PLANES if kind.planes else PLANES[:1]
+
+
+def _own(name: str) -> str:
+    # a model's names may be any: apart from those of the program
+    return f"m_{name}"
+
+
+def _update(number: int, kind: Kind, n_ex: int, n_in: int) -> str:
+    lines = [
+        "@njit",
+        f"def update_{number}_{n_ex}_{n_in}(p, populations, neurons, blocks, drives):",
+        "    state, varied, scalars = neurons.state, neurons.varied, neurons.scalars",
+        "    offset, n_all, first_scalar = populations.offsets[p], populations.n_all, p * neurons.n_scalars",
+        "    m_dt = floats(scalars[first_scalar])",
+    ]
+    for index, name in enumerate(kind.constants, start=1):
+        if name not in kind.varied:
+            lines.append(f"    {_own(name)} = floats(scalars[first_scalar + {index}])")
+    for receptor, count in enumerate((n_ex, n_in)):
+        for k in range(count):
+            place = f"{receptor} * blocks.most_planes + {k}"
+            lines.append(f"    place_{receptor}_{k} = 2 * blocks.planes[{place}]")
+            lines.append(f"    weight_{receptor}_{k} = floats(blocks.plane_weights[{place}])")
+    if kind.driven:
+        lines.append("    streams = load_streams(drives.streams, 64 * p)")
+        lines.append(
+            "    first_ex, first_in, end_in = drives.first[3 * p], drives.first[3 * p + 1], drives.first[3 * p + 2]"
+        )
+    lines.append("    for lane in range(2 * populations.n_words[p]):")
+    lines += [f"        {line}" for line in _body(kind, n_ex, n_in)]
+    if kind.driven:
+        lines.append("    store_streams(drives.streams, 64 * p, streams)")
+    return "\n".join(lines)
+
+
+def _body(kind: Kind, n_ex: int, n_in: int) -> Iterator[str]:
+    yield "i = offset + 16 * lane"
+    for slot, name in enumerate(kind.slots):
+        yield f"{_own(name)} = load(state, {slot} * n_all + i)"
+    for slot, name in enumerate(kind.varied):
+        yield f"{_own(name)} = load(varied, {slot} * n_all + i)"
+    for line in assignments(kind.rule):
+        names = {name: _own(name) for name in names_in(line.expression)}
+        yield f"{_own(line.name)} = floats({written(line.expression, names, _FUNCTIONS)})"
+    for receptor, (name, count) in enumerate(zip(_INPUTS, (n_ex, n_in), strict=True)):
+        arrived = _own(f"next_{name}")
+        for k in range(count):
+            bits = f"load_mask(blocks.halves, place_{receptor}_{k} + lane)"
+            yield f"{arrived} = {arrived} + where({bits}, weight_{receptor}_{k}, single(0.0))"
+        if kind.driven:
+            begin, end = (("first_ex", "first_in"), ("first_in", "end_in"))[receptor]
+            yield f"for draw in range({begin}, {end}):"
+            yield "    random, streams = advanced_lanes(streams)"
+            yield f"    {arrived} = {arrived} + drives.weights[draw] * drawn_counts(random, drives.tables, draw)"
+    if not runs_free(kind):
+        yield "moves = load_mask(neurons.may_fire, i >> 4)"
+        for name in kind.rule.held:
+            yield f"{_own(f'next_{name}')} = where(moves, {_own(f'next_{name}')}, {_own(name)})"
+    for slot, name in enumerate(kind.slots):
+        yield f"store(state, {slot} * n_all + i, {_own(f'next_{name}')})"
+    yield f"store_mask(neurons.fired, i >> 4, {_own('next_V')} >= {_own(kind.rule.threshold)})"
+
+
+def _change(what: str, number: int, kind: Kind, changes: dict[str, str]) -> str:
+    """Function that changes states of one neuron."""
+    lines = [
+        "@njit",
+        f"def {what}_{number}(p, i, populations, neurons):",
+        "    state, varied, scalars = neurons.state, neurons.varied, neurons.scalars",
+        "    n_all, first_scalar = populations.n_all, p * neurons.n_scalars",
+    ]
+    if not changes:
+        return "\n".join([*lines, "    pass"])
+    used = set().union(*(names_in(expression(text)) for text in changes.values()))
+    if "dt" in used:
+        lines.append("    m_dt = scalars[first_scalar]")
+    for slot, name in enumerate(kind.slots):
+        if name in used:
+            lines.append(f"    {_own(name)} = state[{slot} * n_all + i]")
+    for index, name in enumerate(kind.constants, start=1):
+        if name in used and name not in kind.varied:
+            lines.append(f"    {_own(name)} = scalars[first_scalar + {index}]")
+    for slot, name in enumerate(kind.varied):
+        if name in used:
+            lines.append(f"    {_own(name)} = varied[{slot} * n_all + i]")
+    for name, text in changes.items():
+        value = expression(text)
+        names = {one: _own(one) for one in names_in(value)}
+        lines.append(f"    new_{name} = {written(value, names, {'exp': 'math.exp', 'min': 'min', 'max': 'max'})}")
+    lines += [f"    state[{kind.slots.index(name)} * n_all + i] = single(new_{name})" for name in changes]
+    return "\n".join(lines)
+
+
+def _dispatch(kinds: tuple[Kind, ...]) -> str:
+    """Functions that choose by the number of a population's kind."""
+    lines = ["@njit", "def update(p, kind, populations, neurons, blocks, drives):"]
+    lines.append("    n_ex, n_in = blocks.plane_counts[0], blocks.plane_counts[1]")
+    arguments = "(p, populations, neurons, blocks, drives)"
+    for number, kind in enumerate(kinds):
+        lines.append(f"    if kind == {number}:")
+        *fewer, (most_ex, most_in) = _plane_numbers(kind)
+        for n_ex, n_in in fewer:
+            lines.append(f"        if n_ex <= {n_ex} and n_in <= {n_in}:")
+            lines.append(f"            update_{number}_{n_ex}_{n_in}{arguments}")
+            lines.append("            return")
+        lines.append(f"        update_{number}_{most_ex}_{most_in}{arguments}")
+    for what in ("reset", "let_go"):
+        lines += ["", "", "@njit", f"def {what}(p, kind, i, populations, neurons):"]
+        for number in range(len(kinds)):
+            lines.append(f"    if kind == {number}:")
+            lines.append(f"        {what}_{number}(p, i, populations, neurons)")
+        lines.append("    return")
+    lines.append("")
+    return "\n".join(lines)
