@@ -66,6 +66,19 @@ def test_a_strangers_folder_travels_with_its_jobs(pool: Pool) -> None:
     assert len(pool.rows("guest")) == 4
 
 
+def test_our_own_engine_runs_on_the_pool(pool: Pool) -> None:
+    sweep = pool.write("engine", 2, simulators=["native"], duration=500.0)
+    pool.submit(sweep)
+    pool.wait(sweep)
+    rows = pool.rows(sweep)
+    assert_complete(rows, 2)
+    pool.submit(sweep, "--executor", "local", "--results", "local")
+    local = pool.rows(sweep, "local").set_index("point_id")
+    there = rows.set_index("point_id").loc[local.index]
+    assert (there["n_spikes"] == local["n_spikes"]).all() and (local["n_spikes"] > 0).all()
+    assert (there["rate_E"] == local["rate_E"]).all(), "to the bit"
+
+
 def test_condor_q_and_status_show_a_sweep_at_work(pool: Pool) -> None:
     sweep = pool.write("watched", 3, simulators=["poisson"], poisson=f"{FOR_EVER}\nmax_running = 2")
     said = pool.submit(sweep)

@@ -23,6 +23,7 @@ SETTINGS: Mapping[str, Setting] = {
     "cache": Setting("", "folder of compiled programs; empty for gridsearch/native in the user's cache"),
 }
 PACKAGES: tuple[str, ...] = ("numba", "llvmlite")
+IMAGE: str | None = "gridsearch-native:0.68.1"
 SUGGESTED: Mapping[str, Any] | None = {}
 
 
