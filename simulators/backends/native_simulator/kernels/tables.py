@@ -229,12 +229,12 @@ def packed(*tables: Any) -> NDArray[np.int64]:
     """Return addresses of arrays, and numbers, of one table of each kind in the order of `TABLES`."""
     assert tuple(map(type, tables)) == TABLES
     words = []
-    for table in tables:
+    for kind, table in zip(TABLES, tables, strict=True):
         for name, value in zip(table._fields, table, strict=True):
             if isinstance(value, (int, np.integer)):
                 words.append(int(value))
                 continue
-            assert value.dtype == _number_of(type(table), name), (type(table), name, value.dtype)
+            assert value.dtype == _number_of(kind, name), (kind, name, value.dtype)
             assert value.ndim == 1 and value.flags["C_CONTIGUOUS"], name
             words.append(value.ctypes.data)
     return np.array(words, dtype=np.int64)
