@@ -35,11 +35,11 @@ def test_both_times_are_said_with_what_to_write(load: Workload) -> None:
     )
     assert found is not None
     genn, nest = map(float, found.groups())
-    assert 0.1 < genn < 0.3
+    assert 0.03 < genn < 0.3
     assert 1.5 < nest < 4.0
 
 
-@pytest.mark.parametrize("hours", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize("hours", [0.0, 0.05, 0.15])
 def test_nothing_is_said_where_little_is_to_be_gained(load: Workload, hours: float) -> None:
     assert quicker_simulator([load], hours, OTHERS) == ""
 

@@ -163,6 +163,8 @@ def test_a_job_avoids_machines_that_failed_it_as_long_as_there_may_be_others() -
     assert evaluated(rule, evicted, node["b"]), "an eviction is no fault of the machine"
     no_image = {**evicted, "NumHoldsByReason": {"InvalidDockerImage": 1}}
     assert not evaluated(rule, no_image, node["b"])
+    not_sent = {**evicted, "NumHoldsByReason": {"TransferOutputError": 1}}
+    assert evaluated(rule, not_sent, node["b"]), "nor are files that did not get through"
     waited = {**tried, "EnteredCurrentStatus": 1_000_000_000}
     assert all(evaluated(rule, waited, machine) for machine in node.values()), "there may be no elsewhere"
 
@@ -176,6 +178,12 @@ def test_requirements_of_the_user_and_of_a_simulator_both_hold() -> None:
     assert evaluated(made["requirements"], job, {"Machine": "a", "OpSys": "LINUX", "Memory": 10})
     assert not evaluated(made["requirements"], job, {"Machine": "a", "OpSys": "LINUX", "Memory": 1})
     assert not evaluated(made["requirements"], job, {"Machine": "a", "OpSys": "WINDOWS", "Memory": 10})
+
+
+def test_the_folder_of_spikes_is_there_from_the_start() -> None:
+    made = worker_commands("nest", Placement(), True, Site("/r", "c.zip", DEFAULTS))
+    assert made["transfer_input_files"].endswith(", spikes/$(job_name)/.started")
+    assert made["transfer_output_files"].endswith(", spikes/$(job_name)")
 
 
 def test_rows_of_those_who_must_leave_come_back() -> None:

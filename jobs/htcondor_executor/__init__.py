@@ -50,7 +50,7 @@ from jobs.htcondor_executor.record import (
 )
 from jobs.htcondor_executor.reserved import refusals
 from jobs.htcondor_executor.schedd import UnreachableError, read_events, why_unavailable
-from jobs.htcondor_executor.submit_description import Site, accounting_commands
+from jobs.htcondor_executor.submit_description import PLACEHOLDER, Site, accounting_commands
 from jobs.htcondor_executor.sweep_dag import COLLECT, make_dag
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import Setting
@@ -129,7 +129,7 @@ def run_jobs(
     run.logs.mkdir(exist_ok=True)
     # Every file waits for the disk; many waiting at once are served together
     with ThreadPoolExecutor(_WRITERS) as pool:
-        list(pool.map(lambda one: start_summary(one.job, run), planned))
+        list(pool.map(lambda one: _start(one, run), planned))
     write_worker_archive(run.dag)
     with replacing(dag_file(folder)) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -145,6 +145,15 @@ def run_jobs(
     write_record(replace(record, global_id=global_id), folder)
     report(Progress(0, 0, len(planned)))
     return Submission(f"HTCondor has {len(planned)} jobs as DAG {cluster}, batch name {conditions.name}", ("condor_q",))
+
+
+def _start(planned: PlannedJob, run: RunDirectory) -> None:
+    """Make the files that a job's attempts find and replace."""
+    start_summary(planned.job, run)
+    if planned.job.spikes != "none":
+        folder = run.spikes(planned.job.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PLACEHOLDER).touch()
 
 
 def preview(planned: Sequence[PlannedJob], run: RunDirectory, conditions: Conditions) -> str:

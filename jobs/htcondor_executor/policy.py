@@ -37,6 +37,10 @@ def _held(name: str) -> str:
 
 
 _MACHINE_HELD = " + ".join(_held(name) for names in _MACHINE_HOLDS.values() for name in names)
+# Of these, the failures to send files are as often the network's or the access point's: no reason to avoid a machine
+_STARTS_HELD = " + ".join(
+    _held(name) for code, names in _MACHINE_HOLDS.items() if code not in (12, 13) for name in names
+)
 _FAILED = "(MY.NumJobCompletions ?: 0)"
 # Holds for memory: by HTCondor, by a machine's WANT_HOLD, by ours (`on_exit_hold`) after a kill
 _MEMORY_HELD = " + ".join(_held(name) for name in ("JobOutOfResources", "StartdHeldJob", "JobPolicy"))
@@ -99,7 +103,7 @@ def elsewhere(seconds: int, avoided: Sequence[str]) -> str:
         Machines that fail one job after the other, for as long.
     """
     before = [f"TARGET.Machine =!= MY.MachineAttrMachine{i}" for i in range(1, MAX_MACHINES + 1)]
-    mine = f"({_FAILED} + {_MACHINE_HELD} == 0 || {' && '.join(before)})"
+    mine = f"({_FAILED} + {_STARTS_HELD} == 0 || {' && '.join(before)})"
     if avoided:
         mine += f' && !stringListIMember(TARGET.Machine, "{",".join(avoided)}")'
     return f"({mine} || time() - MY.EnteredCurrentStatus > {seconds})"

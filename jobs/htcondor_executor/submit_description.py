@@ -12,6 +12,9 @@ from jobs.htcondor_executor.images import image_commands
 from jobs.htcondor_executor.policy import disk_request, elsewhere, memory_request, retry_commands
 from jobs.plan import PlannedJob
 
+# A file in a job's folder of spikes, so that the folder is there from the start
+PLACEHOLDER = ".started"
+
 _MEBIBYTE = 2**20
 _MEMORY_MARGIN = 1.25  # on the estimate, which cannot know the allocator's habits
 _MEMORY_FLOOR = 256  # MiB
@@ -82,11 +85,13 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
     settings = site.settings
     job, summary = "jobs/$(job_name).json", "summaries/$(job_name).parquet"
     arguments = [site.archive, job, "--summary", summary]
-    outputs = [summary]
+    inputs, outputs = [site.archive, job, summary], [summary]
     if simulator in site.images:
         arguments += ["--image", site.images[simulator]]
     if keeps_spikes:
         arguments += ["--spikes", "spikes/$(job_name)"]
+        # HTCondor holds a job that leaves without one of its output folders, however early: this makes it there
+        inputs.append(f"spikes/$(job_name)/{PLACEHOLDER}")
         outputs.append("spikes/$(job_name)")
     program = str(settings["python"])
     if settings["universe"] == "container" and "/" not in program:
@@ -117,7 +122,7 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
             "should_transfer_files": "YES",
             "when_to_transfer_output": "ON_EXIT_OR_EVICT",
             "preserve_relative_paths": "true",
-            "transfer_input_files": ", ".join([site.archive, job, summary, *site.files]),
+            "transfer_input_files": ", ".join([*inputs, *site.files]),
             "transfer_output_files": ", ".join(outputs),
         }
     if placement.gpus:
