@@ -19,12 +19,13 @@ import pandas as pd
 
 import analysis
 from gridsearch import check, display
+from gridsearch.in_flight import count_missing, look_up
 from gridsearch.input_files import InputError, Problem
-from gridsearch.planning import Plan, look_up, make_plan
+from gridsearch.planning import Plan, make_plan
 from gridsearch.recompute import recompute
 from gridsearch.run_lock import Busy, lock_owner, locked, stop_owner
 from gridsearch.starter import starter_model, starter_sweep
-from gridsearch.submission import check_conflict, check_simulators, preview_plan, run_plan, write_plan
+from gridsearch.submission import check_conflict, check_simulators, preview_plan, run_plan, sweep_leftovers, write_plan
 from jobs.executor import ExecutorError, JobFailure, Submission, executor_names, find_executor
 from simulators.models import model_names
 from simulators.records.run_directory import RunDirectory
@@ -151,8 +152,8 @@ def _check(options: argparse.Namespace) -> int:
     return SOME_FAILED if any(trial.failure or trial.problems for trial in trials.values()) else DONE
 
 
-def _make_plan(options: argparse.Namespace, preview: bool = False) -> Plan:
-    plan = make_plan(options.sweep, options.results, options.retry_failed, options.executor, elsewhere=preview)
+def _make_plan(options: argparse.Namespace, preview: bool = False, before: Plan | None = None) -> Plan:
+    plan = make_plan(options.sweep, options.results, options.retry_failed, options.executor, preview, before)
     check_conflict(plan, options.replace)
     return plan
 
@@ -169,8 +170,9 @@ def _submit(options: argparse.Namespace) -> int:
     plan = _make_plan(options)
     check_simulators(plan)
     with locked(plan.run):
-        plan = _make_plan(options)  # another submit may have ended meanwhile
+        plan = _make_plan(options, before=plan)  # another submit may have ended meanwhile
         display.show_plan(plan)
+        sweep_leftovers(plan)
         write_plan(plan, options.replace)
         outcome: list[JobFailure] | Submission = []
         n_recomputed = sum(len(share.recomputed) for share in plan.simulators.values())
@@ -225,6 +227,12 @@ def _status(options: argparse.Namespace) -> int:
         }
         working = lock_owner(run)
         flights = look_up(run)
+        for simulator, rows in table.groupby("simulator", observed=True):
+            count = counts[str(simulator)]
+            jobs = [job for flight in flights for job in flight.jobs if job.simulator == simulator]
+            missing = rows["point_id"][rows["status"] == "missing"]
+            n_bad = len(rows) - len(missing) - count["ok"]
+            count["missing"] = count_missing(missing, n_bad, jobs, run)
         if options.watch and display.console.is_terminal:
             display.console.clear()
         display.show_status(run.root.name, counts, _reasons(table), working, flights)

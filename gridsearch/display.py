@@ -164,7 +164,7 @@ def show_status(
     worker: Owner | None,
     flights: Sequence[InFlight],
 ) -> None:
-    """Show how many points of each simulator are where."""
+    """Show how many points of each simulator are where; missing are those that nobody has in flight."""
     statuses = ("ok", "failed", "timeout", "diverged", "missing")
     phases = ("running", "idle", "held")
     jobs = [job for flight in flights for job in flight.jobs]
@@ -175,7 +175,6 @@ def show_status(
         for job in jobs:
             if job.simulator == simulator:
                 open_["idle" if job.phase == "waiting" else job.phase] += job.n_points
-        count = {**count, "missing": count.get("missing", 0) - open_.total()}
         row = [count.get(status, 0) for status in statuses] + ([open_[phase] for phase in phases] if jobs else [])
         table.add_row(simulator, *map(str, row))
     console.print(table)

@@ -6,7 +6,7 @@ Code is copied to ``guests/<hash>/``, where every job finds it and a reader late
 
 from __future__ import annotations
 
-import os
+import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -192,8 +192,8 @@ def _target(path: Path) -> str:
 
 def _copy(copy: _Copy, folder: Path) -> None:
     """Copy files to a folder that appears whole or not at all."""
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.tmp")
+    temporary.mkdir(parents=True)  # nobody's but ours
     try:
         for file in copy.files:
             place = temporary / file.relative_to(copy.root)

@@ -9,6 +9,7 @@ from typing import Any
 
 from gridsearch.advice import quicker_simulator
 from gridsearch.grid import Grid, expand
+from gridsearch.in_flight import look_up, points_in_flight
 from gridsearch.input_files import InputError, Problem, choices
 from gridsearch.sweep import Sweep, read_sweep
 from gridsearch.wanted import wanted_of
@@ -17,7 +18,7 @@ from jobs.history import OUTDATED, History, read_history
 from jobs.plan import Observed, PlannedJob, Workload, plan_jobs
 from simulators.backends.simulator import find_simulator
 from simulators.description.network import structure_of
-from simulators.records.job import Job, read_job
+from simulators.records.job import Job
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import holds_everything
 
@@ -92,6 +93,8 @@ class Plan:
         Why this executor.
     simulators : mapping of str to SimulatorPlan
         By simulator.
+    flights : sequence of InFlight
+        What executors have in flight from earlier submits.
     advice : str
         What would be quicker than the sweep's simulators; empty if nothing is known to be.
     """
@@ -103,6 +106,7 @@ class Plan:
     executor: str
     why: str
     simulators: Mapping[str, SimulatorPlan]
+    flights: Sequence[InFlight] = ()
     advice: str = ""
 
     @property
@@ -112,7 +116,12 @@ class Plan:
 
 
 def make_plan(
-    path: Path, results: Path, retry_failed: bool = False, executor: str | None = None, elsewhere: bool = False
+    path: Path,
+    results: Path,
+    retry_failed: bool = False,
+    executor: str | None = None,
+    elsewhere: bool = False,
+    before: Plan | None = None,
 ) -> Plan:
     """Read a sweep and plan what is left to do. Nothing is written.
 
@@ -128,22 +137,29 @@ def make_plan(
         In place of the sweep's.
     elsewhere : bool
         Whether that executor need not be usable here.
+    before : Plan, optional
+        Made a moment ago: only what may have happened since in the run's folder is looked at.
 
     Raises
     ------
     InputError
         If the sweep has mistakes.
     """
-    sweep = read_sweep(path)
-    grid = expand(sweep)
+    if before is None:
+        sweep = read_sweep(path)
+        grid = expand(sweep)
+        if executor is not None and elsewhere:
+            chosen, why = executor, "as asked for"
+        else:
+            chosen, why = choose_executor(sweep.jobs.executor, path, executor)
+        _check_networks(sweep, grid)
+    else:
+        sweep, grid, chosen, why = before.sweep, before.grid, before.executor, before.why
     run = RunDirectory(results / sweep.name)
     flights = look_up(run)
     history = read_history(run)
-    if executor is not None and elsewhere:
-        chosen, why = executor, "as asked for"
-    else:
-        chosen, why = choose_executor(executor or sweep.jobs.executor, path)
-    _check_networks(sweep, grid)
+    if before is not None and flights == before.flights and history == before.history:
+        return before
     taken = {file.stem for file in (*run.summary_files(), *run.corrupt_files())}
     shares = {}
     advice = ""
@@ -151,19 +167,13 @@ def make_plan(
         gpus = None if find_executor(chosen).ON_THIS_MACHINE else sweep.placement[name].gpus
         template = _template(sweep, grid, name, settings)
         share, loads = _share(
-            sweep, grid, template, history, _points_in_flight(flights, run, template), retry_failed, run, gpus
+            sweep, grid, template, history, points_in_flight(flights, run, template), retry_failed, run, gpus
         )
         n_slots = find_executor(chosen).n_slots()
         planned = [job for load in loads for job in plan_jobs(load, sweep.jobs.minutes_per_job, n_slots, taken)]
         shares[name] = replace(share, jobs=tuple(planned), disk=sum(one.disk for one in planned))
         advice = advice or quicker_simulator(loads, shares[name].hours, sweep.simulators)
-    return Plan(sweep, grid, run, history, chosen, why, shares, advice)
-
-
-def look_up(run: RunDirectory) -> list[InFlight]:
-    """Return what executors have in flight for a run from earlier submits."""
-    flights = [find_executor(name).look_up(run) for name in executor_names()]
-    return [flight for flight in flights if flight.description or flight.failures or flight.machines]
+    return Plan(sweep, grid, run, history, chosen, why, shares, flights, advice)
 
 
 def _share(
@@ -209,16 +219,6 @@ def _share(
     return share, loads
 
 
-def _points_in_flight(flights: list[InFlight], run: RunDirectory, template: Job) -> set[str]:
-    points: set[str] = set()
-    identity = find_simulator(template.simulator).identity
-    for job in (job for flight in flights for job in flight.jobs if job.simulator == template.simulator):
-        content = read_job(run.job(job.job))
-        if identity(content.settings) == identity(template.settings):
-            points.update(point.point_id for point in content.points)
-    return points
-
-
 def _check_networks(sweep: Sweep, grid: Grid) -> None:
     """Make sure that the simulators can run the networks, one of each structure.
 
@@ -237,22 +237,34 @@ def _check_networks(sweep: Sweep, grid: Grid) -> None:
         raise InputError(list(problems.values()))
 
 
-def choose_executor(wanted: str, path: Path) -> tuple[str, str]:
+def choose_executor(wanted: str, path: Path, instead: str | None = None) -> tuple[str, str]:
     """Return the executor to use and why.
+
+    Parameters
+    ----------
+    wanted : str
+        The sweep's.
+    path : Path
+        The sweep.
+    instead : str, optional
+        That of the command line.
 
     Raises
     ------
     InputError
         If the one that is asked for cannot be used here.
     """
+    key = "jobs.executor"
+    if instead is not None:
+        wanted, key = instead, "--executor"
     if wanted != "auto":
         if wanted not in executor_names():
             rule = f"no such executor; {choices(('auto', *executor_names()), wanted)}"
-            raise InputError([Problem(path, "jobs.executor", wanted, rule)])
+            raise InputError([Problem(path, key, wanted, rule)])
         reason = find_executor(wanted).why_unavailable()
         if reason is not None:
-            raise InputError([Problem(path, "jobs.executor", wanted, reason)])
-        return wanted, "as the sweep says"
+            raise InputError([Problem(path, key, wanted, reason)])
+        return wanted, "as the sweep says" if instead is None else "as --executor says"
     reasons, here = [], ""
     for name in executor_names():
         if find_executor(name).ON_THIS_MACHINE:

@@ -10,14 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gridsearch.input_files import InputError, Problem
-from gridsearch.planning import Plan, look_up
+from gridsearch.planning import Plan
 from gridsearch.points_table import read_setting_ids, write_points
 from gridsearch.provenance import append_provenance
 from jobs.executor import Conditions, ExecutorModule, JobFailure, Placement, Progress, Submission, find_executor
 from simulators.backends.simulator import SimulatorUnavailableError, find_simulator
-from simulators.records.atomic_file import replacing
+from simulators.records.atomic_file import remove_leftovers, replacing
 from simulators.records.job import write_job
 
+_LEFTOVER = 3600.0  # s without a write after which a temporary file is nobody's, while jobs of a pool are at work
 _WRITERS = 16  # threads that write job files
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -74,12 +75,13 @@ def check_simulators(plan: Plan) -> None:
 def write_plan(plan: Plan, replace_sweep: bool) -> None:
     """Write down a plan in the run's folder: the sweep, the points, the provenance and the jobs."""
     run = plan.run
-    being_written = {run.summary(job.job) for flight in look_up(run) for job in flight.jobs}
+    being_written = {run.summary(job.job) for flight in plan.flights for job in flight.jobs}
     for path, _ in plan.history.corrupt:
         if path not in being_written:
             run.set_aside(path)
     if replace_sweep and run.sweep.exists() and run.sweep.read_bytes() != plan.sweep.path.read_bytes():
-        shutil.copy2(run.sweep, run.root / f"sweep.before-{os.getpid()}.toml")
+        with replacing(run.root / f"sweep.before-{os.getpid()}.toml") as temporary:
+            shutil.copyfile(run.sweep, temporary)
     with replacing(run.sweep) as temporary:
         shutil.copyfile(plan.sweep.path, temporary)
     plan.sweep.guests.write(run)
@@ -99,6 +101,21 @@ def write_plan(plan: Plan, replace_sweep: bool) -> None:
     # Every file waits for the disk; many waiting at once are served together
     with ThreadPoolExecutor(_WRITERS) as pool:
         list(pool.map(lambda planned: write_job(planned.job, run.job(planned.job.name)), plan.jobs))
+
+
+def sweep_leftovers(plan: Plan) -> int:
+    """Remove what killed writers left half written in a run's folder, which must be locked; return how many files.
+
+    Where nothing is in flight, nobody but us writes job files, rows and spikes.
+    """
+    run = plan.run
+    now = run.lock.stat().st_mtime  # just written: by the clock of the file system
+    busy = any(flight.description for flight in plan.flights)
+    ours = [run.jobs, run.summaries, *(run.root / "spikes").glob("*")]
+    shared = [run.root, run.figures, run.guests]
+    return sum(remove_leftovers(folder, now - _LEFTOVER if busy else float("inf")) for folder in ours) + sum(
+        remove_leftovers(folder, now - _LEFTOVER) for folder in shared
+    )
 
 
 def run_plan(plan: Plan, report: Callable[[Progress], None]) -> list[JobFailure] | Submission:

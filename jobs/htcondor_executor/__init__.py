@@ -29,6 +29,7 @@ from jobs.htcondor_executor.event_log import MachineState, NodeState, fold_event
 from jobs.htcondor_executor.holds import Hold, explain
 from jobs.htcondor_executor.images import exact_image, image_of, is_pinned
 from jobs.htcondor_executor.progress import (
+    FORGIVEN,
     bad_machines,
     complaint,
     describe_machine,
@@ -92,6 +93,8 @@ PACKAGES: tuple[str, ...] = ("htcondor",)
 ON_THIS_MACHINE = False
 
 _WRITERS = 16  # threads that write files
+# What logs said, by the size and time of change they then had
+_read: dict[Path, tuple[tuple[int, int], tuple[Mapping[str, NodeState], Mapping[str, MachineState]]]] = {}
 _LEAVE = 30.0  # s, beyond what a job has to leave, for which `cancel` waits
 
 log = logging.getLogger(__name__)
@@ -215,6 +218,14 @@ class _Dag:
         """Whether none of its nodes was ever in the queue."""
         return all(state.phase == "waiting" for state in self.states.values())
 
+    @property
+    def written(self) -> float:
+        """When it was, as s since the epoch, to the second as in event logs."""
+        try:
+            return float(int(dag_file(self.folder).stat().st_mtime))
+        except OSError:
+            return 0.0
+
     def bad_machines(self) -> dict[str, MachineState]:
         return bad_machines(self.states, self.machines, time.time())
 
@@ -231,12 +242,14 @@ def look_up(run: RunDirectory) -> InFlight:
     ended: list[JobFailure] = []
     seconds = []
     machines: dict[str, str] = {}
-    for dag in _dags(run):
+    dags = list(_dags(run))
+    for dag in dags:
         machines |= {name: describe_machine(name, state) for name, state in dag.bad_machines().items()}
-        # Of the newest DAG only: a later submit has taken up what an earlier one left
-        ended = failures(dag.states, run, dag.record.cancelled)
-        if dag.cluster is None and dag.is_new and (words := complaint(dagman_output(dag.folder))):
-            ended = [JobFailure(name, f"did not run: {words}") for name in dag.record.jobs]
+        # A later submit has taken up what an earlier one had left by then
+        left = {name: state for name, state in dag.states.items() if dag is dags[-1] or state.since >= dags[-1].written}
+        ended += failures(left, run, dag.record.cancelled)
+        if dag is dags[-1] and dag.cluster is None and dag.is_new and (words := complaint(dagman_output(dag.folder))):
+            ended += [JobFailure(name, f"did not run: {words}") for name in dag.record.jobs]
         if dag.cluster is None:
             continue
         where = "" if dag.record.host in ("", platform.node()) else f", submitted on {dag.record.host}"
@@ -247,9 +260,9 @@ def look_up(run: RunDirectory) -> InFlight:
         mine = [in_flight(name, dag.record.jobs[name], node, run) for name, node in dag.states.items()]
         jobs += [job for job in mine if job is not None]
         seconds.append(seconds_left(dag.record, dag.states))
-    left = [estimate for estimate in seconds if estimate is not None]
+    estimates = [estimate for estimate in seconds if estimate is not None]
     return InFlight(
-        " and ".join(descriptions), tuple(jobs), max(left, default=None), tuple(ended), tuple(machines.values())
+        " and ".join(descriptions), tuple(jobs), max(estimates, default=None), tuple(ended), tuple(machines.values())
     )
 
 
@@ -302,9 +315,33 @@ def _dags(run: RunDirectory, must_answer: bool = False) -> Iterator[_Dag]:
         if record is None:
             continue
         cluster, hold = _living(folder, record, must_answer)
-        states, machines = fold_events(read_events(node_log(folder)))
+        if cluster is None and folder != folders[-1] and _is_past(node_log(folder), folders[-1]):
+            continue
+        states, machines = _folded(node_log(folder))
         nodes = {name: states.get(name, NodeState("waiting", 0.0)) for name in record.jobs}
         yield _Dag(folder, record, cluster, hold, nodes, machines, states.get(COLLECT))
+
+
+def _is_past(log: Path, newest: Path) -> bool:
+    """Whether nothing that the log of an ended DAG says is of interest: its machines are forgiven, its jobs redone."""
+    changed = _stamp(log)[1] * 1e-9
+    return changed < time.time() - FORGIVEN and changed < _stamp(dag_file(newest))[1] * 1e-9
+
+
+def _folded(log: Path) -> tuple[Mapping[str, NodeState], Mapping[str, MachineState]]:
+    """Return what an event log says; it is read again only if it has grown, which `status --watch` asks often."""
+    stamp = _stamp(log)
+    if log not in _read or _read[log][0] != stamp:
+        _read[log] = (stamp, fold_events(read_events(log)))
+    return _read[log][1]
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def _living(folder: Path, record: DagRecord, must_answer: bool) -> tuple[int | None, Hold | None]:

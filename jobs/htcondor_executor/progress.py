@@ -23,7 +23,7 @@ from simulators.worker.exit_codes import TRANSIENT, UNUSABLE
 # Jobs that a machine fails in a row before it is left out
 _IN_A_ROW = 3
 _PATIENCE = 300.0  # s that the last node of a DAG may wait for its start
-_FORGIVEN = 24 * 3600.0  # s after its last failure
+FORGIVEN = 24 * 3600.0  # s after its last failure
 
 _COMPLAINT = re.compile(r"\b(Warning|ERROR): .*")
 _MACHINE_NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -60,7 +60,7 @@ def bad_machines(
     bad = {}
     for name, machine in machines.items():
         elsewhere = any(states[node].phase == "done" for node in machine.failed if node in states)
-        recent = now - machine.last < _FORGIVEN
+        recent = now - machine.last < FORGIVEN
         if len(machine.failed) >= _IN_A_ROW and elsewhere and recent and _MACHINE_NAME.fullmatch(name):
             bad[name] = machine
     return bad

@@ -62,6 +62,8 @@ class _Attempt:
 
     planned: PlannedJob
     n_rows: int = 0
+    rows_at_start: int = 0
+    stamp: tuple[int, int] | None = None
     fruitless: int = 0
     not_before: float = 0.0
     process: subprocess.Popen[bytes] | None = None
@@ -98,10 +100,10 @@ def run_jobs(
     on disk.
     """
     limit = int(conditions.settings.get("max_running", 0)) if conditions else 0
-    waiting = [_Attempt(job, _count_rows(run, job)) for job in planned]
-    before = sum(attempt.n_rows for attempt in waiting)
+    waiting = [_Attempt(job) for job in planned]
+    before = sum(_count_rows(run, attempt) for attempt in waiting)
     running: list[_Attempt] = []
-    ended: list[_Attempt] = []
+    n_ended = 0  # rows of jobs that have ended: their summaries change no more
     failures: list[JobFailure] = []
     cores = machine.n_cores()
     free = machine.available_memory()
@@ -116,14 +118,17 @@ def run_jobs(
                 failure = _settle(attempt, run)
                 if failure is not None:
                     failures.append(failure)
-                (waiting if attempt.process is None else ended).append(attempt)
+                if attempt.process is None:
+                    waiting.append(attempt)
+                else:
+                    n_ended += _count_rows(run, attempt)
             if time.monotonic() >= next_report:
                 next_report = time.monotonic() + _REPORT
-                done = sum(_count_rows(run, one.planned) for one in (*waiting, *running, *ended))
-                report(Progress(done - before, len(running), len(waiting)))
+                done = sum(_count_rows(run, one) for one in running) + sum(one.n_rows for one in waiting)
+                report(Progress(n_ended + done - before, len(running), len(waiting)))
     finally:
         _stop([attempt.process for attempt in running if attempt.process is not None])
-    report(Progress(sum(_count_rows(run, one) for one in planned) - before, 0, 0))
+    report(Progress(n_ended - before, 0, 0))
     return failures
 
 
@@ -140,6 +145,7 @@ def _start_what_fits(
         fits &= not attempt.planned.gpus or not any(one.planned.gpus for one in running)
         # A job that is larger than the machine still runs, alone
         if (fits or not running) and time.monotonic() >= attempt.not_before:
+            attempt.rows_at_start = attempt.n_rows
             attempt.process = _start(attempt.planned, run)
             waiting.remove(attempt)
             running.append(attempt)
@@ -156,7 +162,7 @@ def _command(planned: PlannedJob, run: RunDirectory) -> list[str]:
 def _start(planned: PlannedJob, run: RunDirectory) -> subprocess.Popen[bytes]:
     job = planned.job
     run.logs.mkdir(parents=True, exist_ok=True)
-    with run.stdout(job.name).open("ab") as stdout, run.stderr(job.name).open("ab") as stderr:
+    with _appending(run.stdout(job.name)) as stdout, _appending(run.stderr(job.name)) as stderr:
         # A session of its own, so that Ctrl-C reaches the workers through us; a pipe that nobody writes to, so that
         # a worker notices when we die.
         return subprocess.Popen(
@@ -167,6 +173,12 @@ def _start(planned: PlannedJob, run: RunDirectory) -> subprocess.Popen[bytes]:
             env=_environment(planned.cores),
             start_new_session=True,
         )
+
+
+def _appending(log: Path) -> IO[bytes]:
+    """Open a file to append to, but not through a symbolic link that somebody laid in a shared folder."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(log, flags, 0o666), "ab")
 
 
 def _environment(cores: int) -> dict[str, str]:
@@ -188,9 +200,7 @@ def _settle(attempt: _Attempt, run: RunDirectory) -> JobFailure | None:
     job = attempt.planned.job
     if code == DONE:
         return None
-    n_rows = _count_rows(run, attempt.planned)
-    attempt.fruitless = 0 if n_rows > attempt.n_rows else attempt.fruitless + 1
-    attempt.n_rows = n_rows
+    attempt.fruitless = 0 if _count_rows(run, attempt) > attempt.rows_at_start else attempt.fruitless + 1
     if code == UNUSABLE or attempt.fruitless >= _MAX_ATTEMPTS:
         return JobFailure(job.name, f"{_how(code)}: {last_words(run.stderr(job.name))}")
     log.warning("job %s %s; trying again", job.name, _how(code))
@@ -207,11 +217,17 @@ def _how(code: int) -> str:
     return f"ended with exit code {code}"
 
 
-def _count_rows(run: RunDirectory, planned: PlannedJob) -> int:
+def _count_rows(run: RunDirectory, attempt: _Attempt) -> int:
+    """Count the rows of a job; its summary is opened only if it has changed since the last time."""
+    path = run.summary(attempt.planned.job.name)
     try:
-        return int(pq.read_metadata(run.summary(planned.job.name)).num_rows)
+        found = path.stat()
+        stamp = (found.st_ino, found.st_mtime_ns)  # a new file takes its place with every row
+        if stamp != attempt.stamp:
+            attempt.n_rows, attempt.stamp = int(pq.read_metadata(path).num_rows), stamp
     except (OSError, pa.ArrowException):
-        return 0
+        attempt.n_rows, attempt.stamp = 0, None
+    return attempt.n_rows
 
 
 def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:

@@ -1,11 +1,16 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, in folders that others may write to as well."""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\..+\.([0-9a-f]{16}|\d+)\.tmp")
 
 
 @contextmanager
@@ -23,19 +28,46 @@ def replacing(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Where to write; the name starts with a dot and carries the process id, so writers never meet.
+        Where to write: an empty file that was not there before, under a name that nobody can foresee, so neither do
+        writers meet nor can anybody lay a symbolic link there.
 
     Raises
     ------
     OSError
-        If the folder or the file cannot be written.
+        If the folder or the file cannot be written, or somebody put another file in the place of the temporary one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
+        os.fsync(descriptor)
+        if not os.path.samestat(os.fstat(descriptor), temporary.lstat()):
+            raise OSError(errno.ELOOP, "somebody else put a file in this place", str(temporary))
         temporary.replace(path)
     finally:
+        os.close(descriptor)
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, before: float = float("inf")) -> int:
+    """Remove the temporary files that killed writers left in a folder, and return how many there were.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; those within it are not looked into.
+    before : float
+        s since the epoch, as the file system counts: files that were written to since are left alone.
+    """
+    n_removed = 0
+    try:
+        found = [entry for entry in os.scandir(folder) if _TEMPORARY.fullmatch(entry.name)]
+    except OSError:
+        return 0
+    for entry in found:
+        with suppress(OSError):
+            if entry.stat(follow_symlinks=False).st_mtime < before:
+                Path(entry.path).unlink()
+                n_removed += 1
+    return n_removed

@@ -131,5 +131,6 @@ def _choose_backend(settings: Mapping[str, Any]) -> str:
 def _unavailable(problem: object) -> SimulatorUnavailableError:
     return SimulatorUnavailableError(
         f"PyGeNN cannot be imported here ({problem}); install libffi's headers, pkg-config and a C++ compiler, then: "
-        "pip install https://github.com/genn-team/genn/archive/refs/tags/5.4.0.zip"
+        "pip install https://github.com/genn-team/genn/archive/refs/tags/5.4.0.zip (PyGeNN is on no package index, so "
+        "pip install '.[genn]' needs it first)"
     )

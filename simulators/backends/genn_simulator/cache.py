@@ -13,6 +13,7 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -76,12 +77,15 @@ def compiled(folder: Path, key: str, compile_into: Callable[[Path], None]) -> Pa
     Raises
     ------
     SimulatorUnavailableError
-        If it does not compile; the message ends with what the compiler said.
+        If it does not compile; the message ends with what the compiler said. Or if somebody else may have put
+        something into the cache: a library that is loaded can do anything.
     """
     final = folder / key
     if _found(final):
+        _check_rights(folder, final, *final.rglob("*"))
         return final
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    _check_rights(folder)
     private = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder))
     log = private / "build.log"
     try:
@@ -96,6 +100,8 @@ def compiled(folder: Path, key: str, compile_into: Callable[[Path], None]) -> Pa
     except BaseException:
         shutil.rmtree(private, ignore_errors=True)
         raise
+    for path in (private, *private.rglob("*")):  # whatever the umask: see `_check_rights`
+        path.chmod(path.stat().st_mode & ~(stat.S_IWGRP | stat.S_IWOTH))
     private.chmod(0o755)
     try:
         private.rename(final)
@@ -132,6 +138,18 @@ def prune(folder: Path, n_models: int) -> None:
                     doomed.append(removed)
     for path in doomed:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _check_rights(*paths: Path) -> None:
+    """Make sure that nobody but this user, and root, owns or may write to files and folders."""
+    for path in paths:
+        found = path.lstat()
+        mine = found.st_uid in (os.getuid(), 0)
+        if not mine or (not stat.S_ISLNK(found.st_mode) and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+            raise SimulatorUnavailableError(
+                f"{path}: others may write there, and compiled models are code: name another folder with "
+                "[jobs.genn] cache, or take the right to write from others (chmod -R go-w)"
+            )
 
 
 def _last_use(path: Path) -> float:
