@@ -14,7 +14,7 @@ from simulators.backends.native_simulator.kernels.tables import unpacking
 from simulators.neurons.neuron_model import SUFFIXES, NeuronModel, StepRule
 from simulators.neurons.step_code import Assignment, assignments, expression, names_in, written
 
-PLANES = ((0, 0), (2, 2), (4, 2), (4, 4))
+PLANES = ((0, 0), (2, 2), (3, 2), (4, 4))
 """Numbers of planes for which an update is made: excitatory, inhibitory."""
 
 _INPUTS = tuple(f"input_{suffix}" for suffix in SUFFIXES.values())
@@ -233,7 +233,7 @@ def _body(kind: Kind, n_ex: int, n_in: int) -> Iterator[str]:
         arrived = _own(f"next_{name}")
         for k in range(count):
             bits = f"load_mask(blocks.halves, place_{receptor}_{k} + lane)"
-            yield f"{arrived} = {arrived} + where({bits}, weight_{receptor}_{k}, single(0.0))"
+            yield f"{arrived} = where({bits}, {arrived} + weight_{receptor}_{k}, {arrived})"
         if kind.driven:
             begin, end = (("first_ex", "first_in"), ("first_in", "end_in"))[receptor]
             yield f"for draw in range({begin}, {end}):"

@@ -179,7 +179,7 @@ def _add_planes(state, first, n_lanes, blocks, begin, end):
         place, weight = 2 * blocks.planes[plane], floats(blocks.plane_weights[plane])
         for lane in range(n_lanes):
             given = load(state, first + 16 * lane)
-            store(state, first + 16 * lane, given + where(load_mask(blocks.halves, place + lane), weight, single(0.0)))
+            store(state, first + 16 * lane, where(load_mask(blocks.halves, place + lane), given + weight, given))
 
 
 @njit
@@ -226,14 +226,20 @@ def deliver_rest(target, step, populations, neurons, blocks, record):
 def _add_stretch(state, first, halves, place, low, high, weight):
     """Add a weight to the targets from `low` to `high` - 1 that a row of bits connects."""
     begin, end = low >> 4, (high - 1) >> 4
-    for lane in range(begin, end + 1):
-        bits = np.int64(halves[place + lane])
-        if lane == begin:
-            bits = bits & (0xFFFF << (low & 15))
-        if lane == end:
-            bits = bits & (0xFFFF >> (15 - ((high - 1) & 15)))
-        given = load(state, first + 16 * lane)
-        store(state, first + 16 * lane, given + where(mask_of(bits), floats(weight), single(0.0)))
+    added = floats(weight)
+    from_low, to_high = 0xFFFF << (low & 15), 0xFFFF >> (15 - ((high - 1) & 15))
+    if begin == end:
+        to_high &= from_low
+    else:
+        bits = mask_of(np.int64(halves[place + begin]) & from_low)
+        given = load(state, first + 16 * begin)
+        store(state, first + 16 * begin, where(bits, given + added, given))
+        for lane in range(begin + 1, end):
+            given = load(state, first + 16 * lane)
+            store(state, first + 16 * lane, where(load_mask(halves, place + lane), given + added, given))
+    bits = mask_of(np.int64(halves[place + end]) & to_high)
+    given = load(state, first + 16 * end)
+    store(state, first + 16 * end, where(bits, given + added, given))
 
 
 @njit
