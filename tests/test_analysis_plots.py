@@ -319,3 +319,8 @@ def test_many_cells_are_one_small_picture(tmp_path: Path, ax: Axes) -> None:
     analysis.draw_map(analysis.open_run(run.root), "rate_E", ax)
     assert len(ax.images) == 1
     assert ax.images[0].get_array().shape[:2] == (480, 480)
+
+
+def test_a_figure_shows_itself_in_a_notebook(tmp_path: Path) -> None:
+    figure = analysis.plots.draw_maps(analysis.open_run(write_run(tmp_path / "demo").root), "rate")
+    assert figure._repr_png_()[:4] == b"\x89PNG"

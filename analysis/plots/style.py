@@ -9,6 +9,7 @@ Communications 11, 5444.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -102,6 +103,16 @@ def in_vectors() -> AbstractContextManager[None]:
     return mpl.rc_context(_RC | {"svg.fonttype": "path"})
 
 
+class _Drawing(Figure):
+    """A figure that a notebook shows as a picture, also before pyplot has been used there."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        with in_style():
+            self.savefig(picture, format="png", dpi=self.dpi)
+        return picture.getvalue()
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return a figure that is drawn without a window, whatever backend the session uses.
 
@@ -110,7 +121,7 @@ def new_figure(width: float, height: float) -> Figure:
     width, height : float
         inches.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = _Drawing(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
