@@ -14,7 +14,7 @@ deciding    which points meet the targets, how surely, and what the statistics d
 agreement   whether two simulators, runs or sets of seeds agree
 timing      where the time went, and how it grows
 plots       figures
-page        the report
+page        the report and the explorer
 """
 
 from importlib import import_module
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from analysis.deciding import best_points, parameters_table, sensitivities
     from analysis.grids import statistic_grid
     from analysis.opening import RunError, map_spikes, open_run, open_spikes, read_spikes, run_of
-    from analysis.page import write_report
+    from analysis.page import explore, write_report
     from analysis.plots import draw_figures, draw_map, draw_raster
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "draw_figures",
     "draw_map",
     "draw_raster",
+    "explore",
     "grids",
     "map_spikes",
     "open_run",
@@ -62,7 +63,7 @@ _FROM = {
     "agreement": ("compare",),
     "timing": (),
     "plots": ("draw_figures", "draw_map", "draw_raster"),
-    "page": ("write_report",),
+    "page": ("explore", "write_report"),
 }
 
 

@@ -87,16 +87,17 @@ def best_points(table: pd.DataFrame, n: int | None = 10, targets: Targets | None
 
 def parameters_table(point: pd.Series[Any], run: Run) -> str:
     """Write what a point sweeps as the ``[parameters]`` of a sweep, and the duration if it was swept."""
-    lines = ["[parameters]", *(_line(point, axis) for axis in run.axes if axis.of_network)]
-    simulated = [_line(point, axis) for axis in run.axes if not axis.of_network]
+    lines = ["[parameters]", *(toml_line(axis, point[axis.key]) for axis in run.axes if axis.of_network)]
+    simulated = [toml_line(axis, point[axis.key]) for axis in run.axes if not axis.of_network]
     if simulated:
         lines += ["", "[simulation]", *simulated]
     return "\n".join(lines)
 
 
-def _line(point: pd.Series[Any], axis: Axis) -> str:
+def toml_line(axis: Axis, value: Any) -> str:
+    """Write one value of an axis as a line of a sweep."""
     key = axis.key if axis.key.replace("_", "").replace("-", "").isalnum() else json.dumps(axis.key)
-    return f"{key} = {tomlkit.item(np.asarray(point[axis.key]).tolist()).as_string()}"
+    return f"{key} = {tomlkit.item(np.asarray(value).tolist()).as_string()}"
 
 
 def _neighbours(table: pd.DataFrame, targets: Targets) -> NDArray[np.float64]:

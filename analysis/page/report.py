@@ -12,16 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from analysis.agreement.comparison import compare
 from analysis.deciding.best_points import best_points, parameters_table
 from analysis.deciding.sensitivity import sensitivities
 from analysis.deciding.targets import target_failures
-from analysis.opening.run import Run, run_of
+from analysis.opening.run import Run, RunError, run_of
 from analysis.opening.summary_files import CorruptSummaryWarning
 from analysis.opening.table import open_run
+from analysis.page.explorer import explorer_part, templates
 from analysis.page.tables import (
     Rows,
     as_percent,
@@ -88,20 +88,10 @@ def write_report(path: str | Path) -> Path:
     complaints = [str(warning.message) for warning in caught if issubclass(warning.category, CorruptSummaryWarning)]
     if not figures_are_current(path):
         draw_figures(path, table)
-    page = _template().render(_content(table, directory, complaints, drawn_figures(path)))
+    page = templates().get_template("report.html").render(_content(table, directory, complaints, drawn_figures(path)))
     with replacing(directory.report) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return directory.report
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("analysis.page"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-    )
-    return environment.get_template("report.html")
 
 
 def _content(
@@ -134,20 +124,34 @@ def _content(
         "machines": machine_rows(table),
         "provenance": _read_text(directory.provenance),
         "sweep": _read_text(directory.sweep),
+        **_explorer(table, swept),
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
     titles = {
+        "verdict": "Verdict",
+        "explorer": "Explorer",
         "asked": "What was asked",
         "maps": "Maps",
-        "calibration": "Calibration",
+        "calibration": "Feasible region",
         "sensitivity": "Dependence",
         "agreement": "Agreement",
         "timing": "Time",
         "failures": "Failures",
         "provenance": "Provenance",
     }
+    content["verdict"] = content["calibration"]
     content["sections"] = [(key, title) for key, title in titles.items() if content.get(key, True)]
     return content
+
+
+def _explorer(table: pd.DataFrame, swept: bool) -> dict[str, Any]:
+    """Return the explorer, or None and why the page has none."""
+    if not swept:
+        return {"explorer": None, "no_explorer": ""}
+    try:
+        return {"explorer": explorer_part(table), "no_explorer": ""}
+    except RunError as error:  # too large
+        return {"explorer": None, "no_explorer": str(error)}
 
 
 def _calibration(table: pd.DataFrame, run: Run, figures: list[Embedded]) -> dict[str, Any]:

@@ -1,0 +1,186 @@
+// Maps: one for each simulator, cells by rank, the feasible region drawn along the edges of its cells.
+
+const STATES = {
+  silent: ["#b8bec6", "silent"],
+  undefined: ["#dfe3e8", "fired, but undefined"],
+  diverged: ["#7b4fa3", "diverged"],
+  failed: ["#1b1f24", "failed"],
+  missing: ["#ffffff", "not there yet"],
+};
+const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
+const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
+// The middle, pale yellow, is what lies within a target
+const BELOW = ["#313695", "#4575b4", "#74add1", "#abd9e9", "#e0f3f8"];
+const ABOVE = ["#fee090", "#fdae61", "#f46d43", "#d73027", "#a50026"];
+const WITHIN = "#ffffbf";
+const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false };
+const FONT = { family: 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif', size: 12, color: "#1b1f24" };
+const N_MARKED = 5;
+
+function evenly(colours, low = 0, high = 1) {
+  return colours.map((colour, i) => [low + ((high - low) * i) / (colours.length - 1), colour]);
+}
+
+// Ends of the colours: a few cells far above all others do not set them
+function limitsOf(values) {
+  const sorted = Float64Array.from(values.filter(Number.isFinite)).sort();
+  if (!sorted.length) return [0, 1];
+  const low = sorted[0];
+  let high = sorted[sorted.length - 1];
+  const usual = sorted[Math.floor(0.98 * (sorted.length - 1))];
+  if (low >= 0 && usual > 0 && high > 3 * usual) high = usual;
+  if (low === high) return [low - 0.5, high + 0.5];
+  return [low >= 0 && low < 0.25 * high ? 0 : low, high];
+}
+
+function coloursOf(column, values, target) {
+  if (column === "P") return { low: 0, high: 1, scale: evenly(CIVIDIS) };
+  let [low, high] = limitsOf(values);
+  if (!target) return { low, high, scale: evenly(VIRIDIS) };
+  const bounds = boundsOf(target);
+  const finite = bounds.filter(Number.isFinite);
+  const room = 0.05 * Math.max(high - low, Math.max(...finite) - Math.min(...finite), 1e-9);
+  [low, high] = [Math.min(low, Math.min(...finite) - room), Math.max(high, Math.max(...finite) + room)];
+  const [from, to] = bounds.map((bound) => Math.min(1, Math.max(0, (bound - low) / (high - low))));
+  const scale = [];
+  if (from > 0) scale.push(...evenly(BELOW, 0, from));
+  scale.push([from, WITHIN], [to, WITHIN]);
+  if (to < 1) scale.push(...evenly(ABOVE, to, 1));
+  return { low, high, scale };
+}
+
+// The points on the map, by row (y) and column (x)
+function sliceOf(data, state, held) {
+  const x = data.dimensions.findIndex((dimension) => dimension.key === state.x);
+  const y = data.dimensions.findIndex((dimension) => dimension.key === state.y);
+  const rows = Array.from({ length: y < 0 ? 1 : data.dimensions[y].size }, (_, j) =>
+    Array.from({ length: data.dimensions[x].size }, (_, i) => {
+      const position = held.map((at, number) => (number === x ? i : number === y ? j : at));
+      return data.pointAt.get(cellKey(data, position)) ?? -1;
+    }),
+  );
+  return { x, y, rows };
+}
+
+function onSlice(data, slice, held, point) {
+  return data.dimensions.every((_, number) => number === slice.x || number === slice.y || data.cells[number][point] === held[number]);
+}
+
+// Lines along the edges between cells within and cells without
+function outline(rows, within) {
+  const x = [], y = [];
+  const inside = (j, i) => rows[j]?.[i] !== undefined && within(rows[j][i]);
+  const line = (x0, y0, x1, y1) => (x.push(x0, x1, null), y.push(y0, y1, null));
+  for (let j = 0; j <= rows.length; j++)
+    for (let i = 0; i <= rows[0].length; i++) {
+      if (inside(j, i) !== inside(j, i - 1)) line(i - 0.5, j - 0.5, i - 0.5, j + 0.5);
+      if (inside(j, i) !== inside(j - 1, i)) line(i - 0.5, j - 0.5, i + 0.5, j - 0.5);
+    }
+  return { x, y };
+}
+
+function seedsText(data, column, configuration, point) {
+  const found = [];
+  for (let seed = 0; seed < data.nSeeds; seed++) {
+    const row = rowOf(data, configuration, point, seed);
+    const status = data.statuses[data.status[row]];
+    if (status !== undefined) found.push(status === "ok" ? number(column.values[row], 3) : status);
+  }
+  return found.join(", ");
+}
+
+function hoverText(data, state, decided, configuration, point) {
+  if (point < 0) return "not asked";
+  const lines = data.dimensions.flatMap((dimension, i) =>
+    dimension.axes.map((axis) => `${axis.key} = <b>${axis.labels[data.cells[i][point]]}</b>${axis.unit && ` ${axis.unit}`}`),
+  );
+  if (state.column !== "P") {
+    const column = data.column[state.column];
+    const { mean, sd, state: is } = summarise(data, column, configuration, point);
+    const spread = Number.isNaN(sd) ? "" : ` ± ${number(sd, 2)}`;
+    lines.push(`${column.name} = <b>${number(mean)}</b>${spread}${column.unit && ` ${column.unit}`}${is === "value" ? "" : ` (${STATES[is][1]})`}`);
+    lines.push(`seeds: ${seedsText(data, column, configuration, point)}`);
+  }
+  if (decided) lines.push(chanceText(decided.simulators[configuration].points[point]));
+  return lines.join("<br>");
+}
+
+function chanceText(point) {
+  if (!point.n) return "P(all targets met): not known yet";
+  return `P(all targets met) = ${number(point.p, 2)} (${point.hits} of ${point.n}; ${number(point.low, 2)} to ${number(point.high, 2)})`;
+}
+
+function cellValue(data, state, decided, configuration, point) {
+  if (point < 0) return { value: NaN, is: "missing" };
+  if (state.column !== "P") {
+    const { mean, state: is } = summarise(data, data.column[state.column], configuration, point);
+    return { value: is === "value" ? mean : NaN, is };
+  }
+  const { p } = decided.simulators[configuration].points[point];
+  const { state: is } = summarise(data, data.columns[0], configuration, point);
+  return Number.isNaN(p) ? { value: NaN, is } : { value: p, is: "value" };
+}
+
+function mapTraces(data, state, decided, configuration, slice, held, colours, width) {
+  const cells = slice.rows.map((row) => row.map((point) => cellValue(data, state, decided, configuration, point)));
+  const names = Object.keys(STATES);
+  const traces = [
+    {
+      type: "heatmap", z: cells.map((row) => row.map(({ is }) => (is === "value" ? null : names.indexOf(is)))), zmin: 0, zmax: names.length - 1,
+      colorscale: evenly(names.map((name) => STATES[name][0])), showscale: false, hoverinfo: "skip",
+    },
+    {
+      type: "heatmap", z: cells.map((row) => row.map(({ value }) => (Number.isNaN(value) ? null : value))), zmin: colours.low, zmax: colours.high,
+      colorscale: colours.scale, text: slice.rows.map((row) => row.map((point) => hoverText(data, state, decided, configuration, point))),
+      hoverinfo: "text", colorbar: { thickness: 12, outlinewidth: 0, tickfont: { size: 11 }, xpad: 6 },
+    },
+  ];
+  const thin = Math.min(1, Math.max(0.4, width / slice.rows[0].length / 22)); // lines leave something of small cells
+  const line = (edges, thick, colour) => ({ type: "scatter", mode: "lines", ...edges, line: { width: thick * thin, color: colour }, hoverinfo: "skip" });
+  if (decided) {
+    const { points, best } = decided.simulators[configuration];
+    const region = outline(slice.rows, (point) => point >= 0 && points[point].p >= REGION);
+    const sure = outline(slice.rows, (point) => point >= 0 && points[point].p >= SURE);
+    traces.push(line(region, 5, "#ffffff"), line(region, 2.2, "#000000"), line(sure, 6, "#000000"), line(sure, 2.4, "#ffffff"));
+    traces.push(bestTrace(data, slice, best.slice(0, N_MARKED).filter(({ point }) => onSlice(data, slice, held, point))));
+  }
+  if (state.point !== null && onSlice(data, slice, held, state.point)) {
+    const chosen = outline(slice.rows, (point) => point === state.point);
+    traces.push(line(chosen, 6, "#ffffff"), line(chosen, 3, "#d5006d"));
+  }
+  return { traces, states: new Set(cells.flat().map(({ is }) => is)) };
+}
+
+function bestTrace(data, slice, best) {
+  return {
+    type: "scatter", mode: "markers", hoverinfo: "skip", cliponaxis: false,
+    x: best.map(({ point }) => data.cells[slice.x][point]), y: best.map(({ point }) => (slice.y < 0 ? 0 : data.cells[slice.y][point])),
+    marker: {
+      symbol: "star", size: best.map((_, rank) => (rank === 0 ? 21 : 13)), color: "#ffffff", line: { color: "#000000", width: 2 },
+    },
+  };
+}
+
+// A handful of ranks with the values that stand there
+function rankAxis(dimension, room) {
+  const step = Math.max(1, Math.ceil(dimension.size / room));
+  const ranks = Array.from({ length: Math.ceil(dimension.size / step) }, (_, i) => i * step);
+  return {
+    title: { text: axisTitle(dimension), standoff: 8 }, tickvals: ranks, ticktext: ranks.map((rank) => labelAt(dimension, rank)),
+    range: [-0.5, dimension.size - 0.5], showgrid: false, zeroline: false, ticks: "outside", ticklen: 3, tickangle: 0, automargin: true,
+  };
+}
+
+function mapLayout(data, slice, width, cursor) {
+  const x = data.dimensions[slice.x], y = data.dimensions[slice.y];
+  const layout = {
+    font: FONT, height: Math.round(Math.min(440, Math.max(300, 0.82 * width))), margin: { l: 50, r: 10, t: 8, b: 44 }, showlegend: false,
+    xaxis: rankAxis(x, Math.max(3, Math.floor(width / 75))), yaxis: rankAxis(y, 9), hoverlabel: { align: "left", bgcolor: "#ffffff", font: { color: "#1b1f24" } },
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "#ffffff", dragmode: width < 500 ? false : "zoom", shapes: [],
+  };
+  if (cursor) {
+    const [i, j] = cursor;
+    layout.shapes.push({ type: "rect", x0: i - 0.5, x1: i + 0.5, y0: j - 0.5, y1: j + 0.5, line: { color: "#0a58ca", width: 3 } });
+  }
+  return layout;
+}

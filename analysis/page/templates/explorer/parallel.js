@@ -1,0 +1,61 @@
+// Parallel coordinates: what the best points have in common, axes and targets side by side.
+
+const N_LINES = 40;
+const N_BEHIND = 300;
+
+function parallelAxes(data, state) {
+  const axes = data.dimensions.map((dimension, number) => ({
+    title: dimension.key,
+    place: (configuration, point) => (dimension.size > 1 ? data.cells[number][point] / (dimension.size - 1) : 0.5),
+    ends: [labelAt(dimension, 0), labelAt(dimension, dimension.size - 1)],
+  }));
+  const more = [...state.targets.map(({ column }) => column), ...data.columns.map(({ name }) => name)];
+  for (const name of [...new Set(more)].slice(0, Math.max(state.targets.length, 2))) axes.push(statisticAxis(data, name));
+  return axes;
+}
+
+function statisticAxis(data, name) {
+  const column = data.column[name];
+  const [low, high] = limitsOf(column.values);
+  return {
+    title: name,
+    place: (configuration, point) => (Math.min(high, Math.max(low, summarise(data, column, configuration, point).mean)) - low) / (high - low),
+    ends: [number(low, 3), number(high, 3)],
+  };
+}
+
+function parallelTraces(data, axes, configuration, decided) {
+  const { best, points } = decided.simulators[configuration];
+  const step = Math.max(1, Math.ceil(points.length / N_BEHIND));
+  const behind = { x: [], y: [] };
+  for (let point = 0; point < points.length; point += step) {
+    const places = axes.map((axis) => axis.place(configuration, point));
+    if (places.some(Number.isNaN)) continue;
+    behind.x.push(...axes.keys(), null);
+    behind.y.push(...places, null);
+  }
+  const back = { type: "scatter", mode: "lines", ...behind, line: { color: "rgba(120,130,140,0.16)", width: 1 }, hoverinfo: "skip" };
+  const lines = best.slice(0, N_LINES).map((one) => ({
+    type: "scatter", mode: "lines+markers", x: [...axes.keys()], y: axes.map((axis) => axis.place(configuration, one.point)),
+    line: { color: shade(CIVIDIS, one.p), width: 2 }, marker: { size: 6, line: { color: "#59636e", width: 0.5 } }, hoverinfo: "text",
+    text: axes.map(() => `${pointTitle(data, one.point).replaceAll(", ", "<br>")}<br>${chanceText(one)}`), customdata: axes.map(() => one.point),
+  }));
+  return [back, ...lines.reverse()];
+}
+
+function shade(colours, share) {
+  return colours[Math.min(colours.length - 1, Math.max(0, Math.round(share * (colours.length - 1))))];
+}
+
+function parallelLayout(axes, width) {
+  const label = (text, x, y, anchor) => ({ text, x, y, xref: "x", yref: "paper", showarrow: false, yanchor: anchor, font: { size: 11 } });
+  const narrow = width < 110 * axes.length;
+  const named = (axis, i) => label(`<b>${axis.title}</b><br>${axis.ends[1]}`, i, 1.02, "bottom");
+  return {
+    font: FONT, height: 320, margin: { l: 50, r: 50, t: narrow ? 90 : 54, b: 34 }, showlegend: false, dragmode: false, paper_bgcolor: "rgba(0,0,0,0)",
+    xaxis: { tickvals: [...axes.keys()], showticklabels: false, range: [-0.25, axes.length - 0.75], zeroline: false, gridcolor: "#59636e", fixedrange: true },
+    yaxis: { visible: false, range: [-0.04, 1.04], fixedrange: true },
+    annotations: axes.flatMap((axis, i) => [{ ...named(axis, i), ...(narrow ? { textangle: -40 } : {}) }, label(axis.ends[0], i, -0.02, "top")]),
+    hoverlabel: { align: "left", bgcolor: "#ffffff", font: { color: "#1b1f24" } },
+  };
+}
