@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 from simulators.backends.native_simulator import drawing, program_cache
 from simulators.backends.native_simulator.drawing import Synapses, draw_synapses
-from simulators.backends.native_simulator.kernels.tables import BUNDLE_DELAYS, BUNDLE_FACTS, Record, packed
+from simulators.backends.native_simulator.kernels.tables import (
+    BUNDLE_DELAYS,
+    BUNDLE_FACTS,
+    BUNDLE_SHORTEST,
+    Record,
+    packed,
+)
 from simulators.backends.native_simulator.layout import Layout, layout_of, network_problems
 from simulators.backends.native_simulator.points import Point, change_steps, make_point, set_inputs, set_weights
 from simulators.backends.native_simulator.program import program
@@ -135,7 +141,8 @@ class _Run:
         n_populations = len(network.populations)
         self._starts = np.zeros((self._lag + chunk_steps, n_populations + 1), dtype=np.int64)
         self._spikes = np.zeros(2 * built.layout.n_all + 4096, dtype=np.int32)
-        ring = int(built.synapses.bundles.facts[BUNDLE_DELAYS::BUNDLE_FACTS].max(initial=1))
+        facts = built.synapses.bundles.facts.reshape(-1, BUNDLE_FACTS)
+        ring = int((facts[:, BUNDLE_SHORTEST] + facts[:, BUNDLE_DELAYS]).max(initial=1))
         self._job_counts = np.zeros(ring, dtype=np.int64)
         self._jobs = np.zeros((ring, 256, 3), dtype=np.int64)
 
