@@ -75,7 +75,7 @@ def native_synapses(simulator: Any, network: Network) -> dict[str, NDArray[np.fl
                 weight = weights[0] + (weights[1] if projection.pairs == "within" else 0.0)
                 columns = np.broadcast_arrays(sources[own], targets[own], float(block.delay), weight)
                 found[projection.name].append(np.array(columns, dtype=np.float64))
-    facts = synapses.bundles.facts.reshape(-1, 7)
+    facts = synapses.bundles.facts.reshape(-1, 8)
     ends = [*(int(fact[3]) for fact in facts[1:]), len(synapses.bundles.starts)][: len(layout.bundles)]
     for bundle, fact, end, scale in zip(layout.bundles, facts, ends, synapses.bundles.scales, strict=True):
         starts = synapses.bundles.starts[fact[3] : end].astype(np.int64)
@@ -87,7 +87,7 @@ def native_synapses(simulator: Any, network: Network) -> dict[str, NDArray[np.fl
             words = words & np.uint32(synapses.bundles.mask)
         elif bundle.kind == "own":
             weight = scale * synapses.bundles.values[fact[5] + fact[6] :][: len(words)]
-        columns = np.array([cells // (fact[4] + 1), words, cells % (fact[4] + 1) + 1, weight], dtype=np.float64)
+        columns = np.array([cells // (fact[4] + 1), words, cells % (fact[4] + 1) + fact[7], weight], dtype=np.float64)
         for projection in bundle.projections:
             first = layout.offsets[names.index(projection.target)]
             own = (columns[1] >= first) & (columns[1] < first + network[projection.target].size)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.backends.native_simulator.kernels.tables import BUNDLE_FACTS, OWN, PACKED, SHARED, Bundles, aligned
-from simulators.backends.native_simulator.layout import BundleLayout, Layout, longest_delay
+from simulators.backends.native_simulator.layout import BundleLayout, Layout, longest_delay, shortest_delay
 from simulators.backends.native_simulator.synapse_values import (
     binary_digits,
     delay_table,
@@ -64,8 +64,8 @@ def draw_bundles(
         If a bundle has more synapses than 32 bits count.
     """
     order = {population.name: index for index, population in enumerate(network.populations)}
-    delays = [_longest(bundle, dt) for bundle in layout.bundles]
-    sizes = [network[b.source].size * (d + 1) for b, d in zip(layout.bundles, delays, strict=True)]
+    delays = [delay_range(bundle, dt) for bundle in layout.bundles]
+    sizes = [network[b.source].size * (n + 1) for b, (_, n) in zip(layout.bundles, delays, strict=True)]
     firsts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     starts = np.zeros(max(1, firsts[-1]), dtype=np.uint32)
     mask = (1 << max(1, (layout.n_all - 1).bit_length())) - 1
@@ -78,7 +78,7 @@ def draw_bundles(
     for k, visited in enumerate(visits):
         row = starts[firsts[k] : firsts[k + 1]]
         for visit in visited:
-            visit(False, row, delays[k], *nothing, 0, mask)
+            visit(False, row, *delays[k], *nothing, mask)
         counts.append(int(program.sum_up(row)))
         if counts[-1] >= 2**32:
             raise ValueError(
@@ -94,17 +94,20 @@ def draw_bundles(
         cursors = starts[firsts[k] : firsts[k + 1]].copy()
         part, value_part = synapses[place : place + counts[k]], values[value_place : value_place + own[k]]
         for visit in visits[k]:
-            visit(True, cursors, delays[k], part, value_part, 0, mask)
+            visit(True, cursors, *delays[k], part, value_part, mask)
         kind, shift = _KINDS[bundle.kind], value_place - place
-        facts[k] = (order[bundle.source], bundle.receptor, kind, firsts[k], delays[k], place, shift)
+        facts[k] = (order[bundle.source], bundle.receptor, kind, firsts[k], delays[k][1], place, shift, delays[k][0])
         place, value_place = place + counts[k], value_place + own[k]
     first = np.searchsorted([order[bundle.source] for bundle in layout.bundles], np.arange(len(order) + 1))
     scales = np.ones(len(layout.bundles), dtype=np.float32)
     return Bundles(first.astype(np.int64), facts.ravel(), scales, starts, synapses, values, mask), place
 
 
-def _longest(bundle: BundleLayout, dt: float) -> int:
-    return max(longest_delay(projection, dt) for projection in bundle.projections)
+def delay_range(bundle: BundleLayout, dt: float) -> tuple[int, int]:
+    """Shortest delay of a bundle in steps, and how many delays there may be from it on."""
+    shortest = min(shortest_delay(projection, dt) for projection in bundle.projections)
+    longest = max(longest_delay(projection, dt) for projection in bundle.projections)
+    return shortest, longest - shortest + 1
 
 
 class _Visit:
@@ -138,16 +141,16 @@ class _Visit:
         self,
         fill: bool,
         cursors: NDArray[np.uint32],
+        shortest: int,
         n_delays: int,
         synapses: NDArray[np.uint32],
         values: NDArray[np.float32],
-        shift: int,
         mask: int,
     ) -> None:
         projection, rule, program = self._projection, self._projection.rule, self._program
         ends = ends_of(self._network, projection)
         key, value_key = (projection_key(self._seed, projection.name + suffix) for suffix in ("", " values"))
-        last = (self._delays, self._weights, self._kind, synapses, values, shift, mask)
+        last = (self._delays - np.uint16(shortest), self._weights, self._kind, synapses, values, mask)
         clusters = (ends.source_cluster, ends.target_cluster, ends.pairs, ends.itself, key, value_key)
         listed = self._beyond
         own_delays, own_weights = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
@@ -171,7 +174,7 @@ class _Visit:
         if listed is None and isinstance(rule, ConnectionList):
             listed = (rule.sources.astype(np.int64), rule.targets.astype(np.int64))
             if rule.delays is not None:
-                own_delays = np.maximum(np.rint(rule.delays / self._dt).astype(np.int64), 1)
+                own_delays = np.maximum(np.rint(rule.delays / self._dt).astype(np.int64), 1) - shortest
             if rule.weights is not None:
                 synapse = self._network[projection.target].model.synapses
                 own_weights = np.asarray(signed(rule.weights, projection.receptor, synapse), dtype=np.float32)

@@ -13,7 +13,7 @@ from simulators.backends.native_simulator.layout import (
     n_planes,
 )
 from simulators.backends.simulator import Cost
-from simulators.description import ConnectionList, Network, PoissonDrive
+from simulators.description import ConnectionList, Network, PoissonDrive, Population
 from simulators.description.network import projection_synapses
 from simulators.records.job import Simulation
 
@@ -43,7 +43,7 @@ def estimate_cost(network: Network, simulation: Simulation) -> Cost:
             )
             wide = own and (isinstance(projection.rule, ConnectionList) or network.n_neurons > PACKED_TARGETS)
             memory += synapses * (8.0 if wide else 4.0)
-            build += synapses * 1.5e-8
+            build += synapses * 1.3e-8
             spike_time += synapses * _RATE * 1.0e-9
             key_of_bundle = (source.name, projection.receptor) if own else (source.name, projection.name)
             delays = float(longest_delay(projection, dt))
@@ -56,15 +56,20 @@ def estimate_cost(network: Network, simulation: Simulation) -> Cost:
         memory += 8.0 * size * (delays + 1.0)
         spike_time += size * _RATE * min(delays, 40.0) * 10e-9
     driven = {given.target for given in network.inputs if isinstance(given, PoissonDrive)}
-    update = sum(
-        (population.size + 256)
-        * (0.3 if population.model.step is None else 0.03 * len(population.model.step.code.split()))
-        for population in network.populations
-    )
-    update += 0.4 * sum(network[name].size for name in driven)
+    update = sum((population.size + 256) * _update_time(population) for population in network.populations)
+    update += 0.25 * sum(network[name].size for name in driven)
     spikes = _RATE * network.n_neurons * simulation.duration / 1e3
     return Cost(
         build=0.1 + build,
         point=0.02 + steps * (0.5e-6 + update * 1e-9) + biology * spike_time + spikes * 4e-7,
         memory=2.3e8 + memory + network.n_neurons * 200.0 + 60.0 * spikes,
     )
+
+
+def _update_time(population: Population) -> float:
+    """Time to move a neuron of a population by a step, ns."""
+    rule = population.model.step
+    if rule is None:
+        return 0.05
+    operations = sum(rule.code.count(sign) for sign in "+-*/") + 15 * rule.code.count("exp(")
+    return 0.07 + 0.01 * operations

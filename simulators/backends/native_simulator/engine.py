@@ -18,13 +18,18 @@ from numpy.typing import NDArray
 
 from simulators.backends.native_simulator import drawing, program_cache
 from simulators.backends.native_simulator.drawing import Synapses, draw_synapses
-from simulators.backends.native_simulator.kernels.tables import BUNDLE_DELAYS, BUNDLE_FACTS, Record, packed
+from simulators.backends.native_simulator.kernels.tables import (
+    BUNDLE_DELAYS,
+    BUNDLE_FACTS,
+    BUNDLE_SHORTEST,
+    Record,
+    packed,
+)
 from simulators.backends.native_simulator.layout import Layout, layout_of, network_problems
 from simulators.backends.native_simulator.points import Point, change_steps, make_point, set_inputs, set_weights
 from simulators.backends.native_simulator.program import program
 from simulators.backends.simulator import Build, Check, PointFailure, Recording, recorded_trains
 from simulators.description import Network
-from simulators.description.network import structure_of
 from simulators.records.job import Simulation
 from simulators.records.phases import PhaseClock
 
@@ -38,7 +43,6 @@ Spikes = tuple[NDArray[np.int64], NDArray[np.int32]]
 class _Built:
     """A drawn network."""
 
-    structure: object
     layout: Layout
     synapses: Synapses
     seed: int
@@ -85,8 +89,10 @@ class NativeSimulator:
         layout = layout_of(network, self._simulation.dt)
         draw = program_cache.load_program(self._folder, drawing.PROGRAM, _VERSIONS)
         synapses = draw_synapses(draw, network, layout, seed, self._simulation.dt)
-        self._built = _Built(structure_of(network), layout, synapses, seed)
+        self._built = _Built(layout, synapses, seed)
         clock.end("t_build")
+        self._start(network, self._built).compile()
+        clock.end("t_compile")
         return Build(clock.times, synapses.n_synapses)
 
     def run(self, networks: Sequence[Network], check: Check) -> list[Recording | PointFailure]:
@@ -101,12 +107,9 @@ class NativeSimulator:
         clock = PhaseClock()
         built = self._built
         assert built is not None, "build() comes before run()"
-        point = make_point(network, built.layout, built.seed, self._simulation)
-        set_weights(built.synapses, network, built.layout)
-        source = program(point.kinds, bool(built.layout.blocks), bool(built.layout.bundles))
-        module = program_cache.load_program(self._folder, source, _VERSIONS)
+        run = self._start(network, built)
         clock.end("t_reset")
-        outcome = _Run(module, network, built, point, self._simulation, self._chunk_steps).propagate(check, clock)
+        outcome = run.propagate(check, clock)
         if isinstance(outcome, PointFailure):
             return outcome
         trains = {}
@@ -116,6 +119,14 @@ class NativeSimulator:
             trains[name] = recorded_trains(network[name], self._simulation, steps, senders)
         clock.end("t_record")
         return Recording(trains, clock.times)
+
+    def _start(self, network: Network, built: _Built) -> _Run:
+        """Lay out a point."""
+        point = make_point(network, built.layout, built.seed, self._simulation)
+        set_weights(built.synapses, network, built.layout)
+        source = program(point.kinds, bool(built.layout.blocks), bool(built.layout.bundles))
+        module = program_cache.load_program(self._folder, source, _VERSIONS)
+        return _Run(module, network, built, point, self._simulation, self._chunk_steps)
 
 
 class _Run:
@@ -135,9 +146,14 @@ class _Run:
         n_populations = len(network.populations)
         self._starts = np.zeros((self._lag + chunk_steps, n_populations + 1), dtype=np.int64)
         self._spikes = np.zeros(2 * built.layout.n_all + 4096, dtype=np.int32)
-        ring = int(built.synapses.bundles.facts[BUNDLE_DELAYS::BUNDLE_FACTS].max(initial=1))
+        facts = built.synapses.bundles.facts.reshape(-1, BUNDLE_FACTS)
+        ring = int((facts[:, BUNDLE_SHORTEST] + facts[:, BUNDLE_DELAYS]).max(initial=1))
         self._job_counts = np.zeros(ring, dtype=np.int64)
         self._jobs = np.zeros((ring, 256, 3), dtype=np.int64)
+
+    def compile(self) -> None:
+        """Have Numba compile the program, or load what it compiled before: take no step."""
+        self._module.run(self._table(0), 0, 0, 0)
 
     def propagate(self, check: Check, clock: PhaseClock) -> dict[str, list[Spikes]] | PointFailure:
         """Run warm-up and recording; return the spikes by population."""
@@ -149,7 +165,6 @@ class _Run:
         n_spikes = 0
         for begin in range(0, total, self._chunk_steps):
             end = min(begin + self._chunk_steps, total)
-            kept = n_spikes
             bounds = [begin, *(step for step in changes if begin < step < end), end]
             for first, last in itertools.pairwise(bounds):
                 if first == 0 or first in changes:
@@ -170,7 +185,6 @@ class _Run:
                     )
                 spikes[name].append(found)
             n_spikes = self._shift(end - begin, n_spikes)
-            assert kept >= 0
             clock.end("t_record")
         for index, name in enumerate(population.name for population in self._network.populations):
             if name in spikes and not self._is_finite(index):
@@ -184,25 +198,27 @@ class _Run:
 
     def _advance(self, begin: int, n_spikes: int, first: int, last: int) -> int:
         """Take steps, making room where it runs out; return the number of spikes in the record."""
-        point, synapses = self._point, self._built.synapses
         while first < last:
-            # the first rows are the past before `begin`
-            record = Record(
-                begin - self._lag,
-                self._starts.ravel(),
-                self._spikes,
-                len(self._spikes),
-                len(self._job_counts),
-                self._job_counts,
-                self._jobs.ravel(),
-                self._jobs.shape[1],
-            )
-            table = packed(point.populations, point.neurons, synapses.blocks, synapses.bundles, record, point.drives)
-            reached, n_spikes = self._module.run(table, n_spikes, first, last)
+            reached, n_spikes = self._module.run(self._table(begin), n_spikes, first, last)
             if reached < last:
                 self._make_room(n_spikes)
             first = reached
         return n_spikes
+
+    def _table(self, begin: int) -> NDArray[np.int64]:
+        """Addresses of all arrays, for a stretch of steps from `begin` on."""
+        point, synapses = self._point, self._built.synapses
+        record = Record(
+            begin - self._lag,  # the first rows are the past before `begin`
+            self._starts.ravel(),
+            self._spikes,
+            len(self._spikes),
+            len(self._job_counts),
+            self._job_counts,
+            self._jobs.ravel(),
+            self._jobs.shape[1],
+        )
+        return packed(point.populations, point.neurons, synapses.blocks, synapses.bundles, record, point.drives)
 
     def _make_room(self, n_spikes: int) -> None:
         n_all = self._built.layout.n_all

@@ -29,6 +29,7 @@ PADDING = 512  # neurons: a population begins at a cache line of bits
 PACKED_TARGETS = 2**17  # more neurons than this leave a packed weight too few bits
 RECEPTORS: tuple[Receptor, Receptor] = ("excitatory", "inhibitory")
 
+LONGEST = 65_535  # steps of a delay
 MOST_PLANES = 4  # of bits that count the synapses of a pair
 
 # ns, measured on one core of a virtual EPYC (Zen 4): what a spike costs in rows of bits, per plane and target, to read
@@ -192,11 +193,24 @@ def longest_delay(projection: Projection, dt: float) -> int:
     """Longest delay of a projection in steps, at least one."""
     rule, delay = projection.rule, projection.delay
     if isinstance(rule, ConnectionList) and rule.delays is not None:
-        return max(1, round(float(rule.delays.max(initial=0.0)) / dt))
-    if isinstance(delay, Normal):
+        delay = float(rule.delays.max(initial=0.0))
+    elif isinstance(delay, Normal):
         delay = min(delay.high, delay.mean + 6.0 * delay.sd)
     elif isinstance(delay, Uniform):
         delay = delay.high
+    assert isinstance(delay, (int, float))
+    return max(1, round(delay / dt))
+
+
+def shortest_delay(projection: Projection, dt: float) -> int:
+    """Shortest delay of a projection in steps, at least one."""
+    rule, delay = projection.rule, projection.delay
+    if isinstance(rule, ConnectionList) and rule.delays is not None:
+        delay = float(rule.delays.min(initial=math.inf if rule.delays.size else 0.0))
+    elif isinstance(delay, Normal):
+        delay = max(delay.low, delay.mean - 6.0 * delay.sd)
+    elif isinstance(delay, Uniform):
+        delay = delay.low
     assert isinstance(delay, (int, float))
     return max(1, round(delay / dt))
 
@@ -264,3 +278,6 @@ def _projection_problems(network: Network, dt: float) -> Iterator[str]:
                 yield f"{where}: the delay is {delay:g} ms; at least one step of {dt:g} ms"
         elif not isinstance(delay, (Normal, Uniform)):
             yield f"{where}: delays are not drawn from {delay}"
+            continue
+        if longest_delay(projection, dt) > LONGEST:
+            yield f"{where}: the longest delay is {longest_delay(projection, dt)} steps; at most {LONGEST}"

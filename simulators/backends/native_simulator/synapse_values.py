@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simulators.description import ConnectionList, Normal, Projection, Receptor, Uniform
 from simulators.neurons.neuron_model import Values
 
-QUANTILES = 65_536  # values of a table
+QUANTILES = 16_384  # values of a table: what a cache holds beside a row
 _DIGITS = 32  # binary digits of a probability
 
 
@@ -46,13 +46,13 @@ def projection_key(seed: int, name: str) -> np.uint64:
     return np.uint64(int.from_bytes(digest[:8], "little"))
 
 
-def delay_table(projection: Projection, dt: float) -> NDArray[np.int32]:
+def delay_table(projection: Projection, dt: float) -> NDArray[np.uint16]:
     """Equally likely delays in steps; never less than one."""
     delay = projection.delay
     if isinstance(delay, Normal):
         delay = Normal(delay.mean, delay.sd, delay.low, min(delay.high, delay.mean + 6.0 * delay.sd))
     values = np.array([delay]) if isinstance(delay, (int, float)) else _quantiles(delay)
-    return np.maximum(np.rint(values / dt), 1).astype(np.int32)
+    return np.maximum(np.rint(values / dt), 1).astype(np.uint16)
 
 
 def weight_table(projection: Projection, synapses: str | None) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from numba import njit
 
 from simulators.backends.native_simulator.kernels.instructions import bit_count
 from simulators.backends.native_simulator.kernels.lanes import load, store, words
+from simulators.backends.native_simulator.kernels.memory import uint32_at
 from simulators.backends.native_simulator.kernels.random_streams import (
     advanced,
     advanced_lanes,
@@ -155,7 +156,7 @@ def draw_total(
     int
         Synapses beyond what the planes hold; those that fit are written to `beyond_sources` and `beyond_targets`.
     """
-    n_beyond = 0
+    n_beyond, bits = 0, uint32_at(rows.ctypes.data)
     count = n_candidates(n_targets, target_cluster, pairs, itself)
     for source in range(len(counts)):
         state = stream(key, source)
@@ -164,7 +165,7 @@ def draw_total(
             state = advanced(state)
             found = np.int64(below(mixed(state), count))
             target = candidate(found, source, pairs, itself, source_cluster, target_cluster)
-            if not _add_synapse(rows, place, n_words, n_planes, target):
+            if not _add_synapse(bits, place, n_words, n_planes, target):
                 if n_beyond < len(beyond_sources):
                     beyond_sources[n_beyond] = source
                     beyond_targets[n_beyond] = target
@@ -182,7 +183,7 @@ def draw_indegree(
     Targets are taken 64 at a time, so that the bits to be set stay in a cache: `scratch` has room for two words per
     source and plane.
     """
-    n_beyond = 0
+    n_beyond, bits, tile_bits = 0, uint32_at(rows.ctypes.data), uint32_at(scratch.ctypes.data)
     count = n_candidates(n_sources, source_cluster, pairs, itself)
     for tile in range(0, n_targets, 64):
         scratch[: 2 * n_planes * n_sources] = 0
@@ -192,7 +193,7 @@ def draw_indegree(
                 state = advanced(state)
                 found = np.int64(below(mixed(state), count))
                 source = candidate(found, target, pairs, itself, target_cluster, source_cluster)
-                if not _add_synapse(scratch, 2 * n_planes * source, 2, n_planes, target - tile):
+                if not _add_synapse(tile_bits, 2 * n_planes * source, 2, n_planes, target - tile):
                     if n_beyond < len(beyond_sources):
                         beyond_sources[n_beyond] = source
                         beyond_targets[n_beyond] = target
@@ -201,6 +202,6 @@ def draw_indegree(
             for plane in range(n_planes):
                 place = base + source * stride + plane * n_words + (tile >> 5)
                 found = 2 * (n_planes * source + plane)
-                rows[place] |= scratch[found]
-                rows[place + 1] |= scratch[found + 1]
+                bits[place] |= tile_bits[found]
+                bits[place + 1] |= tile_bits[found + 1]
     return n_beyond

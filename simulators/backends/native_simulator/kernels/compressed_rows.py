@@ -2,10 +2,10 @@
 
 Every synapse is visited twice, in the same order: to count those of each source and delay, and, once the counts are
 summed up to starts, to be placed. `starts` (or, to place, `cursors`, a copy of them) has for each source a word for
-every delay from one step to the longest of the bundle, and one more.
+every delay from the shortest to the longest of the bundle, and one more; `n_delays` is how many delays that are.
 
-Weights and delays come from tables of equally likely values: 65,536 quantiles of their distribution, from a stream
-of their own for each row.
+Weights and delays come from tables of equally likely values, 16,384 quantiles of their distribution, by a stream of
+their own for each row.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from simulators.backends.native_simulator.kernels.bit_rows import (
     n_candidates,
 )
 from simulators.backends.native_simulator.kernels.instructions import bits_of_float, lowest_bit
+from simulators.backends.native_simulator.kernels.memory import float32_at, uint16_at, uint32_at
 from simulators.backends.native_simulator.kernels.random_streams import advanced, below, mixed, stream
 from simulators.backends.native_simulator.kernels.tables import OWN, PACKED
 
 _U = np.uint64
-QUANTILES = 65_536
 
 
 @njit(inline="always")
@@ -43,26 +43,36 @@ def packed(weight, target, mask):
 
 
 @njit(inline="always")
-def _visit(
-    fill, cursors, row, target, random, delays, weights, kind, synapses, values, shift, mask
-):  # fmt: skip
-    """Count a synapse, or place it; the upper and lower 16 bits of `random` choose delay and weight."""
-    delay = np.int64(delays[(random >> _U(48)) * _U(len(delays)) >> _U(16)])
-    place = cursors[row + delay - 1]
-    cursors[row + delay - 1] = place + 1
+def _visit(fill, cursors, row, target, random, delays, n_table, weights, kind, synapses, values, mask):
+    """Count a synapse, or place it; the upper bits of `random` choose the delay, the lowest 14 the weight."""
+    cell = row + np.int64(delays[((random >> _U(48)) * n_table) >> _U(16)])
+    place = cursors[cell]
+    cursors[cell] = np.uint32(place + 1)
     if fill:
         if kind == PACKED:
-            synapses[place] = packed(weights[random & _U(0xFFFF)], target, mask)
+            synapses[place] = packed(weights[random & _U(0x3FFF)], target, mask)
         else:
-            synapses[place] = target
+            synapses[place] = np.uint32(target)
             if kind == OWN:
-                values[place + shift] = weights[random & _U(0xFFFF)]
+                values[place] = weights[random & _U(0x3FFF)]
+
+
+@njit(inline="always")
+def _pointers(cursors, delays, weights, synapses, values):
+    """Addresses of arrays: inner loops read and write without checks."""
+    return (
+        uint32_at(cursors.ctypes.data),
+        uint16_at(delays.ctypes.data),
+        float32_at(weights.ctypes.data),
+        uint32_at(synapses.ctypes.data),
+        float32_at(values.ctypes.data),
+    )
 
 
 @njit
 def visit_rows(
     fill, cursors, n_delays, lengths, scratch, digits, n_digits, offset, n_targets, source_cluster, target_cluster,
-    pairs, itself, key, value_key, delays, weights, kind, synapses, values, shift, mask,
+    pairs, itself, key, value_key, delays, weights, kind, synapses, values, mask,
 ):  # fmt: skip
     """Count or place a projection drawn row by row; return the number of synapses.
 
@@ -77,10 +87,12 @@ def visit_rows(
     offset : int
         Number of the first target.
     delays, weights : ndarray
-        Tables of steps (int32) and of weights (float32); a single delay is a table of one.
+        Tables of delays beyond the bundle's shortest, in steps (uint16), and of weights (float32); a single delay is a
+        table of one.
     """
     total = 0
-    count = n_candidates(n_targets, target_cluster, pairs, itself)
+    count, n_table = n_candidates(n_targets, target_cluster, pairs, itself), _U(len(delays))
+    cells, delay_at, weight_at, synapse_at, value_at = _pointers(cursors, delays, weights, synapses, values)
     for source in range(len(lengths)):
         row = source * (n_delays + 1)
         value_state = stream(value_key, source)
@@ -93,8 +105,8 @@ def visit_rows(
                 if fill:
                     found = np.int64(below(mixed(state), count))
                     target = offset + candidate(found, source, pairs, itself, source_cluster, target_cluster)
-                _visit(fill, cursors, row, target, mixed(value_state), delays, weights, kind, synapses, values, shift,
-                       mask)  # fmt: skip
+                random = mixed(value_state)
+                _visit(fill, cells, row, target, random, delay_at, n_table, weight_at, kind, synapse_at, value_at, mask)
             total += lengths[source]
             continue
         low = source // source_cluster * target_cluster
@@ -110,8 +122,8 @@ def visit_rows(
                 target = offset + 32 * word + np.int64(lowest_bit(bits))
                 bits &= bits - _U(1)
                 value_state = advanced(value_state)
-                _visit(fill, cursors, row, target, mixed(value_state), delays, weights, kind, synapses, values, shift,
-                       mask)  # fmt: skip
+                random = mixed(value_state)
+                _visit(fill, cells, row, target, random, delay_at, n_table, weight_at, kind, synapse_at, value_at, mask)
                 total += 1
     return total
 
@@ -119,38 +131,47 @@ def visit_rows(
 @njit
 def visit_columns(
     fill, cursors, n_delays, indegree, offset, n_sources, n_targets, source_cluster, target_cluster, pairs, itself, key,
-    value_key, delays, weights, kind, synapses, values, shift, mask,
+    value_key, delays, weights, kind, synapses, values, mask,
 ):  # fmt: skip
     """Count or place a projection in which every target draws a fixed number of sources."""
-    count = n_candidates(n_sources, source_cluster, pairs, itself)
+    count, n_table = n_candidates(n_sources, source_cluster, pairs, itself), _U(len(delays))
+    cells, delay_at, weight_at, synapse_at, value_at = _pointers(cursors, delays, weights, synapses, values)
     for target in range(n_targets):
         state, value_state = stream(key, target), stream(value_key, target)
         for _ in range(indegree):
             state, value_state = advanced(state), advanced(value_state)
             found = np.int64(below(mixed(state), count))
-            source = candidate(found, target, pairs, itself, target_cluster, source_cluster)
-            _visit(fill, cursors, source * (n_delays + 1), offset + target, mixed(value_state), delays, weights, kind,
-                   synapses, values, shift, mask)  # fmt: skip
+            row = candidate(found, target, pairs, itself, target_cluster, source_cluster) * (n_delays + 1)
+            random, number = mixed(value_state), offset + target
+            _visit(fill, cells, row, number, random, delay_at, n_table, weight_at, kind, synapse_at, value_at, mask)
 
 
 @njit
 def visit_list(
     fill, cursors, n_delays, sources, targets, own_delays, own_weights, offset, value_key, delays, weights, kind,
-    synapses, values, shift, mask,
+    synapses, values, mask,
 ):  # fmt: skip
-    """Count or place given synapses, whose own delays (steps) and weights hold where there are any."""
-    one = np.ones(1, dtype=np.int32)
-    state = stream(value_key, 0)
+    """Count or place given synapses, whose own delays (beyond the shortest) and weights hold where there are any."""
+    n_table, state = _U(len(delays)), stream(value_key, 0)
     for k in range(len(sources)):
         state = advanced(state)
-        row = sources[k] * (n_delays + 1)
+        random = mixed(state)
+        cell = sources[k] * (n_delays + 1)
         if len(own_delays):
-            one[0] = own_delays[k]
-        place = cursors[row + (one[0] if len(own_delays) else delays[0]) - 1]
-        _visit(fill, cursors, row, offset + targets[k], mixed(state), one if len(own_delays) else delays, weights,
-               kind, synapses, values, shift, mask)  # fmt: skip
-        if fill and len(own_weights):
-            values[place + shift] = own_weights[k]
+            cell += own_delays[k]
+        else:
+            cell += np.int64(delays[((random >> _U(48)) * n_table) >> _U(16)])
+        place = cursors[cell]
+        cursors[cell] = np.uint32(place + 1)
+        if not fill:
+            continue
+        weight = own_weights[k] if len(own_weights) else weights[random & _U(len(weights) - 1)]
+        if kind == PACKED:
+            synapses[place] = packed(weight, offset + targets[k], mask)
+        else:
+            synapses[place] = np.uint32(offset + targets[k])
+            if kind == OWN:
+                values[place] = weight
 
 
 @njit

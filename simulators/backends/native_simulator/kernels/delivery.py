@@ -27,6 +27,7 @@ from simulators.backends.native_simulator.kernels.tables import (
     BUNDLE_RECEPTOR,
     BUNDLE_ROWS,
     BUNDLE_SHIFT,
+    BUNDLE_SHORTEST,
     DELAY,
     PACKED,
     PLANES,
@@ -260,7 +261,6 @@ def jobs_fit(step, populations, bundles, record):
 def push_jobs(step, populations, bundles, record):
     """Note for every delay what the spikes of the last step will deliver."""
     row = (step - 1 - record.base) * (populations.number + 1)
-    now = step % record.ring
     for source in range(populations.number):
         for k in range(record.starts[row + source], record.starts[row + source + 1]):
             for bundle in range(bundles.first[source], bundles.first[source + 1]):
@@ -269,7 +269,7 @@ def push_jobs(step, populations, bundles, record):
                 place = bundles.facts[fact + BUNDLE_ROWS] + record.spikes[k] * (delays + 1)
                 base = bundles.facts[fact + BUNDLE_FIRST]
                 begin = np.int64(bundles.starts[place])
-                due = now
+                due = (step + bundles.facts[fact + BUNDLE_SHORTEST] - 1) % record.ring
                 for delay in range(delays):
                     end = np.int64(bundles.starts[place + delay + 1])
                     if end > begin:

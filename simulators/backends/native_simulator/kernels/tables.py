@@ -7,7 +7,6 @@ are arrays and numbers; machine code gets their addresses (`packed`) and makes t
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
@@ -19,8 +18,9 @@ from simulators.backends.native_simulator.kernels.memory import MAKERS
 SOURCE, DELAY, RECEPTOR, BASE, STRIDE, PLANES, BOOSTED, SOURCE_CLUSTER, TARGET_CLUSTER = range(9)
 BLOCK_FACTS = 9
 # Columns of `Bundles.facts`
-BUNDLE_SOURCE, BUNDLE_RECEPTOR, BUNDLE_KIND, BUNDLE_ROWS, BUNDLE_DELAYS, BUNDLE_FIRST, BUNDLE_SHIFT = range(7)
-BUNDLE_FACTS = 7
+BUNDLE_SOURCE, BUNDLE_RECEPTOR, BUNDLE_KIND, BUNDLE_ROWS, BUNDLE_DELAYS = range(5)
+BUNDLE_FIRST, BUNDLE_SHIFT, BUNDLE_SHORTEST = range(5, 8)
+BUNDLE_FACTS = 8
 # Kinds of bundles: target and weight in one word; a word and a float; a word, and one weight for all
 PACKED, OWN, SHARED = range(3)
 
@@ -131,12 +131,12 @@ class Bundles(NamedTuple):
     ----------
     first : ndarray of int64, shape (populations + 1,)
         First bundle of each source population.
-    facts : ndarray of int64, shape (bundles · 7,)
+    facts : ndarray of int64, shape (bundles · 8,)
         See the names of columns.
     scales : ndarray of float32, shape (bundles,)
         What multiplies the weights, or the one weight.
     starts : ndarray of uint32
-        For each source, and each delay from 1 step to the longest, the first synapse, counted within the bundle.
+        For each source, and each delay from the shortest to the longest, the first synapse, counted within the bundle.
     synapses : ndarray of uint32
         The target, and in `PACKED` bundles the weight in the upper bits.
     values : ndarray of float32
@@ -253,11 +253,20 @@ def unpacking() -> str:
     return "\n".join(f"    {line}" for line in lines)
 
 
-@cache
 def _number_of(kind: Any, name: str) -> Any:
     """Type of an array's numbers, None for a number."""
-    hint = get_type_hints(kind)[name]
-    return None if hint is int else hint.__args__[1].__args__[0]
+    return _NUMBERS[kind.__name__, name]
+
+
+def _numbers() -> dict[tuple[str, str], Any]:
+    found = {}
+    for kind in TABLES:
+        for name, hint in get_type_hints(kind).items():
+            found[kind.__name__, name] = None if hint is int else hint.__args__[1].__args__[0]
+    return found
+
+
+_NUMBERS = _numbers()
 
 
 def aligned(size: int, dtype: Any) -> NDArray[Any]:
