@@ -6,10 +6,13 @@ import json
 import re
 import subprocess
 
+import numpy as np
 import pandas as pd
 import pytest
 from htcondor_pool import NAME, PATIENCE, WORK, Pool, assert_complete
 from stranger import edit, write_folder, write_sweep
+
+from simulators.backends.simulator import find_simulator
 
 pytestmark = pytest.mark.pool
 
@@ -64,6 +67,24 @@ def test_a_strangers_folder_travels_with_its_jobs(pool: Pool) -> None:
     assert "2 were made with another my_network.py" in pool.submit("stranger/sweep")
     pool.wait("guest")
     assert len(pool.rows("guest")) == 4
+
+
+@pytest.mark.genn
+def test_a_strangers_folder_runs_on_genn_there_too(pool: Pool) -> None:
+    image = str(find_simulator("genn").IMAGE)
+    if subprocess.run(["docker", "image", "inspect", image], capture_output=True).returncode:
+        pytest.skip(f"there is no image {image}: PyGeNN is on no package index (make images-genn)")
+    folder = pool.work / "stranger_genn"
+    write_folder(folder)
+    write_sweep(folder, ("nest", "genn"), executor="htcondor")
+    subprocess.run(["chmod", "-R", "a+rwX", str(folder)], check=True)
+    pool.submit("stranger_genn/sweep", "--results", "genn")
+    pool.wait("guest")
+    rows = pool.rows("guest", "genn")
+    assert_complete(rows, 4)
+    assert set(rows["simulator"]) == {"nest", "genn"}
+    genn, nest = (rows[rows["simulator"] == name].sort_values("I")["rate_C"].to_numpy() for name in ("genn", "nest"))
+    assert np.allclose(genn, nest, rtol=0.1)
 
 
 def test_our_own_engine_runs_on_the_pool(pool: Pool) -> None:
