@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gridsearch.grid import Grid
+from gridsearch.input_files import InputError, Problem
 from gridsearch.sweep import Sweep
 from gridsearch.wanted import wanted_of
 from simulators.backends.simulator import find_simulator
@@ -40,10 +41,20 @@ def _stands_there(table: pa.Table, run: RunDirectory) -> bool:
 
 
 def read_setting_ids(run: RunDirectory) -> set[str]:
-    """Return what was asked of a run's points, whatever model and data held; one empty text from an older version."""
-    if "setting_id" not in pq.read_schema(run.points).names:
-        return {""}
-    return set(pq.read_table(run.points, columns=["setting_id"])["setting_id"].to_pylist())
+    """Return what was asked of a run's points, whatever model and data held; one empty text from an older version.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    try:
+        if "setting_id" not in pq.read_schema(run.points).names:
+            return {""}
+        return set(pq.read_table(run.points, columns=["setting_id"], partitioning=None)["setting_id"].to_pylist())
+    except (pa.ArrowException, OSError) as error:
+        rule = f"cannot be read, so whose points these were is not known: --replace writes it anew ({error})"
+        raise InputError([Problem(run.points, "", None, rule)]) from error
 
 
 def describe_run(sweep: Sweep, grid: Grid) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 def append_provenance(run: RunDirectory, submit: dict[str, Any]) -> None:
-    """Add a submit to ``provenance.json``; earlier ones are kept.
+    """Add a submit to ``provenance.json``; earlier ones are kept, in a file of their own if that is damaged.
 
     Parameters
     ----------
@@ -31,7 +31,10 @@ def append_provenance(run: RunDirectory, submit: dict[str, Any]) -> None:
     """
     earlier = []
     if run.provenance.exists():
-        earlier = json.loads(run.provenance.read_text(encoding="utf-8"))["submits"]
+        try:
+            earlier = list(json.loads(run.provenance.read_bytes())["submits"])
+        except (ValueError, KeyError, TypeError):
+            run.set_aside(run.provenance)  # damaged: nothing but a note is lost
     content = {"submits": [*earlier, {**submit, **describe_environment()}]}
     with replacing(run.provenance) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

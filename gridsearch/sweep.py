@@ -153,7 +153,7 @@ class _Reader:
                     self._problems += column_problems(self._path, targets, statistics, populations, windows)
         if self._problems:
             raise InputError(self._problems)
-        assert top and guests and defaults and simulation and replicates and record and asked.jobs
+        assert top and guests and defaults is not None and simulation and replicates and record and asked.jobs
         return Sweep(
             path=self._path,
             name=top.name,

@@ -43,7 +43,7 @@ def load_file(path: Path) -> ModuleType:
         raise GuestError(f"{path}: no such file")
     try:
         return importlib.import_module(f"{_package_of(path.parent)}.{path.stem}")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise GuestError(explained(error, path)) from error
 
 

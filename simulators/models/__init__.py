@@ -61,12 +61,20 @@ def find_model(reference: str, root: Path, data: Mapping[str, Path] | None = Non
     takes_data = len(inspect.signature(make).parameters) > 1
     if takes_data and not data:
         raise GuestError(f"{module.__file__}: make_network reads data: name them in [data] of a sweep")
-    if not data:
-        return make
-    if not takes_data:
+    if data and not takes_data:
         raise GuestError(f"{module.__file__}: make_network reads no data: write make_network(parameters, data)")
-    given = dict(data)
-    return lambda parameters: make(parameters, given)
+    given = (dict(data),) if data else ()
+
+    def make_checked(parameters: Mapping[str, Any]) -> Network:
+        try:
+            network = make(parameters, *given)
+        except SystemExit as error:
+            raise RuntimeError(f"make_network ended with SystemExit: {error}") from error
+        if not isinstance(network, Network):
+            raise TypeError(f"make_network must return a Network, not {type(network).__name__}")
+        return network
+
+    return make_checked
 
 
 def importable(reference: str) -> str:

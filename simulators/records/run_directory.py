@@ -132,7 +132,7 @@ class RunDirectory:
         return sorted(self.summaries.glob(f"*{_CORRUPT}"))
 
     def set_aside(self, summary: Path) -> Path:
-        """Take an unreadable summary file out of the way, without deleting it, and return its new path."""
+        """Take an unreadable file out of the way, without deleting it, and return its new path."""
         for number in self._numbers():
             aside = summary.with_name(f"{summary.name}{number}{_CORRUPT}")
             if not aside.exists():

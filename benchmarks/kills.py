@@ -1,0 +1,256 @@
+"""kill -9 at random moments: nothing is lost, there twice, half written or different.
+
+A sweep with all spikes kept is run undisturbed. Then it is run again and again with ``submit``, and at random moments
+the worker, the submitting process or the whole tree is killed, and every submit goes on from what the last one left;
+now and then the clock of what is on disk is set back, or a summary is cut short or filled with garbage. In the end
+every point must have exactly one good row (and one more for each whose summary was damaged), no temporary file may be
+left, and statistics and spikes must be those of the undisturbed run, to the bit.
+
+    python benchmarks/kills.py [--kills 200] [--simulators nest genn] [--seed 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+
+from analysis import open_run
+from simulators.records.run_directory import RunDirectory
+from simulators.records.spike_files import read_spikes
+from simulators.records.summary import read_summary
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_SWEEP = """\
+name = "attacked"
+model = "clustered"
+simulators = [{simulators}]
+[parameters]
+N_E = 80
+N_I = 20
+Q = 4
+[axes]
+I_th_E = {{ start = 1.0, step = 0.05, num = {points} }}
+[simulation]
+warmup = 100.0
+duration = {duration}
+[record]
+statistics = ["rate", "cv_isi", "fano_factor"]
+spikes = "all"
+[jobs]
+executor = "local"
+minutes_per_job = {minutes}
+[jobs.genn]
+backend = "single_threaded_cpu"
+batch = 1
+"""
+# What differs between two runs of the same point: when, where and how quickly
+_PASSING = ("t_", "job", "started", "finished", "host", "peak_memory", "realtime_factor")
+
+
+def write_sweep(folder: Path, simulators: list[str], points: int, duration: float, more: str = "") -> Path:
+    """Write the sweep that is attacked."""
+    listed = ", ".join(f'"{name}"' for name in simulators)
+    path = folder / "sweep.toml"
+    text = _SWEEP.format(simulators=listed, points=points, duration=duration, minutes=30)
+    path.write_text(text + more, encoding="utf-8")
+    return path
+
+
+def start(folder: Path, results: str) -> subprocess.Popen[bytes]:
+    """Start a submit in a session of its own."""
+    command = [sys.executable, "-m", "gridsearch", "submit", "sweep.toml", "--results", results, "--retry-failed"]
+    with (folder / "said.txt").open("ab") as said:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+
+
+def workers_of(parent: int) -> list[int]:
+    """Return the worker processes that a submit has started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (path / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            command = (path / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and b"simulators.worker" in command:
+            found.append(int(path.name))
+    return found
+
+
+def strike(process: subprocess.Popen[bytes], chance: random.Random) -> str:
+    """Kill the worker, the submit or the tree, and say what was hit; empty if nothing was there to hit."""
+    workers = workers_of(process.pid)
+    target = chance.choice(["worker", "submit", "tree"])
+    doomed = {"worker": workers[:1], "submit": [process.pid], "tree": [*workers, process.pid]}[target]
+    hit = ""
+    for pid in doomed:
+        try:
+            os.kill(pid, signal.SIGKILL)
+            hit = target
+        except ProcessLookupError:
+            continue
+    return hit
+
+
+def damage(run: RunDirectory, chance: random.Random) -> set[str]:
+    """Cut a summary short, fill it with garbage or set its clock back; return the rows lost by that."""
+    files = run.summary_files()
+    if not files:
+        return set()
+    path = chance.choice(files)
+    kind = chance.choice(["cut", "garbage", "empty", "clock"])
+    rows = {row["point_id"] + row["simulator"] for row in read_summary(path).to_pylist()}
+    content = path.read_bytes()
+    if kind == "clock":
+        os.utime(path, (1e9, 1e9))
+        return set()
+    path.write_bytes(
+        {"cut": content[: len(content) // 2], "garbage": chance.randbytes(len(content)), "empty": b""}[kind]
+    )
+    return rows
+
+
+def compare(undisturbed: RunDirectory, attacked: RunDirectory) -> tuple[int, int, int, int]:
+    """Return how many results there are, and how many are lost, there twice, or different to the bit."""
+    tables = [
+        open_run(run.root).sort_values(["simulator", "point_id"], ignore_index=True) for run in (undisturbed, attacked)
+    ]
+    columns = [name for name in tables[0].columns if not name.startswith(_PASSING)]
+    expected, found = (pa.Table.from_pandas(table[columns], preserve_index=False) for table in tables)
+    n_lost = int((tables[1]["status"] != "ok").sum())
+    rows = Counter(
+        (row["point_id"], row["simulator"])
+        for path in attacked.summary_files()
+        for row in read_summary(path).to_pylist()
+        if row["status"] == "ok"
+    )
+    n_different = (
+        0
+        if expected.equals(found)
+        else sum(a != b for a, b in zip(expected.to_pylist(), found.to_pylist(), strict=True))
+    )
+    for one, other in zip(tables[0].itertuples(), tables[1].itertuples(), strict=True):
+        if other.status == "ok":
+            spikes = [
+                read_spikes(run.spike_file(row.job, row.point_id))
+                for run, row in ((undisturbed, one), (attacked, other))
+            ]
+            same = all(
+                (spikes[0][key].steps == spikes[1][key].steps).all()
+                and (spikes[0][key].senders == spikes[1][key].senders).all()
+                for key in spikes[0]
+            )
+            n_different += not same
+    return len(tables[0]), n_lost, sum(n - 1 for n in rows.values()), n_different
+
+
+def attack(
+    folder: Path, simulators: list[str], kills: int, points: int, duration: float, start_of_chance: int, more: str = ""
+) -> dict[str, int]:
+    """Run the attack; return the counts.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to work.
+    simulators : list of str
+        Theirs.
+    kills, points, start_of_chance : int
+        Kills at least, points of a run, and the start of the random numbers.
+    duration : float
+        ms, of a point.
+    more : str
+        Further lines of the sweep.
+    """
+    chance = random.Random(start_of_chance)
+    write_sweep(folder, simulators, points, duration, more)
+    began = time.monotonic()
+    if start(folder, "undisturbed").wait() != 0:
+        raise RuntimeError((folder / "said.txt").read_text(encoding="utf-8"))
+    length = time.monotonic() - began
+    undisturbed = RunDirectory(folder / "undisturbed" / "attacked")
+    counts: Counter[str] = Counter()
+    n_round = 0
+    while counts["kills"] < kills:
+        n_round += 1
+        attacked = RunDirectory(folder / f"attacked-{n_round}" / "attacked")
+        n_damaged = 0
+        while True:
+            process = start(folder, f"attacked-{n_round}")
+            deadline = time.monotonic() + chance.uniform(0.2, 1.0) * length
+            while process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            if process.poll() is None and counts["kills"] < kills and chance.random() < 0.9:
+                hit = strike(process, chance)
+                counts["kills"] += bool(hit)
+                counts[f"kills of {hit or 'nobody'}"] += 1
+                if hit == "worker":
+                    process.wait()  # it starts the worker again by itself
+                process.kill()
+            if process.wait() == 0:
+                break
+            while _strays(folder):
+                time.sleep(0.05)
+            if chance.random() < 0.1:
+                n_damaged += len(damage(attacked, chance))
+        n_results, lost, twice, different = compare(undisturbed, attacked)
+        counts["results"] += n_results
+        counts["rows damaged on purpose"] += n_damaged
+        counts["lost"] += lost
+        counts["twice"] += twice
+        counts["different"] += different
+        counts["half written"] += sum(1 for path in attacked.root.rglob(".*.tmp"))
+    counts["rounds"] = n_round
+    return dict(counts)
+
+
+def _strays(folder: Path) -> list[int]:
+    """Return workers of this attack that outlive their submit; they end when they notice."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"simulators.worker" in (path / "cmdline").read_bytes() and (path / "cwd").resolve() == folder.resolve():
+                found.append(int(path.name))
+        except OSError:
+            continue
+    return found
+
+
+def main() -> int:
+    """Run the attack and print its counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--points", type=int, default=20)
+    parser.add_argument("--duration", type=float, default=2000.0)
+    parser.add_argument("--simulators", nargs="+", default=["nest", "genn"])
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        counts = attack(folder, options.simulators, options.kills, options.points, options.duration, options.seed)
+    print(f"{', '.join(options.simulators)}, load {os.getloadavg()[0]:.0f}:")
+    for key, count in sorted(counts.items()):
+        print(f"  {key}: {count}")
+    return int(any(counts[key] for key in ("lost", "twice", "different", "half written")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Attacks in their short form; the long form is ``make attacks``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from sweeps import write_sweep
+from test_submission import plan
+
+from gridsearch.cli import main
+from gridsearch.input_files import InputError
+from gridsearch.submission import check_conflict, write_plan
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+import kills
+import malformed
+
+
+def test_malformed_input(tmp_path: Path) -> None:
+    code, said = malformed.plan_in(tmp_path, {name: text.encode() for name, text in malformed.FILES.items()})
+    assert code == 0, said
+    codes = malformed.attack(examples=60)
+    assert codes[2] > 30
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("mine.toml", "", "rate"),
+        (
+            "mine.py",
+            "def make_network(parameters):\n    pass\n",
+            "mine.py: TypeError: make_network must return a Network",
+        ),
+        ("mine.py", "raise SystemExit(0)\n", "mine.py:1: SystemExit"),
+        ("mine.py", "def make_network(parameters):\n    raise SystemExit\n", "SystemExit"),
+    ],
+)
+def test_what_attacks_have_found(tmp_path: Path, file: str, text: str, said: str) -> None:
+    files = {name: content.encode() for name, content in malformed.FILES.items()}
+    code, output = malformed.plan_in(tmp_path, files | {file: text.encode()})
+    assert code == 2 and said in output, output
+
+
+def test_an_empty_file_of_defaults(tmp_path: Path) -> None:
+    sweep = 'name = "small"\nmodel = "mine.py"\nsimulators = ["poisson"]\n'
+    files = {"sweep.toml": sweep.encode(), "mine.toml": b"", "mine.py": malformed.FILES["mine.py"].encode()}
+    code, said = malformed.plan_in(tmp_path, files)
+    assert code == 2 and "mine.py" in said
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"{}", b'{"submits": 3}'])
+def test_damaged_provenance_is_set_aside(tmp_path: Path, content: bytes) -> None:
+    made = plan(tmp_path)
+    made.run.root.mkdir(parents=True)
+    made.run.provenance.write_bytes(content)
+    write_plan(made, replace_sweep=False)
+    assert (made.run.root / "provenance.json.corrupt").read_bytes() == content
+    assert made.run.provenance.read_text().count('"sweep"') == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PAR1"])
+def test_damaged_points_are_one_line(tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    made = plan(tmp_path)
+    made.run.root.mkdir(parents=True)
+    made.run.points.write_bytes(content)
+    with pytest.raises(InputError, match="--replace"):
+        check_conflict(made, replace_sweep=False)
+    sweep = str(write_sweep(tmp_path))
+    for command in (["plan", sweep, "--results", str(tmp_path / "results")], ["status", str(made.run.root)]):
+        assert main(command) == 2
+        assert "points.parquet" in capsys.readouterr().err
+
+
+def test_kills(tmp_path: Path) -> None:
+    slow = "[jobs.poisson]\nseconds_per_point = 0.2\n"
+    counts = kills.attack(tmp_path, ["poisson"], 3, 12, 200.0, 1, slow)
+    assert counts["kills"] >= 3 and counts["results"] >= 12
+    assert not any(counts[key] for key in ("lost", "twice", "different", "half written")), counts
