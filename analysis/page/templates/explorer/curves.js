@@ -10,8 +10,7 @@ function curveTraces(data, state, decided, configuration, slice) {
   if (state.column !== "P") traces.push(seedDots(data, data.column[state.column], configuration, points, colour));
   traces.push({
     type: "scatter", mode: "lines+markers", x: points.map((_, i) => i), y: cells.map((value) => (Number.isNaN(value) ? null : value)),
-    line: { color: colour, width: 2 }, marker: { size: 7 }, hoverinfo: "text",
-    text: points.map((point) => hoverText(data, state, decided, configuration, point)),
+    line: { color: colour, width: 2 }, marker: { size: 7 }, hoverinfo: "none",
   });
   if (decided) {
     const best = decided.simulators[configuration].best.slice(0, N_MARKED);
@@ -36,7 +35,7 @@ function seedDots(data, column, configuration, points, colour) {
 }
 
 function curveLayout(data, state, slice, width, cursor) {
-  const layout = mapLayout(data, { x: slice.x, y: slice.x }, width, null);
+  const layout = mapLayout(data, { x: slice.x, y: slice.x }, width, [], null);
   layout.yaxis = { title: { text: columnTitle(data, state.column) }, automargin: true, zeroline: false };
   const target = state.targets.find(({ column }) => column === state.column);
   const band = (from, to, ys, style) => layout.shapes.push({ type: "rect", x0: from, x1: to, layer: "below", ...ys, ...style });

@@ -73,7 +73,8 @@ class Explorer {
     fillBest(place("best"), this.data, this.state, this.decided, (point) => this.choose(point));
     fillDetail(place("detail"), this.data, this.state, this.decided, this.best, () => this.set({ point: null }));
     this.drawMaps();
-    this.drawParallel();
+    clearTimeout(this.later); // while a slider moves the maps come first
+    this.later = setTimeout(() => this.drawParallel(), 100);
   }
 
   drawControls() {
@@ -187,7 +188,7 @@ class Explorer {
     const plot = node("div", { class: "explorer-plot", tabindex: "0", role: "application" });
     plot.configuration = configuration;
     plot.addEventListener("keydown", (event) => this.keyPressed(event, plot));
-    plot.addEventListener("blur", () => this.moveCursor(plot, null));
+    plot.addEventListener("blur", () => this.cursor && this.moveCursor(plot, null));
     return node("div", { class: "explorer-map" }, node("h4"), plot);
   }
 
@@ -200,15 +201,36 @@ class Explorer {
       traces = curveTraces(data, state, decided, configuration, slice);
       layout = curveLayout(data, state, slice, width, cursor);
     } else {
-      const drawn = mapTraces(data, state, decided, configuration, slice, held, colours, width);
+      const drawn = mapTraces(data, state, decided, configuration, slice, held, colours);
       drawn.states.forEach((one) => states.add(one));
       traces = drawn.traces;
-      layout = mapLayout(data, slice, width, cursor);
+      layout = mapLayout(data, slice, width, this.outlines(plot), cursor);
     }
     Plotly.react(plot, traces, layout, CONFIG);
     if (plot.listening) return;
     plot.listening = true;
-    plot.on("plotly_click", ({ points: [hit] }) => this.chooseAt(Math.round(hit.x), this.slice.y < 0 ? 0 : Math.round(hit.y)));
+    const cellOf = (hit) => [Math.round(hit.x), this.slice.y < 0 ? 0 : Math.round(hit.y)];
+    plot.on("plotly_click", ({ points: [hit] }) => this.chooseAt(...cellOf(hit)));
+    plot.on("plotly_hover", ({ points: [hit], event }) => this.showTip(plot, cellOf(hit), event));
+    plot.on("plotly_unhover", () => (place("tip").hidden = true));
+  }
+
+  outlines(plot) {
+    return outlines(this.data, this.state, this.decided, plot.configuration, this.slice, this.held, plot.clientWidth || 600);
+  }
+
+  textAt(plot, [i, j]) {
+    return hoverText(this.data, this.state, this.decided, plot.configuration, this.slice.rows[j]?.[i] ?? -1);
+  }
+
+  // Texts are made when they are asked for: thousands of them would slow every move of a slider
+  showTip(plot, cell, { clientX, clientY }) {
+    const tip = place("tip");
+    tip.replaceChildren(...this.textAt(plot, cell).map((line) => node("div", {}, line)));
+    tip.hidden = false;
+    const room = document.documentElement.clientWidth - tip.offsetWidth - 8;
+    tip.style.left = `${Math.max(4, Math.min(room, clientX + 14))}px`;
+    tip.style.top = `${clientY + 18 + tip.offsetHeight > innerHeight ? Math.max(4, clientY - tip.offsetHeight - 12) : clientY + 18}px`;
   }
 
   chooseAt(i, j) {
@@ -238,10 +260,9 @@ class Explorer {
   moveCursor(plot, cursor) {
     this.cursor = cursor;
     const { data, state, slice } = this;
-    const layout = slice.y < 0 ? curveLayout(data, state, slice, plot.clientWidth, cursor) : mapLayout(data, slice, plot.clientWidth, cursor);
+    const layout = slice.y < 0 ? curveLayout(data, state, slice, plot.clientWidth, cursor) : mapLayout(data, slice, plot.clientWidth, this.outlines(plot), cursor);
     Plotly.relayout(plot, { shapes: layout.shapes });
-    const point = cursor ? this.slice.rows[cursor[1]][cursor[0]] : -1;
-    place("cursor").textContent = cursor ? hoverText(data, state, this.decided, plot.configuration, point).replace(/<br>/g, "; ").replace(/<\/?b>/g, "") : "";
+    place("cursor").textContent = cursor ? this.textAt(plot, cursor).join("; ") : "";
   }
 
   drawParallel() {

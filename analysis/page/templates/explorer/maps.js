@@ -66,17 +66,35 @@ function onSlice(data, slice, held, point) {
   return data.dimensions.every((_, number) => number === slice.x || number === slice.y || data.cells[number][point] === held[number]);
 }
 
-// Lines along the edges between cells within and cells without
+// A path along the edges between cells within and cells without
 function outline(rows, within) {
-  const x = [], y = [];
-  const inside = (j, i) => rows[j]?.[i] !== undefined && within(rows[j][i]);
-  const line = (x0, y0, x1, y1) => (x.push(x0, x1, null), y.push(y0, y1, null));
+  const inside = rows.map((row) => row.map((point) => point >= 0 && within(point)));
+  const at = (j, i) => inside[j]?.[i] ?? false;
+  let path = "";
   for (let j = 0; j <= rows.length; j++)
     for (let i = 0; i <= rows[0].length; i++) {
-      if (inside(j, i) !== inside(j, i - 1)) line(i - 0.5, j - 0.5, i - 0.5, j + 0.5);
-      if (inside(j, i) !== inside(j - 1, i)) line(i - 0.5, j - 0.5, i + 0.5, j - 0.5);
+      if (at(j, i) !== at(j, i - 1)) path += `M${i - 0.5},${j - 0.5}L${i - 0.5},${j + 0.5}`;
+      if (at(j, i) !== at(j - 1, i)) path += `M${i - 0.5},${j - 0.5}L${i + 0.5},${j - 0.5}`;
     }
-  return { x, y };
+  return path;
+}
+
+// The feasible region and the chosen point
+function outlines(data, state, decided, configuration, slice, held, width) {
+  const thin = Math.min(1, Math.max(0.4, width / slice.rows[0].length / 22)); // lines leave something of small cells
+  const line = (path, thick, color) => ({ type: "path", path, line: { width: thick * thin, color }, layer: "above" });
+  const shapes = [];
+  if (decided) {
+    const { points } = decided.simulators[configuration];
+    const region = outline(slice.rows, (point) => points[point].p >= REGION);
+    const sure = outline(slice.rows, (point) => points[point].p >= SURE);
+    shapes.push(line(region, 5, "#ffffff"), line(region, 2.2, "#000000"), line(sure, 6, "#000000"), line(sure, 2.4, "#ffffff"));
+  }
+  if (state.point !== null && onSlice(data, slice, held, state.point)) {
+    const chosen = outline(slice.rows, (point) => point === state.point);
+    shapes.push({ ...line(chosen, 6, "#ffffff"), line: { width: 6, color: "#ffffff" } }, { ...line(chosen, 3, "#d5006d"), line: { width: 3, color: "#d5006d" } });
+  }
+  return shapes.filter(({ path }) => path);
 }
 
 function seedsText(data, column, configuration, point) {
@@ -89,20 +107,21 @@ function seedsText(data, column, configuration, point) {
   return found.join(", ");
 }
 
+// Lines that say all of a cell
 function hoverText(data, state, decided, configuration, point) {
-  if (point < 0) return "not asked";
+  if (point < 0) return ["not asked"];
   const lines = data.dimensions.flatMap((dimension, i) =>
-    dimension.axes.map((axis) => `${axis.key} = <b>${axis.labels[data.cells[i][point]]}</b>${axis.unit && ` ${axis.unit}`}`),
+    dimension.axes.map((axis) => `${axis.key} = ${axis.labels[data.cells[i][point]]}${axis.unit && ` ${axis.unit}`}`),
   );
   if (state.column !== "P") {
     const column = data.column[state.column];
     const { mean, sd, state: is } = summarise(data, column, configuration, point);
     const spread = Number.isNaN(sd) ? "" : ` ± ${number(sd, 2)}`;
-    lines.push(`${column.name} = <b>${number(mean)}</b>${spread}${column.unit && ` ${column.unit}`}${is === "value" ? "" : ` (${STATES[is][1]})`}`);
+    lines.push(`${column.name} = ${number(mean)}${spread}${column.unit && ` ${column.unit}`}${is === "value" ? "" : ` (${STATES[is][1]})`}`);
     lines.push(`seeds: ${seedsText(data, column, configuration, point)}`);
   }
   if (decided) lines.push(chanceText(decided.simulators[configuration].points[point]));
-  return lines.join("<br>");
+  return lines;
 }
 
 function chanceText(point) {
@@ -121,7 +140,7 @@ function cellValue(data, state, decided, configuration, point) {
   return Number.isNaN(p) ? { value: NaN, is } : { value: p, is: "value" };
 }
 
-function mapTraces(data, state, decided, configuration, slice, held, colours, width) {
+function mapTraces(data, state, decided, configuration, slice, held, colours) {
   const cells = slice.rows.map((row) => row.map((point) => cellValue(data, state, decided, configuration, point)));
   const names = Object.keys(STATES);
   const traces = [
@@ -131,22 +150,12 @@ function mapTraces(data, state, decided, configuration, slice, held, colours, wi
     },
     {
       type: "heatmap", z: cells.map((row) => row.map(({ value }) => (Number.isNaN(value) ? null : value))), zmin: colours.low, zmax: colours.high,
-      colorscale: colours.scale, text: slice.rows.map((row) => row.map((point) => hoverText(data, state, decided, configuration, point))),
-      hoverinfo: "text", colorbar: { thickness: 12, outlinewidth: 0, tickfont: { size: 11 }, xpad: 6 },
+      colorscale: colours.scale, hoverinfo: "none", colorbar: { thickness: 12, outlinewidth: 0, tickfont: { size: 11 }, xpad: 6 },
     },
   ];
-  const thin = Math.min(1, Math.max(0.4, width / slice.rows[0].length / 22)); // lines leave something of small cells
-  const line = (edges, thick, colour) => ({ type: "scatter", mode: "lines", ...edges, line: { width: thick * thin, color: colour }, hoverinfo: "skip" });
   if (decided) {
-    const { points, best } = decided.simulators[configuration];
-    const region = outline(slice.rows, (point) => point >= 0 && points[point].p >= REGION);
-    const sure = outline(slice.rows, (point) => point >= 0 && points[point].p >= SURE);
-    traces.push(line(region, 5, "#ffffff"), line(region, 2.2, "#000000"), line(sure, 6, "#000000"), line(sure, 2.4, "#ffffff"));
-    traces.push(bestTrace(data, slice, best.slice(0, N_MARKED).filter(({ point }) => onSlice(data, slice, held, point))));
-  }
-  if (state.point !== null && onSlice(data, slice, held, state.point)) {
-    const chosen = outline(slice.rows, (point) => point === state.point);
-    traces.push(line(chosen, 6, "#ffffff"), line(chosen, 3, "#d5006d"));
+    const best = decided.simulators[configuration].best.slice(0, N_MARKED);
+    traces.push(bestTrace(data, slice, best.filter(({ point }) => onSlice(data, slice, held, point))));
   }
   return { traces, states: new Set(cells.flat().map(({ is }) => is)) };
 }
@@ -171,12 +180,12 @@ function rankAxis(dimension, room) {
   };
 }
 
-function mapLayout(data, slice, width, cursor) {
+function mapLayout(data, slice, width, shapes, cursor) {
   const x = data.dimensions[slice.x], y = data.dimensions[slice.y];
   const layout = {
     font: FONT, height: Math.round(Math.min(440, Math.max(300, 0.82 * width))), margin: { l: 50, r: 10, t: 8, b: 44 }, showlegend: false,
-    xaxis: rankAxis(x, Math.max(3, Math.floor(width / 75))), yaxis: rankAxis(y, 9), hoverlabel: { align: "left", bgcolor: "#ffffff", font: { color: "#1b1f24" } },
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "#ffffff", dragmode: width < 500 ? false : "zoom", shapes: [],
+    xaxis: rankAxis(x, Math.max(3, Math.floor(width / 75))), yaxis: rankAxis(y, 9),
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "#ffffff", dragmode: width < 500 ? false : "zoom", shapes: [...shapes],
   };
   if (cursor) {
     const [i, j] = cursor;

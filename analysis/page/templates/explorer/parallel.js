@@ -7,6 +7,7 @@ function parallelAxes(data, state) {
   const axes = data.dimensions.map((dimension, number) => ({
     title: dimension.key,
     place: (configuration, point) => (dimension.size > 1 ? data.cells[number][point] / (dimension.size - 1) : 0.5),
+    say: (configuration, point) => pointTitle(data, point),
     ends: [labelAt(dimension, 0), labelAt(dimension, dimension.size - 1)],
   }));
   const more = [...state.targets.map(({ column }) => column), ...data.columns.map(({ name }) => name)];
@@ -16,10 +17,11 @@ function parallelAxes(data, state) {
 
 function statisticAxis(data, name) {
   const column = data.column[name];
-  const [low, high] = limitsOf(column.values);
+  const [low, high] = (column.limits ??= limitsOf(column.values));
   return {
     title: name,
     place: (configuration, point) => (Math.min(high, Math.max(low, summarise(data, column, configuration, point).mean)) - low) / (high - low),
+    say: (configuration, point) => `${name} = ${number(summarise(data, column, configuration, point).mean)}<br>${pointTitle(data, point)}`,
     ends: [number(low, 3), number(high, 3)],
   };
 }
@@ -27,20 +29,29 @@ function statisticAxis(data, name) {
 function parallelTraces(data, axes, configuration, decided) {
   const { best, points } = decided.simulators[configuration];
   const step = Math.max(1, Math.ceil(points.length / N_BEHIND));
-  const behind = { x: [], y: [] };
-  for (let point = 0; point < points.length; point += step) {
-    const places = axes.map((axis) => axis.place(configuration, point));
-    if (places.some(Number.isNaN)) continue;
-    behind.x.push(...axes.keys(), null);
-    behind.y.push(...places, null);
-  }
+  const behind = parallelLines(axes, configuration, points.filter((_, number) => number % step === 0));
   const back = { type: "scatter", mode: "lines", ...behind, line: { color: "rgba(120,130,140,0.16)", width: 1 }, hoverinfo: "skip" };
-  const lines = best.slice(0, N_LINES).map((one) => ({
-    type: "scatter", mode: "lines+markers", x: [...axes.keys()], y: axes.map((axis) => axis.place(configuration, one.point)),
-    line: { color: shade(CIVIDIS, one.p), width: 2 }, marker: { size: 6, line: { color: "#59636e", width: 0.5 } }, hoverinfo: "text",
-    text: axes.map(() => `${pointTitle(data, one.point).replaceAll(", ", "<br>")}<br>${chanceText(one)}`), customdata: axes.map(() => one.point),
+  const byColour = Map.groupBy ? Map.groupBy(best.slice(0, N_LINES), ({ p }) => shade(CIVIDIS, p)) : new Map([[CIVIDIS[9], best.slice(0, N_LINES)]]);
+  const lines = [...byColour].map(([color, ones]) => ({
+    type: "scatter", mode: "lines+markers", ...parallelLines(axes, configuration, ones), line: { color, width: 2 },
+    marker: { size: 6, line: { color: "#59636e", width: 0.5 } }, hoverinfo: "text",
   }));
   return [back, ...lines.reverse()];
+}
+
+// One trace of many lines, with gaps between them
+function parallelLines(axes, configuration, ones) {
+  const found = { x: [], y: [], text: [], customdata: [] };
+  for (const one of ones) {
+    const places = axes.map((axis) => axis.place(configuration, one.point));
+    if (places.some(Number.isNaN)) continue;
+    found.x.push(...axes.keys(), null);
+    found.y.push(...places, null);
+    const text = `${chanceText(one)}<br>margin ${number(one.margin, 2)}, loss ${number(one.loss, 3)}`;
+    found.text.push(...axes.map(({ say }) => `${say(configuration, one.point)}<br>${text}`), null);
+    found.customdata.push(...axes.map(() => one.point), null);
+  }
+  return found;
 }
 
 function shade(colours, share) {
