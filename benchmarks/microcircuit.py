@@ -1,9 +1,10 @@
-"""The cortical microcircuit at full scale on one core, at about real time.
+"""The cortical microcircuit at full scale on one core, near real time.
 
 77,169 neurons and 298,880,968 synapses, each with a weight and a delay of its own, under Poisson drive or the mean of
-it as a current. The claim: the native simulator takes at most 1.3 s of one core for a second of biology, in 1.6 GB, on
-the rates that were published with NEST's example. Every simulator that is named runs the same description, one after
-the other, in this process; GeNN takes 3 GB and half a minute per second of biology, NEST some 13 GB.
+it as a current. The claim, for an idle machine: the native simulator takes at most 1.3 s of one core for a second of
+biology, in 1.6 GB, on the rates that were published with NEST's example. Every simulator that is named runs the same
+description, one after the other, in this process; GeNN takes 3 GB and half a minute per second of biology, NEST some
+13 GB.
 
     python benchmarks/microcircuit.py [--simulators native genn nest] [--duration 2000] [--scale 1.0] [--direct]
 
