@@ -128,6 +128,8 @@ def find_components(rates: NDArray[np.float64], shot_noise: float) -> Components
     Components or None
         None if they overlap, which is how one component looks: Ashman's D is 2 or less.
     """
+    if not np.ptp(rates) > HISTOGRAM_BINS * np.spacing(rates.max()):
+        return None  # so little apart that no bins lie between them
     weights, edges = np.histogram(rates, bins=HISTOGRAM_BINS)
     width = float(edges[1] - edges[0])
     share = weights / weights.sum()

@@ -135,7 +135,7 @@ def change_steps(network: Network, seed: int, simulation: Simulation) -> list[in
         if isinstance(given, StepCurrent):
             times |= {*given.onsets, *given.offsets}
         elif isinstance(given, PoissonDrive) and isinstance(given.rate, PiecewiseConstant):
-            times |= set(given.rate.times)
+            times |= {time + given.delay for time in given.rate.times}
     for population in network.populations:
         if population.model.source == "poisson":
             values = drawn_values(population, seed)
@@ -157,7 +157,8 @@ def set_inputs(point: Point, network: Network, layout: Layout, seed: int, simula
             point.drives.thresholds[begin : begin + population.size] = thresholds
             point.drives.active[index] = bool(np.any(thresholds))
         for place, (drive, count) in enumerate(draws[index], start=int(point.drives.first[3 * index])):
-            rate = drive.rate.at((step + 1e-6) * dt) if isinstance(drive.rate, PiecewiseConstant) else drive.rate
+            sent = (step + 1e-6) * dt - drive.delay  # when what arrives in this step was sent
+            rate = drive.rate.at(sent) if isinstance(drive.rate, PiecewiseConstant) else drive.rate
             point.drives.tables[32 * place : 32 * place + 32] = _alias_table(rate * dt * 1e-3 / count)
         currents = [i for i in network.inputs if isinstance(i, StepCurrent) and i.target == population.name]
         if currents:
