@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test lint fidelity benchmarks images images-genn images-genn-cuda pool pool-stop clean
+.PHONY: demo test lint fidelity benchmarks attacks images images-genn images-genn-cuda pool pool-stop clean
 
 demo: .venv/.installed
 	$(BIN)/python -m gridsearch submit examples/demo.toml
@@ -27,6 +27,14 @@ benchmarks: .venv/.installed-dev
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/open_run.py
 	$(BIN)/python benchmarks/structure_reuse.py
+
+# In their long form; the short form is tests/test_attacks.py
+attacks: .venv/.installed-dev
+	$(BIN)/python benchmarks/malformed.py --examples 200
+	$(BIN)/python benchmarks/kills.py --kills 100 --simulators nest
+	$(BIN)/python benchmarks/kills.py --kills 100 --simulators genn --seed 2
+	$(BIN)/python benchmarks/plan.py --points 100000
+	$(BIN)/python benchmarks/plan.py --points 1000000
 
 images images-genn images-genn-cuda pool pool-stop:
 	$(MAKE) -C containers $@

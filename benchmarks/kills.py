@@ -150,7 +150,7 @@ def compare(undisturbed: RunDirectory, attacked: RunDirectory) -> tuple[int, int
     for one, other in zip(tables[0].itertuples(), tables[1].itertuples(), strict=True):
         if other.status == "ok":
             spikes = [
-                read_spikes(run.spike_file(row.job, row.point_id))
+                read_spikes(run.spike_file(str(row.job), str(row.point_id)))
                 for run, row in ((undisturbed, one), (attacked, other))
             ]
             same = all(
