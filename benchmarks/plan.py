@@ -1,8 +1,8 @@
 """Planning 100,000 points of the clustered network: seconds and memory of the real command, against a tenth of them.
 
 The claim: ``python -m gridsearch plan`` of 100,000 points takes at most 10 s and 1 GB, and grows no faster than the
-number of points; planning again when all is done takes at most 5 s, and ``status`` 2 s. What a submit writes before the first job starts (points, provenance, job files) is timed as well,
-against the plan that comes before it.
+number of points; planning again when all is done takes at most 5 s, and ``status`` 2 s. What a submit writes before
+the first job starts (points, provenance, job files) is timed as well, against the plan that comes before it.
 
     python benchmarks/plan.py [--points 100000]
 """
