@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test lint fidelity benchmarks attacks-pool images images-genn images-genn-cuda pool pool-stop clean
+.PHONY: demo test lint fidelity benchmarks attacks attacks-pool images images-genn images-genn-cuda pool pool-stop clean
 
 demo: .venv/.installed
 	$(BIN)/python -m gridsearch submit examples/demo.toml
@@ -31,6 +31,14 @@ benchmarks: .venv/.installed-dev
 # The long form of the attacks on a pool: 20 of each kind, and a run of 510 jobs
 attacks-pool: .venv/.installed-dev
 	GRIDSEARCH_ATTACKS=20 $(BIN)/python -m pytest -m pool -s tests/test_htcondor_attacks.py
+
+# In their long form; the short form is tests/test_attacks.py
+attacks: .venv/.installed-dev
+	$(BIN)/python benchmarks/malformed.py --examples 200
+	$(BIN)/python benchmarks/kills.py --kills 100 --simulators nest
+	$(BIN)/python benchmarks/kills.py --kills 100 --simulators genn --seed 2
+	$(BIN)/python benchmarks/plan.py --points 100000
+	$(BIN)/python benchmarks/plan.py --points 1000000
 
 images images-genn images-genn-cuda pool pool-stop:
 	$(MAKE) -C containers $@

@@ -12,6 +12,17 @@ execute=$root/execute
 work=${GRIDSEARCH_POOL_WORK:-$root/work}
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
+# A folder of a name that anybody can foresee: where it is not ours alone, what is within it may be a link to anywhere,
+# and stop deletes there as root.
+own_folder() {
+    mkdir -p -m 755 "$(dirname "$root")"
+    mkdir -m 755 "$root" 2>/dev/null || true
+    if [[ -L $root || ! -d $root || ! -O $root || -n $(find "$root" -maxdepth 0 -perm /022) ]]; then
+        echo "pool.sh: $root is not a folder that only this user can write to: remove it, or set TMPDIR" >&2
+        exit 1
+    fi
+}
+
 exists() { docker container inspect "$name" >/dev/null 2>&1; }
 runs() { [[ $(docker container inspect --format '{{.State.Running}}' "$name" 2>/dev/null) == true ]]; }
 count_slots() { docker exec "$name" condor_status -constraint 'HasDocker' -af Name 2>/dev/null | wc -l; }
@@ -32,6 +43,7 @@ start() {
         echo "the pool $name runs already"
         return
     fi
+    own_folder
     stop >/dev/null
     mkdir -p "$execute" "$work"
     docker run --detach --name "$name" --network=host \
@@ -62,6 +74,7 @@ stop() {
         echo "there is no pool $name"
         return
     fi
+    own_folder
     # Folders of job sandboxes belong to users of the container, so it is the one to delete them.
     if runs; then
         docker exec "$name" condor_off -master -fast >/dev/null 2>&1 || true

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sweeps import write_sweep
-from test_submission import plan
+from test_submission import finish, plan
 
 from gridsearch.cli import main
 from gridsearch.input_files import InputError
@@ -59,6 +61,29 @@ def test_damaged_provenance_is_set_aside(tmp_path: Path, content: bytes) -> None
     write_plan(made, replace_sweep=False)
     assert (made.run.root / "provenance.json.corrupt").read_bytes() == content
     assert made.run.provenance.read_text().count('"sweep"') == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("status", "splendid", "none of ok"),
+        ("status", None, "lacks values"),
+        ("point_id", 7, "not text"),
+        ("t_simulate", -1.0, "negative"),
+    ],
+)
+def test_rows_are_not_taken_on_trust(tmp_path: Path, column: str, value: object, said: str) -> None:
+    made = plan(tmp_path)
+    finish(made, "poisson", "ok", "ok", "ok")
+    (path,) = made.run.summary_files()
+    table = pq.read_table(path)
+    at = table.schema.get_field_index(column)
+    kind = pa.string() if value is None else None
+    pq.write_table(table.set_column(at, column, pa.array([value] * 3, kind)), path)
+    again = plan(tmp_path)
+    assert again.simulators["poisson"].n_left == 3, "they do not count"
+    ((_, error),) = again.history.corrupt
+    assert said in str(error)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"PAR1"])

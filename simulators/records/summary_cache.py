@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import REPETITIVE, REQUIRED, UNREADABLE
+from simulators.records.summary import REPETITIVE, UNREADABLE, fault
 
 FEWEST = 100  # summaries that are not in it yet make it worth writing,
 SHARE = 0.1  # as a share of those that are, so that a growing run rewrites it seldom,
@@ -182,7 +182,7 @@ def _read(path: Path) -> pa.Table | None:
         table = pq.ParquetFile(path, read_dictionary=list(REPETITIVE)).read(use_threads=False)
     except UNREADABLE:
         return None
-    return None if set(REQUIRED) - set(table.column_names) else table.replace_schema_metadata(None)
+    return None if fault(table) is not None else table.replace_schema_metadata(None)
 
 
 def _stamps(run: RunDirectory) -> dict[str, Stamp]:
