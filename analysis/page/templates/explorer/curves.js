@@ -15,7 +15,8 @@ function curveTraces(data, state, decided, configuration, slice) {
   if (decided) {
     const best = decided.simulators[configuration].best.slice(0, N_MARKED);
     const at = best.map(({ point }) => points.indexOf(point));
-    traces.push({ ...bestTrace(data, slice, best), y: at.map((i) => cells[i]) });
+    const marker = { symbol: "star", size: best.map((_, rank) => (rank === 0 ? 20 : 12)), color: "#ffffff", line: { color: "#000000", width: 1.6 } };
+    traces.push({ type: "scatter", mode: "markers", x: at, y: at.map((i) => cells[i]), marker, hoverinfo: "skip" });
   }
   return traces;
 }

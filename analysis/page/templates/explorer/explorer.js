@@ -193,7 +193,7 @@ class Explorer {
   }
 
   drawMap(plot, configuration, colours, states) {
-    const { data, state, decided, slice, held } = this;
+    const { data, state, decided, slice } = this;
     const width = plot.clientWidth || 600;
     const cursor = document.activeElement === plot ? this.cursor : null;
     let traces, layout;
@@ -201,7 +201,7 @@ class Explorer {
       traces = curveTraces(data, state, decided, configuration, slice);
       layout = curveLayout(data, state, slice, width, cursor);
     } else {
-      const drawn = mapTraces(data, state, decided, configuration, slice, held, colours);
+      const drawn = mapTraces(data, state, decided, configuration, slice, colours);
       drawn.states.forEach((one) => states.add(one));
       traces = drawn.traces;
       layout = mapLayout(data, slice, width, this.outlines(plot), cursor);

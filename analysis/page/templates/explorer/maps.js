@@ -79,7 +79,7 @@ function outline(rows, within) {
   return path;
 }
 
-// The feasible region and the chosen point
+// The feasible region, the chosen point and the best ones
 function outlines(data, state, decided, configuration, slice, held, width) {
   const thin = Math.min(1, Math.max(0.4, width / slice.rows[0].length / 22)); // lines leave something of small cells
   const line = (path, thick, color) => ({ type: "path", path, line: { width: thick * thin, color }, layer: "above" });
@@ -94,6 +94,10 @@ function outlines(data, state, decided, configuration, slice, held, width) {
     const chosen = outline(slice.rows, (point) => point === state.point);
     shapes.push({ ...line(chosen, 6, "#ffffff"), line: { width: 6, color: "#ffffff" } }, { ...line(chosen, 3, "#d5006d"), line: { width: 3, color: "#d5006d" } });
   }
+  if (decided)
+    decided.simulators[configuration].best.slice(0, N_MARKED).forEach(({ point }, rank) => {
+      if (onSlice(data, slice, held, point)) shapes.push(starShape(data.cells[slice.x][point], data.cells[slice.y][point], rank));
+    });
   return shapes.filter(({ path }) => path);
 }
 
@@ -140,7 +144,7 @@ function cellValue(data, state, decided, configuration, point) {
   return Number.isNaN(p) ? { value: NaN, is } : { value: p, is: "value" };
 }
 
-function mapTraces(data, state, decided, configuration, slice, held, colours) {
+function mapTraces(data, state, decided, configuration, slice, colours) {
   const cells = slice.rows.map((row) => row.map((point) => cellValue(data, state, decided, configuration, point)));
   const names = Object.keys(STATES);
   const traces = [
@@ -153,20 +157,22 @@ function mapTraces(data, state, decided, configuration, slice, held, colours) {
       colorscale: colours.scale, hoverinfo: "none", colorbar: { thickness: 12, outlinewidth: 0, tickfont: { size: 11 }, xpad: 6 },
     },
   ];
-  if (decided) {
-    const best = decided.simulators[configuration].best.slice(0, N_MARKED);
-    traces.push(bestTrace(data, slice, best.filter(({ point }) => onSlice(data, slice, held, point))));
-  }
   return { traces, states: new Set(cells.flat().map(({ is }) => is)) };
 }
 
-function bestTrace(data, slice, best) {
+// A star of a size in pixels, about its centre
+function starPath(radius) {
+  const corners = Array.from({ length: 10 }, (_, k) => {
+    const [angle, reach] = [(k * Math.PI) / 5, k % 2 ? 0.42 * radius : radius];
+    return `${(reach * Math.sin(angle)).toFixed(1)},${(reach * Math.cos(angle)).toFixed(1)}`;
+  });
+  return `M${corners.join("L")}Z`;
+}
+
+function starShape(x, y, rank) {
   return {
-    type: "scatter", mode: "markers", hoverinfo: "skip", cliponaxis: false,
-    x: best.map(({ point }) => data.cells[slice.x][point]), y: best.map(({ point }) => (slice.y < 0 ? 0 : data.cells[slice.y][point])),
-    marker: {
-      symbol: "star", size: best.map((_, rank) => (rank === 0 ? 21 : 13)), color: "#ffffff", line: { color: "#000000", width: 2 },
-    },
+    type: "path", path: starPath(rank === 0 ? 13 : 8), xsizemode: "pixel", ysizemode: "pixel", xanchor: x, yanchor: y, fillcolor: "#ffffff",
+    line: { color: "#000000", width: 1.6 }, layer: "above",
   };
 }
 
