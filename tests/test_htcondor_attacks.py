@@ -1,6 +1,6 @@
 """The promise under attack on a real pool: nothing lost, nothing twice, and every result as if nobody had disturbed it.
 
-Here in a short form; ``make attacks-pool`` has the long one, with `GRIDSEARCH_ATTACKS` attacks where there is a number.
+Run by ``make attacks-pool``, with `GRIDSEARCH_ATTACKS` attacks where there is a number; not part of ``make test``.
 """
 
 from __future__ import annotations
