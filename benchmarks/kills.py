@@ -211,6 +211,7 @@ def attack(
                 time.sleep(0.05)
             if chance.random() < 0.1:
                 n_damaged += len(damage(attacked, chance))
+        start(folder, f"attacked-{n_round}").wait()  # nothing to do but to sweep what killed workers left
         n_results, lost, twice, different = compare(undisturbed, attacked)
         counts["results"] += n_results
         counts["rows damaged on purpose"] += n_damaged
