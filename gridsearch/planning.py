@@ -202,7 +202,8 @@ def _share(
         if holds_everything(run.spike_file(stored[point_id], point_id))
     }
     in_flight = in_flight - settled
-    left = [i for i, p in enumerate(grid.points) if p.point_id not in settled | in_flight | recomputed.keys()]
+    nobodys = ids - settled - in_flight - recomputed.keys()
+    left = [i for i, point in enumerate(grid.points) if point.point_id in nobodys]
     loads = _workloads(sweep, grid, left, template, history.observed(simulator, identity), gpus)
     former = history.former(simulator, identity, {grid.points[i].setting_id for i in left}, grid.content)
     n_settled = len(ids & (outcomes.keys() - outdated))
