@@ -269,6 +269,9 @@ def test_the_report_has_it_and_is_a_page_without_scripts_too(page: Page, tmp_pat
     report = analysis.write_report(run.root)
     page.open(report.as_uri(), READY)
     page.settle(0.2)
+    both = page.run("return ['#verdict p', '#explorer-verdict'].map((one) => document.querySelector(one).innerText)")
+    assert "of 40 finished points" in both[0]  # silent ones too
+    assert both[1].count("of 20 finished points") == 2
     assert agrees(page.run(ANSWER), analysis.open_run(run.root), TARGETS) > 0
     assert page.run("return document.querySelectorAll('.explorer .main-svg').length") > 0
     page.send("Emulation.setScriptExecutionDisabled", value=True)

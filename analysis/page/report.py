@@ -18,6 +18,7 @@ from analysis.agreement.comparison import compare
 from analysis.deciding.best_points import best_points, parameters_table
 from analysis.deciding.sensitivity import sensitivities
 from analysis.deciding.targets import target_failures
+from analysis.grids.dimensions import dimensions_of, position_of
 from analysis.opening.run import Run, RunError, run_of
 from analysis.opening.summary_files import CorruptSummaryWarning
 from analysis.opening.table import open_run
@@ -171,7 +172,7 @@ def _calibration(table: pd.DataFrame, run: Run, figures: list[Embedded]) -> dict
             )
         parts.append(part)
     feasible = int((best["p_feasible"] >= 0.5).sum())
-    words = f"{feasible:,} of {len(best):,} finished points meet all targets in at least half of their seeds."
+    words = f"{feasible:,} of {_finished(table):,} finished points meet all targets in at least half of their seeds."
     if len(run.seeds) == 1:
         words += " There is one seed, so P is 0 or 1 at every point: it says what that seed did, not how sure it is."
     failures = [
@@ -180,6 +181,13 @@ def _calibration(table: pd.DataFrame, run: Run, figures: list[Embedded]) -> dict
         if (part["status"] != "missing").any()
     ]
     return {"words": words, "best": parts, "failures": failures, "figures": figures}
+
+
+def _finished(table: pd.DataFrame) -> int:
+    """Count the points, by simulator, of which something is known; silent ones too, which are never best."""
+    known = table[table["status"].isin(["ok", "diverged"])]
+    keys = {dimension.key: position_of(known, dimension) for dimension in dimensions_of(known)}
+    return len(pd.DataFrame({"configuration": known["configuration"].to_numpy(), **keys}).drop_duplicates())
 
 
 def _failure_shares(table: pd.DataFrame) -> Rows:
