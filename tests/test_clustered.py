@@ -25,9 +25,9 @@ def projections(network: Network) -> dict[str, Any]:
     return {projection.name: projection for projection in network.projections}
 
 
-def test_the_model_is_found_by_its_name() -> None:
+def test_the_model_is_found_by_its_name(defaults: dict[str, Any]) -> None:
     assert "clustered" in model_names()
-    assert find_model("clustered", Path()) is make_network
+    assert find_model("clustered", Path())(defaults) == make_network(defaults)
     with pytest.raises(LookupError, match="clustered"):
         find_model("clusterd", Path())
 

@@ -24,7 +24,7 @@ def a_dag(run: RunDirectory, number: int, since: float, written: float) -> htcon
     os.utime(dag_file(folder), (written, written))
     name = f"nest-{number}"
     states = {name: NodeState("failed", since, attempts=2, exit_code=1)}
-    return htcondor_executor._Dag(folder, DagRecord({name: RecordedJob("nest", 2, 9.0)}), None, None, states, {})
+    return htcondor_executor._Dag(folder, DagRecord({name: RecordedJob("nest", 2, 9.0)}), None, None, states, {}, None)
 
 
 @pytest.mark.parametrize(("since", "shown"), [(50.0, ["nest-2"]), (150.0, ["nest-1", "nest-2"])])
