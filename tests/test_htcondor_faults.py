@@ -121,7 +121,7 @@ def test_memory_grows_until_it_is_enough(pool: Pool) -> None:
 
 def test_jobs_that_no_machine_can_run_end_alone_and_are_reported_once(pool: Pool) -> None:
     no_genn = 'image = "gridsearch-nest:3.10.0"'
-    sweep = pool.write("no-genn", 2, simulators=["genn", "nest"], genn=no_genn, htcondor="elsewhere_seconds = 2")
+    sweep = pool.write("no-genn", 2, simulators=["genn", "nest"], genn=no_genn, htcondor="elsewhere_seconds = 20")
     pool.submit(sweep)
     pool.wait(sweep)
     assert_complete(pool.rows(sweep), 2)
