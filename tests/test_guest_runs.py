@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import default_settings, require_simulator
 from stranger import edit, write_cells, write_folder, write_sweep
 
 import analysis
@@ -70,6 +71,7 @@ def test_a_strangers_model_neuron_measure_and_data_run(stranger: Stranger) -> No
 @pytest.mark.nest
 @pytest.mark.genn
 def test_both_simulators_run_a_strangers_folder(tmp_path: Path) -> None:
+    require_simulator("genn", default_settings("genn"))
     write_folder(tmp_path, ("nest", "genn"))
     guest = Stranger(tmp_path)
     assert "4 of 4 results are good" in guest.types("submit", "sweep.toml")
