@@ -43,7 +43,7 @@ _START, _POINT = 1.0, 0.05
 _CACHE, _BEYOND = 2e6, 6.4e7  # B of ring buffers that caches hold, and of which they hold next to nothing
 
 # B; a synapse has 16 less where the nodes of a thread are few
-_PROCESS, _SYNAPSE_SIZE, _WEIGHT_SIZE, _COMPACT = 1.6e8, 34.0, 8.0, 16.5
+_PROCESS, _SYNAPSE_SIZE, _WEIGHT_SIZE, _COMPACT = 2.0e8, 34.0, 8.0, 16.5
 # NEST allots 1,024 synapses to a neuron for its recorder alone
 _NEURON, _RECORDED, _RECORDED_COMPACT, _SPIKE = 6_500.0, 28_000.0, 6_700.0, 40.0
 
