@@ -12,7 +12,7 @@ from sweeps import write_sweep
 from test_cli import gridsearch
 from test_house import MODULES, ROOT, SOURCES, imported
 
-from gridsearch.run_lock import lock_owner, locked
+from gridsearch.submitting.run_lock import lock_owner, locked
 from simulators.backends.genn_simulator import cache
 from simulators.backends.simulator import SimulatorUnavailableError
 from simulators.records.atomic_file import replacing

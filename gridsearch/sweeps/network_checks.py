@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gridsearch.axes import Axis, combinations, network_part
-from gridsearch.guest_files import GuestFiles
-from gridsearch.input_files import Problem
-from gridsearch.parameters import Defaults
-from gridsearch.record_windows import shift_problems
+from gridsearch.inputs.guest_files import GuestFiles
+from gridsearch.inputs.input_files import Problem
+from gridsearch.inputs.parameters import Defaults
+from gridsearch.sweeps.axes import Axis, combinations, network_part
+from gridsearch.sweeps.record_windows import shift_problems
 from simulators import models
 from simulators.description import Network, ParameterError
 from simulators.description.parameters import split_key, with_overrides

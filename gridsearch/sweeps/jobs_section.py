@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gridsearch import sweep_tables as tables
-from gridsearch.input_files import choices
-from gridsearch.settings import checked_settings
+from gridsearch.inputs.input_files import choices
+from gridsearch.sweeps import tables
+from gridsearch.sweeps.settings import checked_settings
 from jobs.executor import Placement, executor_names, find_executor
 from simulators.backends.simulator import Setting, find_simulator, simulator_names
 

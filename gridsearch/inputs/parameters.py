@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gridsearch.input_files import InputError, Problem, choices, read_toml
+from gridsearch.inputs.input_files import InputError, Problem, choices, read_toml
 from simulators import models
 from simulators.description.parameters import element, split_key
 
-DEFAULTS = Path(__file__).resolve().parent.parent / "defaults"
+DEFAULTS = Path(__file__).resolve().parents[2] / "defaults"
 
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 _KEYS = {"value", "unit", "doc", "min", "max", "above", "below", "choices", "type"}

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gridsearch.input_files import InputError, Problem
-from gridsearch.planning import Plan
-from gridsearch.points_table import read_setting_ids, write_points
-from gridsearch.provenance import append_provenance
+from gridsearch.inputs.input_files import InputError, Problem
+from gridsearch.planning.plan import Plan
+from gridsearch.submitting.points_table import read_setting_ids, write_points
+from gridsearch.submitting.provenance import append_provenance
 from jobs.executor import Conditions, ExecutorModule, JobFailure, Placement, Progress, Submission, find_executor
 from simulators.backends.simulator import SimulatorUnavailableError, find_simulator
 from simulators.records.atomic_file import remove_leftovers, replacing
@@ -20,7 +20,7 @@ from simulators.records.job import write_job
 
 _LEFTOVER = 3600.0  # s without a write after which a temporary file is nobody's, while jobs of a pool are at work
 _WRITERS = 16  # threads that write job files
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def check_conflict(plan: Plan, replace_sweep: bool) -> None:

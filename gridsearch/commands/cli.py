@@ -18,14 +18,21 @@ from types import FrameType
 import pandas as pd
 
 import analysis
-from gridsearch import check, display
-from gridsearch.in_flight import count_missing, look_up
-from gridsearch.input_files import InputError, Problem
-from gridsearch.planning import Plan, make_plan
-from gridsearch.recompute import recompute
-from gridsearch.run_lock import Busy, lock_owner, locked, stop_owner
-from gridsearch.starter import starter_model, starter_sweep
-from gridsearch.submission import check_conflict, check_simulators, preview_plan, run_plan, sweep_leftovers, write_plan
+from gridsearch.commands import check, display
+from gridsearch.commands.starter import starter_model, starter_sweep
+from gridsearch.inputs.input_files import InputError, Problem
+from gridsearch.planning.in_flight import count_missing, look_up
+from gridsearch.planning.plan import Plan, make_plan
+from gridsearch.submitting.recompute import recompute
+from gridsearch.submitting.run_lock import Busy, lock_owner, locked, stop_owner
+from gridsearch.submitting.submission import (
+    check_conflict,
+    check_simulators,
+    preview_plan,
+    run_plan,
+    sweep_leftovers,
+    write_plan,
+)
 from jobs.executor import ExecutorError, JobFailure, Submission, executor_names, find_executor
 from simulators.models import model_names
 from simulators.records.run_directory import RunDirectory

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-from gridsearch.input_files import toml_text
-from gridsearch.parameters import Parameter, defaults_file, read_defaults
+from gridsearch.inputs.input_files import toml_text
+from gridsearch.inputs.parameters import Parameter, defaults_file, read_defaults
 from simulators.statistics import STATISTICS
 
 _TEMPLATE = """\

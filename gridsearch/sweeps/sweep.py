@@ -9,14 +9,13 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from gridsearch import jobs_section
-from gridsearch import sweep_tables as tables
-from gridsearch.axes import Axis, expand_axis, zip_groups
-from gridsearch.guest_files import GuestFiles
-from gridsearch.input_files import InputError, Problem, choices, read_toml
-from gridsearch.network_checks import ParameterSpace, column_problems, network_problems
-from gridsearch.parameters import SIMULATION_AXES, Defaults, defaults_file, read_defaults
-from gridsearch.record_windows import read_windows
+from gridsearch.inputs.guest_files import GuestFiles
+from gridsearch.inputs.input_files import InputError, Problem, choices, read_toml
+from gridsearch.inputs.parameters import SIMULATION_AXES, Defaults, defaults_file, read_defaults
+from gridsearch.sweeps import jobs_section, tables
+from gridsearch.sweeps.axes import Axis, expand_axis, zip_groups
+from gridsearch.sweeps.network_checks import ParameterSpace, column_problems, network_problems
+from gridsearch.sweeps.record_windows import read_windows
 from simulators import models
 from simulators.description.parameters import split_key
 from simulators.guests.loading import GuestError

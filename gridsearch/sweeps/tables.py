@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gridsearch.input_files import choices
+from gridsearch.inputs.input_files import choices
 
 T = TypeVar("T", bound=BaseModel)
 

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gridsearch.planning import Plan
+from gridsearch.planning.plan import Plan
 from simulators.records import machine
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import read_spikes

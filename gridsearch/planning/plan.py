@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gridsearch.advice import quicker_simulator
-from gridsearch.grid import Grid, expand
-from gridsearch.in_flight import look_up, points_in_flight
-from gridsearch.input_files import InputError, Problem, choices
-from gridsearch.sweep import Sweep, read_sweep
-from gridsearch.wanted import wanted_of
+from gridsearch.inputs.input_files import InputError, Problem, choices
+from gridsearch.planning.advice import quicker_simulator
+from gridsearch.planning.grid import Grid, expand
+from gridsearch.planning.in_flight import look_up, points_in_flight
+from gridsearch.planning.wanted import wanted_of
+from gridsearch.sweeps.sweep import Sweep, read_sweep
 from jobs.executor import InFlight, executor_names, find_executor
 from jobs.history import OUTDATED, History, read_history
 from jobs.plan import Observed, PlannedJob, Workload, plan_jobs

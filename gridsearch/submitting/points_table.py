@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gridsearch.grid import Grid
-from gridsearch.input_files import InputError, Problem
-from gridsearch.sweep import Sweep
-from gridsearch.wanted import wanted_of
+from gridsearch.inputs.input_files import InputError, Problem
+from gridsearch.planning.grid import Grid
+from gridsearch.planning.wanted import wanted_of
+from gridsearch.sweeps.sweep import Sweep
 from simulators.backends.simulator import find_simulator
 from simulators.description.parameters import split_key, with_overrides
 from simulators.records.atomic_file import replacing

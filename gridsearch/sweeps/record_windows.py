@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gridsearch.input_files import Problem, choices
+from gridsearch.inputs.input_files import Problem, choices
 from simulators.statistics import Window
 from simulators.statistics.windows import broken_rule
 

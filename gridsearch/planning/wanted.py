@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gridsearch.sweep import Sweep
+from gridsearch.sweeps.sweep import Sweep
 from simulators.records.wanted import Wanted
 from simulators.statistics import columns
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gridsearch.parameters import SIMULATION_AXES, Parameter
-from gridsearch.sweep_tables import AxisTable
+from gridsearch.inputs.parameters import SIMULATION_AXES, Parameter
+from gridsearch.sweeps.tables import AxisTable
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Axis:
     Parameters
     ----------
     key : str
-        A parameter, an element of one (``p[0,1]``), or one of `gridsearch.parameters.SIMULATION_AXES`.
+        A parameter, an element of one (``p[0,1]``), or one of `gridsearch.inputs.parameters.SIMULATION_AXES`.
     values : tuple
         In the order in which they run.
     unit, doc : str

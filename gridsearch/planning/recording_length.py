@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gridsearch.sweep import Sweep
-from gridsearch.sweep_tables import TargetTable
+from gridsearch.sweeps.sweep import Sweep
+from gridsearch.sweeps.tables import TargetTable
 from simulators.statistics import Statistic, columns, too_short
 
 ASSUMED_RATE = 5.0

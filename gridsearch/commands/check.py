@@ -11,12 +11,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from gridsearch.axes import Axis, zip_groups
-from gridsearch.guest_files import GuestFiles
-from gridsearch.input_files import InputError, Problem
-from gridsearch.network_checks import ParameterSpace
-from gridsearch.parameters import defaults_file, read_defaults
-from gridsearch.sweep import read_sweep
+from gridsearch.inputs.guest_files import GuestFiles
+from gridsearch.inputs.input_files import InputError, Problem
+from gridsearch.inputs.parameters import defaults_file, read_defaults
+from gridsearch.sweeps.axes import Axis, zip_groups
+from gridsearch.sweeps.network_checks import ParameterSpace
+from gridsearch.sweeps.sweep import read_sweep
 from simulators import models
 from simulators.backends.simulator import (
     Cost,

@@ -8,10 +8,10 @@ from collections.abc import Hashable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from gridsearch.axes import combinations, network_part, simulation_part
-from gridsearch.input_files import InputError, Problem
-from gridsearch.network_checks import MAX_PROBLEMS, column_problems, measured_populations
-from gridsearch.sweep import Sweep
+from gridsearch.inputs.input_files import InputError, Problem
+from gridsearch.sweeps.axes import combinations, network_part, simulation_part
+from gridsearch.sweeps.network_checks import MAX_PROBLEMS, column_problems, measured_populations
+from gridsearch.sweeps.sweep import Sweep
 from simulators.backends.simulator import SimulatorModule, find_simulator
 from simulators.description import Network
 from simulators.description.parameters import split_key, with_overrides
@@ -37,7 +37,7 @@ class Grid:
     populations : tuple of str
         Populations that get statistics.
     content : mapping of str to str
-        Hashes of what the networks are made of (see `gridsearch.guest_files.GuestFiles.content`).
+        Hashes of what the networks are made of (see `gridsearch.inputs.guest_files.GuestFiles.content`).
     """
 
     parameters: dict[str, Any]

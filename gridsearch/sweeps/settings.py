@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gridsearch.input_files import choices
-from gridsearch.parameters import named
+from gridsearch.inputs.input_files import choices
+from gridsearch.inputs.parameters import named
 from simulators.backends.simulator import Setting
 
 

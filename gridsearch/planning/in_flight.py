@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from gridsearch.input_files import InputError, Problem
+from gridsearch.inputs.input_files import InputError, Problem
 from jobs.executor import InFlight, JobInFlight, executor_names, find_executor
 from simulators.backends.simulator import find_simulator
 from simulators.records.job import Job, JobError, read_job

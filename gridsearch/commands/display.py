@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gridsearch.axes import zip_groups
-from gridsearch.check import Trial
-from gridsearch.input_files import InputError
-from gridsearch.planning import Plan
-from gridsearch.recording_length import short_recordings
-from gridsearch.run_lock import Owner
+from gridsearch.commands.check import Trial
+from gridsearch.inputs.input_files import InputError
+from gridsearch.planning.plan import Plan
+from gridsearch.planning.recording_length import short_recordings
+from gridsearch.submitting.run_lock import Owner
+from gridsearch.sweeps.axes import zip_groups
 from jobs.executor import InFlight, JobFailure, Submission
 from jobs.executor import Progress as JobProgress
 from simulators.description.network import Network, expected_synapses, projection_synapses
