@@ -13,7 +13,7 @@ from test_cli import gridsearch
 from test_house import MODULES, ROOT, SOURCES, imported
 
 from gridsearch.submitting.run_lock import lock_owner, locked
-from simulators.backends.genn_simulator import cache
+from simulators.backends.genn_simulator.host import cache
 from simulators.backends.simulator import SimulatorUnavailableError
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from simulators.backends.genn_simulator.compilers import cxx_command, versions
+from simulators.backends.genn_simulator.host.compilers import cxx_command, versions
 from simulators.backends.simulator import SimulatorUnavailableError
 
 MAX_MODELS = 200  # of some 1 MB each

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.genn_simulator.random_code import next_of_neuron
+from simulators.backends.genn_simulator.generated_code.random_code import next_of_neuron
 from simulators.neurons.neuron_model import SUFFIXES, Receptor
 
 LARGEST_MEAN_COUNT = 80.0

@@ -6,7 +6,7 @@ array as well (``given``): neither seed nor distribution is part of the compiled
 
 from __future__ import annotations
 
-from simulators.backends.genn_simulator.random_code import NEXT_RANDOM, UNIFORM, filled, start_stream
+from simulators.backends.genn_simulator.generated_code.random_code import NEXT_RANDOM, UNIFORM, filled, start_stream
 from simulators.description.distributions import Normal, Uniform
 
 _UNBOUNDED = 1e30

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from simulators.backends.genn_simulator.random_code import NEXT_RANDOM, UNIFORM, filled, start_stream
+from simulators.backends.genn_simulator.generated_code.random_code import NEXT_RANDOM, UNIFORM, filled, start_stream
 from simulators.description.projection import Pairs
 
 CLUSTER_SIZES = ("source_cluster", "target_cluster")

@@ -1,6 +1,6 @@
 """What has to be compiled to run a network: all that is handed to GeNN, as text and numbers, and nothing that is data.
 
-Networks of equal layout share compiled code (`simulators.backends.genn_simulator.cache`). Seeds, weights, explicit
+Networks of equal layout share compiled code (`simulators.backends.genn_simulator.host.cache`). Seeds, weights, explicit
 connections, parameters of neurons and of distributions, and the values of inputs are no part of it.
 """
 
@@ -13,8 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from simulators.backends.genn_simulator.delays import buffer_lengths
-from simulators.backends.genn_simulator.neuron_code import (
+from simulators.backends.genn_simulator.generated_code.neuron_code import (
     INPUTS,
     REFRACTORY_STEPS,
     THRESHOLD_CODE,
@@ -22,7 +21,7 @@ from simulators.backends.genn_simulator.neuron_code import (
     integration_code,
     state_variables,
 )
-from simulators.backends.genn_simulator.poisson_code import (
+from simulators.backends.genn_simulator.generated_code.poisson_code import (
     DRAWS,
     SOURCE_CODE,
     SOURCE_LAUNCH,
@@ -30,8 +29,13 @@ from simulators.backends.genn_simulator.poisson_code import (
     drive_code,
     drive_launch,
 )
-from simulators.backends.genn_simulator.random_code import RANDOM_STATE
-from simulators.backends.genn_simulator.synapse_layout import ConnectivityLayout, SynapseLayout, synapse_layout
+from simulators.backends.genn_simulator.generated_code.random_code import RANDOM_STATE
+from simulators.backends.genn_simulator.structure.delays import buffer_lengths
+from simulators.backends.genn_simulator.structure.synapse_layout import (
+    ConnectivityLayout,
+    SynapseLayout,
+    synapse_layout,
+)
 from simulators.description.inputs import PoissonDrive
 from simulators.description.network import Network
 from simulators.description.population import Population

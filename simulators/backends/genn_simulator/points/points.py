@@ -9,20 +9,25 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.genn_simulator.delays import has_own_weights
-from simulators.backends.genn_simulator.input_values import (
+from simulators.backends.genn_simulator.generated_code.neuron_code import DRIFT, Spread
+from simulators.backends.genn_simulator.generated_code.poisson_code import draws_needed
+from simulators.backends.genn_simulator.generated_code.random_code import RANDOM_STATE
+from simulators.backends.genn_simulator.points.input_values import (
     change_steps,
     drive_values,
     given_events,
     source_limits_at,
     step_current,
 )
-from simulators.backends.genn_simulator.layout import drives_of
-from simulators.backends.genn_simulator.neuron_code import DRIFT, Spread
-from simulators.backends.genn_simulator.poisson_code import draws_needed
 from simulators.backends.genn_simulator.problems import value_problems
-from simulators.backends.genn_simulator.random_code import RANDOM_STATE
-from simulators.backends.genn_simulator.values import generator_states, neuron_constants, signed_weight, start_states
+from simulators.backends.genn_simulator.structure.delays import has_own_weights
+from simulators.backends.genn_simulator.structure.layout import drives_of
+from simulators.backends.genn_simulator.values import (
+    generator_states,
+    neuron_constants,
+    signed_weight,
+    start_states,
+)
 from simulators.description.inputs import PoissonDrive, StepCurrent
 from simulators.description.network import Network
 from simulators.description.population import Population, drawn_values

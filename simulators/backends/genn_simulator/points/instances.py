@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from simulators.backends.genn_simulator.layout import Layout
+from simulators.backends.genn_simulator.generated_code.neuron_code import DRIFT
+from simulators.backends.genn_simulator.generated_code.poisson_code import NEVER, SOURCE_LAUNCH, drive_launch
 from simulators.backends.genn_simulator.network import GennNetwork, inputs_of
-from simulators.backends.genn_simulator.neuron_code import DRIFT
-from simulators.backends.genn_simulator.points import Point
-from simulators.backends.genn_simulator.poisson_code import NEVER, SOURCE_LAUNCH, drive_launch
+from simulators.backends.genn_simulator.points.points import Point
+from simulators.backends.genn_simulator.structure.layout import Layout
 from simulators.backends.genn_simulator.values import packed_events
 from simulators.description.population import Population
 from simulators.neurons.neuron_model import SUFFIXES

@@ -8,9 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simulators.backends.genn_simulator import connection_code
-from simulators.backends.genn_simulator.delays import bounded_delay, delay_steps, has_own_delays, has_own_weights
-from simulators.backends.genn_simulator.synapse_code import PAIR, PLACE, delivery_code, drawn_value_code
+from simulators.backends.genn_simulator.generated_code import connection_code
+from simulators.backends.genn_simulator.generated_code.synapse_code import PAIR, PLACE, delivery_code, drawn_value_code
+from simulators.backends.genn_simulator.structure.delays import (
+    bounded_delay,
+    delay_steps,
+    has_own_delays,
+    has_own_weights,
+)
 from simulators.description.distributions import Normal, Uniform
 from simulators.description.network import Network
 from simulators.description.projection import (

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.genn_simulator.delays import delay_steps
-from simulators.backends.genn_simulator.poisson_code import count_limits, source_limits
+from simulators.backends.genn_simulator.generated_code.poisson_code import count_limits, source_limits
+from simulators.backends.genn_simulator.structure.delays import delay_steps
 from simulators.backends.genn_simulator.values import signed_weight, value_at_step
 from simulators.description.inputs import PiecewiseConstant, PoissonDrive, SpikeEvents, StepCurrent
 from simulators.description.network import Network
