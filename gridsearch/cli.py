@@ -220,9 +220,9 @@ def _reasons(table: pd.DataFrame) -> list[str]:
 def _status(options: argparse.Namespace) -> int:
     run = RunDirectory(options.folder)
     while True:
-        table = analysis.open_run(run.root)
+        table = analysis.open_run(run.root, columns=("error",))
         counts = {
-            str(simulator): Counter(rows["status"].astype(str))
+            str(simulator): Counter({str(status): int(n) for status, n in rows["status"].value_counts().items()})
             for simulator, rows in table.groupby("simulator", observed=True)
         }
         working = lock_owner(run)
@@ -262,7 +262,7 @@ def _report(options: argparse.Namespace) -> int:
     if options.after_jobs is None:
         return code
     status, n_failed = options.after_jobs
-    n_missing = int((analysis.open_run(run.root)["status"] == "missing").sum())
+    n_missing = int((analysis.open_run(run.root, columns=())["status"] == "missing").sum())
     display.say(f"the jobs ended with status {status}, {n_failed} of them failed; {n_missing} points are missing")
     # Points that diverged, say, are results too; for those that are missing somebody must submit again
     return SOME_FAILED if n_missing else DONE
