@@ -19,7 +19,7 @@ import pandas as pd
 
 import analysis
 from gridsearch import check, display
-from gridsearch.in_flight import count_missing, look_up
+from gridsearch.in_flight import count_missing, look_up, seconds_left
 from gridsearch.input_files import InputError, Problem
 from gridsearch.planning import Plan, make_plan
 from gridsearch.recompute import recompute
@@ -227,6 +227,7 @@ def _status(options: argparse.Namespace) -> int:
         }
         working = lock_owner(run)
         flights = look_up(run)
+        left = None if working is None else seconds_left(run)
         for simulator, rows in table.groupby("simulator", observed=True):
             count = counts[str(simulator)]
             jobs = [job for flight in flights for job in flight.jobs if job.simulator == simulator]
@@ -235,7 +236,7 @@ def _status(options: argparse.Namespace) -> int:
             count["missing"] = count_missing(missing, n_bad, jobs, run)
         if options.watch and display.console.is_terminal:
             display.console.clear()
-        display.show_status(run.root.name, counts, _reasons(table), working, flights)
+        display.show_status(run.root.name, counts, _reasons(table), working, flights, left)
         in_flight = any(flight.description for flight in flights)
         if not options.watch or (working is None and not in_flight):
             return DONE if (table["status"] == "ok").all() else SOME_FAILED

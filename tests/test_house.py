@@ -30,7 +30,9 @@ ROOMS = {
     },
     "jobs": {
         **{path.stem: {"executor", "plan"} for path in (ROOT / "jobs").glob("*_executor*")},
+        "pace": {"history", "machine_speed", "plan"},
         "history": {"plan"},
+        "machine_speed": set(),
         "executor": {"plan"},
         "plan": set(),
     },

@@ -32,6 +32,12 @@ PHASES: Mapping[str, str] = {
     "t_write": "writing the row and the spikes",
 }
 
+# What planning expected of a row on the machine that it compares others with; seconds. Rows correct it by the ratio.
+EXPECTED: Mapping[str, str] = {
+    "expected_build": "estimate of t_build where this row made a build, else 0",
+    "expected_point": "estimate of t_reset to t_write",
+}
+
 
 # Columns without which a file is no summary, and those with few distinct values in many rows.
 REQUIRED = ("point_id", "simulator", "status")
@@ -96,6 +102,7 @@ def summary_schema(
     fields += [column_field(name, column) for name, column in described.items()]
     fields += [_field(name, pa.float64(), "s", doc) for name, doc in PHASES.items()]
     fields += [
+        *(_field(name, pa.float64(), "s", doc) for name, doc in EXPECTED.items()),
         _field("realtime_factor", pa.float64(), "1", "wall time per biological time of the propagation"),
         _field("duration", pa.float64(), "ms", "recorded biological time"),
         _field("n_neurons", pa.int64(), "1", "neurons"),
