@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +144,15 @@ def column_field(name: str, column: Column) -> pa.Field:
     return pa.field(name, _TYPES[column.kind], metadata=metadata)
 
 
-@lru_cache(maxsize=8)
-def empty_summary(schema: pa.Schema) -> bytes:
-    """Return the content of a summary file without rows: the same for thousands of jobs of a sweep."""
+@cache
+def empty_summary() -> bytes:
+    """Return the content of a summary file without rows: columns that every summary has, and no meanings.
+
+    There is one for each of thousands of jobs, and the first row replaces it.
+    """
     sink = pa.BufferOutputStream()
-    pq.write_table(schema.empty_table(), sink)
+    names = dict.fromkeys(("point_id", *REQUIRED, *REPETITIVE))
+    pq.write_table(pa.schema([(name, pa.string()) for name in names]).empty_table(), sink)
     return bytes(sink.getvalue())
 
 
@@ -214,9 +218,8 @@ def start_summary(job: Job, run: RunDirectory) -> None:
     """Write the summary of a job that has no rows yet, unless there is one."""
     path = run.summary(job.name)
     if not path.exists():
-        content = empty_summary(schema_of(job, run.root))
         with replacing(path) as temporary:
-            temporary.write_bytes(content)
+            temporary.write_bytes(empty_summary())
 
 
 def schema_of(job: Job, root: Path) -> pa.Schema:
