@@ -55,7 +55,7 @@ backend = "single_threaded_cpu"
 batch = 1
 """
 # What differs between two runs of the same point: when, where and how quickly
-_PASSING = ("t_", "job", "started", "finished", "host", "peak_memory", "realtime_factor")
+_PASSING = ("t_", "expected_", "job", "started", "finished", "host", "peak_memory", "realtime_factor")
 
 
 def write_sweep(folder: Path, simulators: list[str], points: int, duration: float, more: str = "") -> Path:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.plan import Observed
+from jobs.plan import Pace
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import CorruptSummaryError, read_summary
+from simulators.records.summary import EXPECTED, CorruptSummaryError, read_summary
 from simulators.records.summary_cache import read_cached
 from simulators.records.wanted import Wanted
 
@@ -23,7 +24,11 @@ _COLUMNS = (
     *("point_id", "setting_id", "content", "simulator", "backend", "threads", "status", "error", "job", "finished"),
     *("statistics", "spikes"),
 )
-_TIMES = ("t_build", "t_reset", "t_simulate", "t_record", "t_statistics", "t_write", "peak_memory")
+_MACHINES = ("host", "cpu")
+_ONCE, _EACH = ("t_load", "t_compile"), ("t_reset", "t_simulate", "t_record", "t_statistics", "t_write")
+_TIMES = (*_ONCE, "t_build", *_EACH, *EXPECTED, "duration", "peak_memory")
+_WANTED = (*_COLUMNS, *_MACHINES, *_TIMES)
+_LATEST = 500  # rows that say how long things take: a machine may be busier now than it was
 
 
 OUTDATED = "outdated"
@@ -114,20 +119,28 @@ class History:
         found = dict(zip(mine["setting_id"].to_pylist(), differing, strict=True))
         return dict(Counter(keys for setting, keys in found.items() if keys and setting in settings))
 
-    def observed(self, simulator: str, identity: Mapping[str, Any]) -> Observed | None:
-        """What finished points took, or None if there are none."""
+    def pace(
+        self, simulator: str, identity: Mapping[str, Any], cpu: str | None = None, jobs: Collection[str] | None = None
+    ) -> Pace | None:
+        """What the latest good rows took of what was expected of them, or None if there are none.
+
+        Parameters
+        ----------
+        simulator, identity
+            As for `outcome`.
+        cpu : str, optional
+            Only rows of machines with this processor.
+        jobs : collection of str, optional
+            Only rows of these jobs.
+        """
         mine = self._of(simulator, identity)
-        mine = mine.filter(pc.equal(mine["status"], "ok"))
-        if not len(mine):
-            return None
-        build = mine["t_build"].to_numpy()
-        build = build[build > 0.0]
-        point = sum(np.nan_to_num(mine[name].to_numpy()) for name in _TIMES[1:-1])
-        return Observed(
-            build=float(np.median(build)) if len(build) else float("nan"),
-            point=float(np.median(point)),
-            memory=float(pc.max(mine["peak_memory"]).as_py() or 0.0),
-        )
+        chosen = pc.and_(pc.equal(mine["status"], "ok"), pc.greater(mine["expected_point"], 0.0))
+        if cpu is not None:
+            chosen = pc.and_(chosen, pc.equal(mine["cpu"], cpu))
+        if jobs is not None:
+            chosen = pc.and_(chosen, pc.is_in(mine["job"], pa.array(list(jobs), pa.string())))
+        mine = mine.filter(chosen)
+        return None if not len(mine) else _pace(mine)
 
     def _of(self, simulator: str, identity: Mapping[str, Any]) -> pa.Table:
         chosen = pc.equal(self.rows["simulator"], simulator)
@@ -135,6 +148,25 @@ class History:
             if value is not None:
                 chosen = pc.and_(chosen, pc.equal(self.rows[column], value))
         return self.rows.filter(chosen)
+
+
+def _pace(rows: pa.Table) -> Pace:
+    latest = pc.select_k_unstable(rows["finished"], _LATEST, [("finished", "descending")])
+    n_rows, memory = len(rows), pc.max(rows["peak_memory"]).as_py()
+    rows = rows.take(latest)
+    seconds = {name: np.nan_to_num(rows[name].to_numpy()) for name in _TIMES[:-1]}
+    built = seconds["expected_build"] > 0.0
+    started = seconds["t_load"] > 0.0
+    point = float(sum(seconds[name].sum() for name in _EACH) / seconds["expected_point"].sum())
+    build = seconds["t_build"][built].sum() / seconds["expected_build"][built].sum() if built.any() else point
+    once = sum(seconds[name] for name in _ONCE)
+    return Pace(
+        build=float(build),
+        point=point,
+        start=float(once[started].mean()) if started.any() else None,
+        memory=float(memory or 0.0),
+        n_points=n_rows,
+    )
 
 
 def _by_value(table: pa.Table, columns: Sequence[str], function: Callable[..., Any]) -> list[Any]:
@@ -152,25 +184,40 @@ def _differing(text: str | None, content: Mapping[str, str]) -> list[str]:
 
 def read_history(run: RunDirectory) -> History:
     """Read the rows of a run; a summary that cannot be read is reported, not raised."""
-    wanted = (*_COLUMNS, *_TIMES)
-    cached = read_cached(run, wanted)
+    cached = read_cached(run, _WANTED)
     tables, corrupt = [] if cached.rows is None else [_without_dictionaries(cached.rows)], []
     for path in cached.rest:
         try:
-            table = read_summary(path)
+            tables.append(_read(path))
         except FileNotFoundError:  # set aside since the folder was listed
             continue
         except CorruptSummaryError as error:
             corrupt.append((path, error))
-        else:
-            tables.append(table.select([name for name in wanted if name in table.column_names]))
+    return History(_joined(tables), tuple(corrupt))
+
+
+def rows_of(paths: Iterable[Path]) -> pa.Table:
+    """Return the rows of some summaries, with the columns of a history; one that cannot be read is left out."""
+    tables = []
+    for path in paths:
+        with suppress(FileNotFoundError, CorruptSummaryError):
+            tables.append(_read(path))
+    return _joined(tables)
+
+
+def _read(path: Path) -> pa.Table:
+    table = read_summary(path)
+    return table.select([name for name in _WANTED if name in table.column_names])
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
     empty = pa.schema(
-        [pa.field(name, pa.string()) for name in _COLUMNS if name not in ("threads", "finished")]
+        [pa.field(name, pa.string()) for name in (*_COLUMNS, *_MACHINES) if name not in ("threads", "finished")]
         + [pa.field("threads", pa.int64()), pa.field("finished", pa.timestamp("us", tz="UTC"))]
         + [pa.field(name, pa.float64()) for name in _TIMES[:-1]]
         + [pa.field("peak_memory", pa.int64())]
     ).empty_table()
-    return History(pa.concat_tables([empty, *tables], promote_options="default"), tuple(corrupt))
+    return pa.concat_tables([empty, *tables], promote_options="default")
 
 
 def _without_dictionaries(table: pa.Table) -> pa.Table:

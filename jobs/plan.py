@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from simulators.backends.simulator import Cost, find_simulator
+from simulators.backends.simulator import GENEROUS_RATE, Cost, find_simulator
 from simulators.description.network import Network
 from simulators.records.job import Job, Point
 from simulators.records.spike_files import SAMPLE_SIZE
@@ -16,7 +15,6 @@ from simulators.records.spike_files import SAMPLE_SIZE
 _BYTES_PER_ROW = 3000.0
 _BYTES_PER_FILE = 1e5  # of a summary without rows: names, units and meanings of its columns
 _BYTES_PER_SPIKE = 6.0
-_NOMINAL_RATE = 5.0  # Hz, where nothing was measured yet
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,8 @@ class PlannedJob:
         B, peak.
     disk : float
         B, of its results.
+    once : float
+        s of `seconds` that are not the points': starting the worker and building.
     """
 
     job: Job
@@ -45,6 +45,7 @@ class PlannedJob:
     memory: float
     disk: float = 0.0
     gpus: int = 0
+    once: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class Workload:
         Index of each point's structure.
     networks : sequence of Network
         A network of each structure.
-    observed : Observed, optional
-        What finished points took.
+    pace : Pace, optional
+        How the machines that run it compare with the estimates.
     gpus : int, optional
         Graphics processors that a job asks for; None if it takes what is visible here.
     """
@@ -71,25 +72,41 @@ class Workload:
     points: Sequence[Point]
     structures: Sequence[int]
     networks: Sequence[Network]
-    observed: Observed | None = None
+    pace: Pace | None = None
     gpus: int | None = None
 
 
 @dataclass(frozen=True)
-class Observed:
-    """What finished points of a simulator took.
+class Pace:
+    """What things take, of what a simulator's estimates say.
 
     Parameters
     ----------
     build, point : float
-        s, medians; NaN where none was seen.
+        Multiples.
+    start : float, optional
+        s, a worker's start; None: `build` times the estimate.
     memory : float
-        B, the largest peak.
+        B, the largest peak that was seen.
+    n_points : int
+        Points that it is known from; 0 if it is a guess from the machine.
+    elsewhere : str
+        The run they are of, where it is another.
     """
 
-    build: float
-    point: float
-    memory: float
+    build: float = 1.0
+    point: float = 1.0
+    start: float | None = None
+    memory: float = 0.0
+    n_points: int = 0
+    elsewhere: str = ""
+
+    def of(self, cost: Cost) -> Cost:
+        """Return a cost at this pace; a guess from the machine says nothing of its graphics processor."""
+        if cost.gpu and not self.n_points:
+            return cost
+        start = cost.start * self.build if self.start is None else self.start
+        return replace(cost, build=cost.build * self.build, point=cost.point * self.point, start=start)
 
 
 def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken: Iterable[str]) -> list[PlannedJob]:
@@ -116,8 +133,12 @@ def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken
     """
     settings = load.template.settings
     cores = int(settings.get("threads", 1))
+    if n_slots is not None:
+        cores = min(cores, n_slots)
     costs = estimate_costs(load)
-    order = sorted(range(len(load.points)), key=lambda i: (load.structures[i], load.points[i].network_seed))
+    # Within a structure by their ids, which are hashes: what runs first is a fair sample of what follows
+    structures, points = load.structures, load.points
+    order = sorted(range(len(points)), key=lambda i: (structures[i], points[i].network_seed, points[i].point_id))
     limit = minutes_per_job * 60.0
     if n_slots is not None and order and not any(cost.gpu for cost in costs):
         work = sum(costs[load.structures[i]].each for i in order)
@@ -125,7 +146,7 @@ def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken
     names = set(taken)
     planned: list[PlannedJob] = []
     chunk: list[int] = []
-    seconds = 0.0
+    seconds = once = 0.0
     last: tuple[int, int] | None = None
     # Time of the points alone is held against the limit while slots are to be filled: equal shares, not equal ends
     spent = 0.0
@@ -133,38 +154,34 @@ def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken
         cost = costs[group[0]]
         duration = cost.each * len(batch)
         if chunk and spent + duration > limit * (1.0 + 1e-9):
-            planned.append(_planned(load, chunk, seconds, costs, cores, names))
-            chunk, seconds, spent, last = [], 0.0, 0.0, None
+            planned.append(_planned(load, chunk, seconds + once, once, costs, cores, names))
+            chunk, seconds, once, spent, last = [], 0.0, 0.0, 0.0, None
         if group != last:
-            seconds += cost.once
-            spent += cost.once if n_slots is None else 0.0
+            first = cost.once + (0.0 if chunk else cost.start)
+            once += first
+            spent += first if n_slots is None else 0.0
             last = group
         chunk += batch
         seconds += duration
         spent += duration
     if chunk:
-        planned.append(_planned(load, chunk, seconds, costs, cores, names))
+        planned.append(_planned(load, chunk, seconds + once, once, costs, cores, names))
     return planned
 
 
 def estimate_costs(load: Workload) -> list[Cost]:
-    """Estimate every structure; what was observed replaces the estimate where all points share one structure."""
+    """Estimate every structure, at the pace of the machines that run it."""
     simulator = find_simulator(load.template.simulator)
     template = load.template
     costs = [
         simulator.estimate(network, template.simulation, template.settings, load.gpus) for network in load.networks
     ]
-    if load.observed is None or len(costs) != 1:
+    pace = load.pace
+    if pace is None:
         return costs
-    seen, cost = load.observed, costs[0]
-    return [
-        replace(
-            cost,
-            build=cost.build if math.isnan(seen.build) else seen.build,
-            point=cost.point if math.isnan(seen.point) else seen.point,
-            memory=max(cost.memory, seen.memory),
-        )
-    ]
+    costs = [pace.of(cost) for cost in costs]
+    # The largest peak is that of the largest structure, whichever that is
+    return [replace(cost, memory=max(cost.memory, pace.memory)) for cost in costs] if len(costs) == 1 else costs
 
 
 def core_hours(load: Workload) -> float:
@@ -182,12 +199,18 @@ def _disk_space(load: Workload, structures: Sequence[int]) -> float:
         sizes = [population.size for population in load.networks[i].populations]
         if load.template.spikes == "sample":
             sizes = [min(size, SAMPLE_SIZE) for size in sizes]
-        spikes += sum(sizes) * _NOMINAL_RATE * simulation.duration * 1e-3
+        spikes += sum(sizes) * GENEROUS_RATE * simulation.duration * 1e-3
     return _BYTES_PER_FILE + len(structures) * _BYTES_PER_ROW + spikes * _BYTES_PER_SPIKE
 
 
 def _planned(
-    load: Workload, chunk: Sequence[int], seconds: float, costs: Sequence[Cost], cores: int, names: set[str]
+    load: Workload,
+    chunk: Sequence[int],
+    seconds: float,
+    once: float,
+    costs: Sequence[Cost],
+    cores: int,
+    names: set[str],
 ) -> PlannedJob:
     points = tuple(load.points[i] for i in chunk)
     job = replace(load.template, name=_name(load.template, points, names), points=points)
@@ -195,7 +218,7 @@ def _planned(
     structures = [load.structures[i] for i in chunk]
     memory = max(costs[i].memory for i in structures)
     gpus = max(load.gpus or 1 if costs[i].gpu else 0 for i in structures)
-    return PlannedJob(job, cores, seconds, memory, _disk_space(load, structures), gpus)
+    return PlannedJob(job, cores, seconds, memory, _disk_space(load, structures), gpus, once)
 
 
 def _batches(

@@ -12,7 +12,7 @@ import analysis
 from analysis.opening.run import as_run
 from analysis.plots.painting import lacking
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import read_summary, summary_schema, write_summary
+from simulators.records.summary import empty_summary, read_summary, summary_schema, write_summary
 
 TWO = ({"simulator": "nest", "threads": 1}, {"simulator": "genn", "backend": None})
 
@@ -35,6 +35,20 @@ def test_units_and_meanings_come_along(tmp_path: Path) -> None:
     assert "rheobase" in table.attrs["docs"]["I_th_E"]
     assert analysis.run_of(table).name == "demo"
     assert analysis.run_of(table).axis("I_th_I").values == (0.7, 0.9, 1.1, 1.3)
+
+
+def test_jobs_that_have_not_begun_take_nothing_from_the_others(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "demo", behaviour=lambda p, s, n: None if p["I_th_E"] > 1.5 else behave(p, s, n))
+    before = analysis.open_run(run.root)
+    for job in ("a", "zzz"):
+        run.summary(job).write_bytes(empty_summary())
+    table = analysis.open_run(run.root)
+    pd.testing.assert_frame_equal(table, before)
+    assert table.attrs["units"] == before.attrs["units"] and table.attrs["docs"] == before.attrs["docs"]
+    only = write_run(tmp_path / "only", behaviour=lambda p, s, n: None)
+    only.summaries.mkdir(exist_ok=True)
+    only.summary("a").write_bytes(empty_summary())
+    assert (analysis.open_run(only.root)["status"] == "missing").all()
 
 
 def test_attributes_survive_a_parquet_file(tmp_path: Path) -> None:

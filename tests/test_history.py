@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,9 @@ from typing import Any
 import pytest
 
 from jobs.history import OUTDATED, read_history
+from jobs.pace import pace_elsewhere, pace_here
+from jobs.plan import Pace
+from simulators.records import machine
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import summary_schema, write_summary
 from simulators.records.wanted import Wanted
@@ -32,7 +34,7 @@ def write(folder: Path, job: str, *rows: dict[str, Any]) -> RunDirectory:
 def test_nothing_is_done_in_an_empty_folder(tmp_path: Path) -> None:
     history = read_history(RunDirectory(tmp_path))
     assert history.outcome("nest", {"threads": 1}, ANYTHING) == {}
-    assert history.observed("nest", {}) is None and history.corrupt == ()
+    assert history.pace("nest", {}) is None and history.corrupt == ()
 
 
 @pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
@@ -58,20 +60,57 @@ def test_only_rows_of_the_same_identity_count(tmp_path: Path) -> None:
     assert history.outcome("genn", {"backend": None}, ANYTHING).keys() == {"r", "s"}, "None matches any"
 
 
-def test_what_finished_points_took(tmp_path: Path) -> None:
+def test_what_finished_points_took_of_what_was_expected(tmp_path: Path) -> None:
+    expected = {"expected_build": 0.0, "expected_point": 2.0, "cpu": "a"}
     run = write(
         tmp_path,
         "a",
-        row("p", t_build=5.0, t_reset=0.5, t_simulate=2.0, t_statistics=0.5, t_load=9.0, peak_memory=300),
-        row("q", t_build=0.0, t_simulate=4.0, peak_memory=500),
-        row("r", t_build=0.0, t_simulate=5.0, peak_memory=400),
-        row("s", "failed", t_build=99.0, t_simulate=99.0, peak_memory=999),
+        row("p", **{**expected, "expected_build": 10.0}, t_load=9.0, t_build=5.0, t_simulate=2.5, peak_memory=300),
+        row("q", **expected, t_reset=0.5, t_simulate=3.0, t_statistics=0.5, t_write=0.5, peak_memory=500),
+        row("r", **{**expected, "cpu": "b"}, t_simulate=20.0, peak_memory=400),
+        row("s", "failed", **expected, t_build=99.0, t_simulate=99.0, peak_memory=999),
+        row("of before such columns", t_build=99.0, t_simulate=99.0),
     )
-    seen = read_history(run).observed("nest", {"threads": 1})
-    assert seen is not None
-    assert (seen.build, seen.point, seen.memory) == (5.0, 4.0, 500.0)
-    seen = read_history(write(tmp_path / "b", "a", row("p", t_simulate=1.0))).observed("nest", {})
-    assert seen is not None and math.isnan(seen.build)
+    history = read_history(run)
+    seen = history.pace("nest", {"threads": 1}, cpu="a")
+    assert seen == Pace(build=0.5, point=7.0 / 4.0, start=9.0, memory=500.0, n_points=2)
+    every = history.pace("nest", {})
+    assert every is not None and (every.point, every.n_points) == (27.0 / 6.0, 3)
+    assert history.pace("nest", {}, cpu="c") is None and history.pace("genn", {}) is None
+    assert history.pace("nest", {}, jobs={"b"}) is None
+
+
+def test_only_rows_of_a_pools_jobs_say_how_long_a_pool_takes(tmp_path: Path) -> None:
+    mine, theirs = ({"job": job, "expected_point": 1.0, "t_simulate": time} for job, time in (("a", 1.0), ("b", 3.0)))
+    history = read_history(write(tmp_path, "a", row("p", **mine), row("q", **theirs)))
+    assert pace_elsewhere(history, "nest", {}, {"b"}).point == 3.0
+    assert pace_elsewhere(history, "nest", {}, set()) == Pace(), "the machine here says nothing of a pool's"
+
+
+def test_the_latest_rows_say_how_long_things_take(tmp_path: Path) -> None:
+    rows = [
+        row(str(k), finished=START + timedelta(minutes=k), expected_point=1.0, t_simulate=9.0 if k < 500 else 1.0)
+        for k in range(1000)
+    ]
+    seen = read_history(write(tmp_path, "a", *rows)).pace("nest", {})
+    assert seen is not None and (seen.point, seen.n_points) == (1.0, 1000)
+
+
+def test_a_run_without_rows_learns_from_one_beside_it_with_networks_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.pace.slowness", lambda: 0.7)
+    cpu = machine.processor()
+    other = {"cpu": cpu, "duration": 1000.0, "expected_point": 2.0, "t_simulate": 5.0}
+    write(tmp_path / "before", "a", *(row(str(k), **other) for k in range(3)))
+    new = RunDirectory(tmp_path / "new")
+    seen = pace_here(new, read_history(new), "nest", {"threads": 1}, each=3e-3)
+    assert (seen.point, seen.n_points, seen.elsewhere) == (2.5, 3, "before")
+    for identity, each in (({"threads": 1}, 3e-2), ({"threads": 2}, 3e-3)):
+        assert pace_here(new, read_history(new), "nest", identity, each) == Pace(build=0.7, point=0.7)
+    own = {**other, "t_simulate": 8.0}
+    write(new.root, "b", row("p", **own))
+    assert pace_here(new, read_history(new), "nest", {"threads": 1}, each=3e-3).point == 4.0
 
 
 def test_summaries_with_other_columns_go_together(tmp_path: Path) -> None:

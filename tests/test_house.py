@@ -30,7 +30,9 @@ ROOMS = {
     },
     "jobs": {
         **{path.stem: {"executor", "plan"} for path in (ROOT / "jobs").glob("*_executor*")},
+        "pace": {"history", "machine_speed", "plan"},
         "history": {"plan"},
+        "machine_speed": set(),
         "executor": {"plan"},
         "plan": set(),
     },
@@ -46,8 +48,9 @@ ROOMS = {
     },
     "gridsearch": {
         "commands": {"submitting", "planning", "sweeps", "inputs"},
-        "submitting": {"planning", "sweeps", "inputs"},
-        "planning": {"sweeps", "inputs"},
+        "submitting": {"planning", "provenance", "sweeps", "inputs"},
+        "planning": {"provenance", "sweeps", "inputs"},
+        "provenance": set(),
         "sweeps": {"inputs"},
         "inputs": set(),
     },

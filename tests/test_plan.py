@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sweeps import make_grid
 
 from gridsearch.planning.grid import Grid
-from jobs.plan import Observed, PlannedJob, Workload, core_hours, estimate_costs, plan_jobs
+from jobs.plan import Pace, PlannedJob, Workload, core_hours, estimate_costs, plan_jobs
 from simulators.backends.simulator import find_simulator
 from simulators.records.job import Job, Point, Simulation
 
@@ -132,13 +132,45 @@ def test_memory_is_that_of_the_largest_structure(tmp_path: Path) -> None:
     assert len(plan_jobs(load, 1e-9, None, ())) == 2
 
 
-def test_what_was_seen_replaces_the_estimate(tmp_path: Path) -> None:
+def test_the_pace_of_machines_corrects_the_estimate(tmp_path: Path) -> None:
     one = make_grid(tmp_path, axes="I_th_E = { start = 1, step = 0.1, num = 10 }")
-    seen = Observed(build=float("nan"), point=60.0, memory=9e9)
-    load = workload(one, observed=seen)
+    load = workload(one, "nest", settings={"threads": 1})
+    (guess,) = estimate_costs(load)
+    load = replace(load, pace=Pace(build=2.0, point=60.0 / guess.point, memory=9e9, n_points=3))
     (cost,) = estimate_costs(load)
-    assert (cost.build, cost.point, cost.memory) == (estimate_costs(workload(one))[0].build, 60.0, 9e9)
-    assert [len(job.job.points) for job in plan_jobs(load, 2.0, None, ())] == [2] * 5
+    assert (cost.start, cost.build, cost.point) == pytest.approx((2.0 * guess.start, 2.0 * guess.build, 60.0))
+    assert cost.memory == 9e9
+    planned = plan_jobs(load, (cost.start + cost.build + 120.0) / 60.0, None, ())
+    assert [len(job.job.points) for job in planned] == [2] * 5
+    assert [job.once for job in planned] == pytest.approx([cost.start + cost.build] * 5)
+    assert [job.seconds for job in planned] == pytest.approx([cost.start + cost.build + 120.0] * 5)
+    load = replace(load, pace=Pace(start=7.0))
+    assert estimate_costs(load)[0].start == 7.0
+
+
+def test_a_guess_from_the_machine_says_nothing_of_its_graphics_processor(grid: Grid) -> None:
+    load = workload(grid, "genn", settings={"backend": "cuda"}, gpus=1)
+    assert estimate_costs(replace(load, pace=Pace(point=3.0))) == estimate_costs(load)
+    (seen, *_), (guess, *_) = (estimate_costs(replace(load, pace=pace)) for pace in (Pace(point=3.0, n_points=1), None))
+    assert seen.point == pytest.approx(3.0 * guess.point)
+
+
+def test_more_threads_than_cores_gain_nothing(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulators.backends.nest_simulator.n_cores", lambda: 2)
+    two, eight = (workload(grid, "nest", settings={"threads": threads}) for threads in (2, 8))
+    assert estimate_costs(eight)[0].point == estimate_costs(two)[0].point, "two cores are here"
+    assert estimate_costs(replace(eight, gpus=0))[0].point < estimate_costs(two)[0].point, "a pool gives eight"
+    assert {job.cores for job in plan_jobs(eight, 30.0, 2, ())} == {2}
+    hours = [sum(job.seconds * job.cores for job in plan_jobs(load, 1e6, 2, ())) for load in (two, eight)]
+    assert hours[1] == pytest.approx(hours[0])
+
+
+def test_points_of_a_structure_run_in_an_order_that_no_axis_has(grid: Grid) -> None:
+    (job,) = plan_jobs(workload(grid, points=grid.points[::2], structures=[0] * 20), 1e6, None, ())
+    axis = [point.swept["I_th_E"] for point in job.job.points]
+    assert axis != sorted(axis) and sorted(point.point_id for point in job.job.points) == [
+        point.point_id for point in job.job.points
+    ]
 
 
 def test_disk(grid: Grid) -> None:
@@ -159,9 +191,9 @@ def test_points_that_need_a_build_each_are_planned_with_it(grid: Grid) -> None:
     n_points = len(grid.points)
     assert core_hours(loads["cond"]) * 3600.0 == pytest.approx(n_points * (cost.build + cost.point))
     planned = plan_jobs(loads["cond"], 1000.0, None, ())
-    assert sum(one.seconds for one in planned) == pytest.approx(n_points * (cost.build + cost.point))
+    assert sum(one.seconds for one in planned) == pytest.approx(cost.start + n_points * (cost.build + cost.point))
     # what was seen of builds and points replaces both estimates
-    seen = replace(loads["cond"], observed=Observed(build=3.0, point=2.0, memory=0.0))
+    seen = replace(loads["cond"], pace=Pace(build=3.0 / cost.build, point=2.0 / cost.point))
     assert core_hours(seen) * 3600.0 == pytest.approx(n_points * 5.0)
 
     (cost,) = estimate_costs(loads["current"])

@@ -21,7 +21,7 @@ import analysis
 from gridsearch.commands import check, display
 from gridsearch.commands.starter import starter_model, starter_sweep
 from gridsearch.inputs.input_files import InputError, Problem
-from gridsearch.planning.in_flight import count_missing, look_up
+from gridsearch.planning.in_flight import count_missing, look_up, seconds_left
 from gridsearch.planning.plan import Plan, make_plan
 from gridsearch.submitting.recompute import recompute
 from gridsearch.submitting.run_lock import Busy, lock_owner, locked, stop_owner
@@ -227,13 +227,14 @@ def _reasons(table: pd.DataFrame) -> list[str]:
 def _status(options: argparse.Namespace) -> int:
     run = RunDirectory(options.folder)
     while True:
-        table = analysis.open_run(run.root)
+        table = analysis.open_run(run.root, columns=("error",))
         counts = {
-            str(simulator): Counter(rows["status"].astype(str))
+            str(simulator): Counter({str(status): int(n) for status, n in rows["status"].value_counts().items()})
             for simulator, rows in table.groupby("simulator", observed=True)
         }
         working = lock_owner(run)
         flights = look_up(run)
+        left = None if working is None else seconds_left(run)
         for simulator, rows in table.groupby("simulator", observed=True):
             count = counts[str(simulator)]
             jobs = [job for flight in flights for job in flight.jobs if job.simulator == simulator]
@@ -242,7 +243,7 @@ def _status(options: argparse.Namespace) -> int:
             count["missing"] = count_missing(missing, n_bad, jobs, run)
         if options.watch and display.console.is_terminal:
             display.console.clear()
-        display.show_status(run.root.name, counts, _reasons(table), working, flights)
+        display.show_status(run.root.name, counts, _reasons(table), working, flights, left)
         in_flight = any(flight.description for flight in flights)
         if not options.watch or (working is None and not in_flight):
             return DONE if (table["status"] == "ok").all() else SOME_FAILED
@@ -269,7 +270,7 @@ def _report(options: argparse.Namespace) -> int:
     if options.after_jobs is None:
         return code
     status, n_failed = options.after_jobs
-    n_missing = int((analysis.open_run(run.root)["status"] == "missing").sum())
+    n_missing = int((analysis.open_run(run.root, columns=())["status"] == "missing").sum())
     display.say(f"the jobs ended with status {status}, {n_failed} of them failed; {n_missing} points are missing")
     # Points that diverged, say, are results too; for those that are missing somebody must submit again
     return SOME_FAILED if n_missing else DONE

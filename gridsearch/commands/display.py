@@ -18,12 +18,14 @@ from gridsearch.planning.plan import Plan
 from gridsearch.planning.recording_length import short_recordings
 from gridsearch.submitting.run_lock import Owner
 from gridsearch.sweeps.axes import zip_groups
-from jobs.executor import InFlight, JobFailure, Submission
+from jobs.executor import InFlight, JobFailure, JobInFlight, Submission, find_executor
 from jobs.executor import Progress as JobProgress
+from jobs.plan import Pace
 from simulators.description.network import Network, expected_synapses, projection_synapses
 from simulators.records.run_directory import RunDirectory
 
 MAX_ROWS = 40  # of a table of projections
+MAX_REASONS = 5  # of a kind
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -78,12 +80,25 @@ def show_plan(plan: Plan) -> None:
     console.print(table)
     for line in _about_files(plan):
         say(line)
+    for name, share in plan.simulators.items():
+        if share.jobs:
+            say(f"{name}: {_about_hours(share.pace, find_executor(plan.executor).ON_THIS_MACHINE)}")
     if plan.advice:
         say(plan.advice)
     for line in short_recordings(plan.sweep, plan.grid.populations, [one.duration for one in plan.grid.simulations]):
         say(line)
     for _, error in plan.history.corrupt:
         say(f"unreadable, its points run again: {error}")
+
+
+def _about_hours(pace: Pace, here: bool) -> str:
+    """Say how it is known what things take."""
+    if pace.n_points:
+        where = f"of {pace.elsewhere} here" if pace.elsewhere else "here" if here else "on the pool"
+        return f"times as {pace.n_points} points {where} took them, {pace.point:.2g} times the estimate"
+    if here:
+        return f"times are a guess, {pace.point:.2g} times the estimate as this machine is; after ten points they hold"
+    return "times are a guess: the pool's machines are others; points that come back from it correct them"
 
 
 def _about_files(plan: Plan) -> Iterator[str]:
@@ -163,40 +178,73 @@ def show_status(
     reasons: Sequence[str],
     worker: Owner | None,
     flights: Sequence[InFlight],
+    seconds_left: float | None = None,
 ) -> None:
-    """Show how many points of each simulator are where; missing are those that nobody has in flight."""
-    statuses = ("ok", "failed", "timeout", "diverged", "missing")
-    phases = ("running", "idle", "held")
+    """Show how many points of each simulator are where; missing are those that nobody has in flight.
+
+    Parameters
+    ----------
+    name : str
+        Of the run.
+    counts : mapping of str to mapping of str to int
+        Points by simulator and status.
+    reasons : sequence of str
+        Why points have no good result.
+    worker : Owner, optional
+        The submit at work.
+    flights : sequence of InFlight
+        What executors have in flight.
+    seconds_left : float, optional
+        s that the submit at work will take.
+    """
     jobs = [job for flight in flights for job in flight.jobs]
     say(name)
-    table = _table("simulator", *statuses, *(phases if jobs else ()))
+    console.print(_status_table(counts, jobs))
+    for line in (*reasons, *(line for flight in flights for line in _about_flight(flight))):
+        say(line)
+    if worker:
+        say(f"a submit is at work ({worker}){_eta(seconds_left)}")
+    elif not jobs:
+        say("no submit is at work on this machine")
+
+
+def _status_table(counts: Mapping[str, Mapping[str, int]], jobs: Sequence[JobInFlight]) -> Table:
+    statuses = ("ok", "failed", "timeout", "diverged", "missing")
+    phases = ("running", "idle", "held") if jobs else ()
+    in_phase: Counter[tuple[str, str]] = Counter()
+    for job in jobs:
+        in_phase[job.simulator, "idle" if job.phase == "waiting" else job.phase] += job.n_points
+    table = _table("simulator", *statuses, *phases)
     for simulator, count in counts.items():
-        open_ = Counter(dict.fromkeys(phases, 0))
-        for job in jobs:
-            if job.simulator == simulator:
-                open_["idle" if job.phase == "waiting" else job.phase] += job.n_points
-        row = [count.get(status, 0) for status in statuses] + ([open_[phase] for phase in phases] if jobs else [])
-        table.add_row(simulator, *map(str, row))
-    console.print(table)
-    for reason in reasons:
-        say(reason)
-    for flight in flights:
-        if flight.description:
-            eta = "" if flight.seconds_left is None else f", done in about {duration(flight.seconds_left)}"
-            say(f"{flight.description}: {_n_jobs(flight)}{eta}")
-        held = Counter(job.reason for job in flight.jobs if job.phase == "held")
-        for reason, n_held in held.most_common(5):
-            say(f"{n_held} × {reason}")
-        for line in flight.machines[:5]:
-            say(line)
-        alike = Counter(failure.gist for failure in flight.failures)
-        for gist, n_alike in alike.most_common(5):
-            first = next(failure for failure in flight.failures if failure.gist == gist)
-            say(f"job {first.job} {f'and {n_alike - 1} more ' if n_alike > 1 else ''}{first.reason}")
-        if len(alike) > 5:
-            say(f"and {sum(n for _, n in alike.most_common()[5:])} more jobs")
-    if worker or not jobs:
-        say(f"a submit is at work ({worker})" if worker else "no submit is at work on this machine")
+        numbers = [*(count.get(status, 0) for status in statuses), *(in_phase[simulator, phase] for phase in phases)]
+        table.add_row(simulator, *map(str, numbers))
+    return table
+
+
+def _about_flight(flight: InFlight) -> Iterator[str]:
+    """Say who has jobs in flight, and what holds them up; of each kind of trouble the most frequent."""
+    if flight.description:
+        yield f"{flight.description}: {_n_jobs(flight)}{_eta(flight.seconds_left)}"
+    held = Counter(job.reason for job in flight.jobs if job.phase == "held")
+    yield from (f"{n_held} × {reason}" for reason, n_held in held.most_common(MAX_REASONS))
+    yield from flight.machines[:MAX_REASONS]
+    yield from _about_failures(flight.failures)
+
+
+def _about_failures(failures: Sequence[JobFailure]) -> Iterator[str]:
+    """Say once why jobs ended without a result that failed alike."""
+    alike: dict[str, list[JobFailure]] = {}
+    for failure in failures:
+        alike.setdefault(failure.gist, []).append(failure)
+    groups = sorted(alike.values(), key=len, reverse=True)
+    for first, *others in groups[:MAX_REASONS]:
+        yield f"job {first.job} {f'and {len(others)} more ' if others else ''}{first.reason}"
+    if len(groups) > MAX_REASONS:
+        yield f"and {sum(map(len, groups[MAX_REASONS:]))} more jobs"
+
+
+def _eta(seconds: float | None) -> str:
+    return "" if seconds is None else f", done in about {duration(seconds)}"
 
 
 def _n_jobs(flight: InFlight) -> str:

@@ -51,5 +51,7 @@ def _hours_on(name: str, loads: Sequence[Workload]) -> float | None:
         if any(simulator.problems(network, load.template.simulation, settings) for network in load.networks):
             return None
         template = replace(load.template, simulator=name, settings=settings)
-        hours += core_hours(replace(load, template=template, observed=None, gpus=0))
+        # The machine is the same; how its workers start is not
+        pace = None if load.pace is None else replace(load.pace, start=None, memory=0.0)
+        hours += core_hours(replace(load, template=template, pace=pace, gpus=0))
     return hours

@@ -17,6 +17,13 @@ def look_up(run: RunDirectory) -> list[InFlight]:
     return [flight for flight in flights if flight.description or flight.failures or flight.machines]
 
 
+def seconds_left(run: RunDirectory) -> float | None:
+    """Estimate in s when what a submit at work waits for will have ended, or None if nobody can say."""
+    here = (find_executor(name) for name in executor_names())
+    estimates = [executor.look_up(run).seconds_left for executor in here if executor.ON_THIS_MACHINE]
+    return max((estimate for estimate in estimates if estimate is not None), default=None)
+
+
 def points_in_flight(flights: Sequence[InFlight], run: RunDirectory, template: Job) -> set[str]:
     """Return the points of jobs in flight that simulate as `template` does.
 

@@ -12,10 +12,12 @@ from gridsearch.planning.advice import quicker_simulator
 from gridsearch.planning.grid import Grid, expand
 from gridsearch.planning.in_flight import look_up, points_in_flight
 from gridsearch.planning.wanted import wanted_of
+from gridsearch.provenance import jobs_of
 from gridsearch.sweeps.sweep import Sweep, read_sweep
 from jobs.executor import InFlight, executor_names, find_executor
 from jobs.history import OUTDATED, History, read_history
-from jobs.plan import Observed, PlannedJob, Workload, plan_jobs
+from jobs.pace import pace_elsewhere, pace_here
+from jobs.plan import Pace, PlannedJob, Workload, plan_jobs
 from simulators.backends.simulator import find_simulator
 from simulators.description.network import structure_of
 from simulators.records.job import Job
@@ -41,6 +43,8 @@ class SimulatorPlan:
         Points that only lack statistics, which their stored spikes give, with the job that stored them.
     former : mapping of str to int
         How many of what is left were done with another content: by the keys of the content that differ.
+    pace : Pace
+        How the machines that will run it compare with the estimates.
     """
 
     n_points: int
@@ -51,6 +55,7 @@ class SimulatorPlan:
     disk: float
     recomputed: Mapping[str, str] = field(default_factory=dict)
     former: Mapping[str, int] = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def n_left(self) -> int:
@@ -166,9 +171,11 @@ def make_plan(
     for name, settings in sweep.simulators.items():
         gpus = None if find_executor(chosen).ON_THIS_MACHINE else sweep.placement[name].gpus
         template = _template(sweep, grid, name, settings)
-        share, loads = _share(
-            sweep, grid, template, history, points_in_flight(flights, run, template), retry_failed, run, gpus
+        share, left = _share(
+            sweep, grid, template, history, points_in_flight(flights, run, template), retry_failed, run
         )
+        share = replace(share, pace=_pace(grid, left, template, history, run, chosen, gpus))
+        loads = _workloads(grid, left, template, share.pace, gpus)
         n_slots = find_executor(chosen).n_slots()
         planned = [job for load in loads for job in plan_jobs(load, sweep.jobs.minutes_per_job, n_slots, taken)]
         shares[name] = replace(share, jobs=tuple(planned), disk=sum(one.disk for one in planned))
@@ -184,9 +191,8 @@ def _share(
     in_flight: set[str],
     retry_failed: bool,
     run: RunDirectory,
-    gpus: int | None,
-) -> tuple[SimulatorPlan, list[Workload]]:
-    """Say what is done, in flight and left of a simulator's points, and what is left as workloads without jobs yet."""
+) -> tuple[SimulatorPlan, list[int]]:
+    """Say what is done and in flight of a simulator's points, and which are left, for which there are no jobs yet."""
     simulator = template.simulator
     identity = find_simulator(simulator).identity(template.settings)
     wanted = wanted_of(sweep, grid.populations)
@@ -204,7 +210,6 @@ def _share(
     in_flight = in_flight - settled
     nobodys = ids - settled - in_flight - recomputed.keys()
     left = [i for i, point in enumerate(grid.points) if point.point_id in nobodys]
-    loads = _workloads(sweep, grid, left, template, history.observed(simulator, identity), gpus)
     former = history.former(simulator, identity, {grid.points[i].setting_id for i in left}, grid.content)
     n_settled = len(ids & (outcomes.keys() - outdated))
     share = SimulatorPlan(
@@ -217,7 +222,7 @@ def _share(
         recomputed=recomputed,
         former=former,
     )
-    return share, loads
+    return share, left
 
 
 def _check_networks(sweep: Sweep, grid: Grid) -> None:
@@ -278,9 +283,28 @@ def choose_executor(wanted: str, path: Path, instead: str | None = None) -> tupl
     return here, "; ".join(reasons) or "the only one there is"
 
 
-def _workloads(
-    sweep: Sweep, grid: Grid, left: Sequence[int], template: Job, observed: Observed | None, gpus: int | None
-) -> list[Workload]:
+def _pace(
+    grid: Grid,
+    left: Sequence[int],
+    template: Job,
+    history: History,
+    run: RunDirectory,
+    executor: str,
+    gpus: int | None,
+) -> Pace:
+    """Find out how the machines that will run what is left compare with the estimates."""
+    if not left:
+        return Pace()
+    simulator = find_simulator(template.simulator)
+    identity = simulator.identity(template.settings)
+    if not find_executor(executor).ON_THIS_MACHINE:
+        return pace_elsewhere(history, template.simulator, identity, jobs_of(run, executor))
+    network, simulation = grid.networks[template.simulator][0], grid.simulations[left[0]]
+    each = simulator.estimate(network, simulation, template.settings, gpus).point / simulation.duration
+    return pace_here(run, history, template.simulator, identity, each)
+
+
+def _workloads(grid: Grid, left: Sequence[int], template: Job, pace: Pace, gpus: int | None) -> list[Workload]:
     """Part what is left by how it is simulated, which all points of a job have in common; the longest first."""
     simulations = sorted({grid.simulations[i] for i in left}, key=lambda one: one.duration, reverse=True)
     loads = []
@@ -292,8 +316,7 @@ def _workloads(
                 points=[grid.points[i] for i in own],
                 structures=[grid.structures[template.simulator][i] for i in own],
                 networks=grid.networks[template.simulator],
-                # what points took on average says little of short and of long ones
-                observed=observed if len(set(grid.simulations)) == 1 else None,
+                pace=pace,
                 gpus=gpus,
             )
         )

@@ -25,7 +25,8 @@ from jobs.executor import (
 from jobs.htcondor_executor import schedd
 from jobs.htcondor_executor.archive import worker_archive, write_worker_archive
 from jobs.htcondor_executor.dag import Dag, DagError, dag_text
-from jobs.htcondor_executor.event_log import MachineState, NodeState, fold_events
+from jobs.htcondor_executor.event_log import MachineState, NodeState
+from jobs.htcondor_executor.growing_log import GrowingLog
 from jobs.htcondor_executor.holds import Hold, explain
 from jobs.htcondor_executor.images import exact_image, image_of, is_pinned
 from jobs.htcondor_executor.progress import (
@@ -93,8 +94,8 @@ PACKAGES: tuple[str, ...] = ("htcondor",)
 ON_THIS_MACHINE = False
 
 _WRITERS = 16  # threads that write files
-# What logs said, by the size and time of change they then had
-_read: dict[Path, tuple[tuple[int, int], tuple[Mapping[str, NodeState], Mapping[str, MachineState]]]] = {}
+# Event logs that were read, which only grow
+_logs: dict[Path, GrowingLog] = {}
 _LEAVE = 30.0  # s, beyond what a job has to leave, for which `cancel` waits
 
 log = logging.getLogger(__name__)
@@ -329,11 +330,7 @@ def _is_past(log: Path, newest: Path) -> bool:
 
 
 def _folded(log: Path) -> tuple[Mapping[str, NodeState], Mapping[str, MachineState]]:
-    """Return what an event log says; it is read again only if it has grown, which `status --watch` asks often."""
-    stamp = _stamp(log)
-    if log not in _read or _read[log][0] != stamp:
-        _read[log] = (stamp, fold_events(read_events(log)))
-    return _read[log][1]
+    return _logs.setdefault(log, GrowingLog(log)).read()
 
 
 def _stamp(path: Path) -> tuple[int, int]:

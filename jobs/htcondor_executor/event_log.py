@@ -106,22 +106,41 @@ def fold_events(events: Iterable[Event]) -> tuple[dict[str, NodeState], dict[str
         In the order of the log. Events of clusters whose submit names no node are left out, and so are those of a
         cluster that its node has left behind.
     """
-    states: dict[str, NodeState] = {}
-    machines: dict[str, MachineState] = {}
-    node_of: dict[int, str] = {}
-    current: dict[str, int] = {}
-    for event in events:
-        if event.kind == "submit":
-            if event.node:
-                node_of[event.cluster] = event.node
-                current[event.node] = event.cluster
-                states[event.node] = NodeState("idle", event.time)
-            continue
-        node = node_of.get(event.cluster)
-        if node is not None and current[node] == event.cluster:
-            _note_machine(machines, node, states[node], event)
-            states[node] = _after(states[node], event)
-    return states, machines
+    fold = Fold()
+    fold.add(events)
+    return fold.states, fold.machines
+
+
+class Fold:
+    """The states of nodes and machines as events come (see `fold_events`).
+
+    Attributes
+    ----------
+    states : dict of str to NodeState
+        Of nodes.
+    machines : dict of str to MachineState
+        Of machines.
+    """
+
+    def __init__(self) -> None:
+        self.states: dict[str, NodeState] = {}
+        self.machines: dict[str, MachineState] = {}
+        self._node_of: dict[int, str] = {}
+        self._current: dict[str, int] = {}
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Take the events that follow."""
+        for event in events:
+            if event.kind == "submit":
+                if event.node:
+                    self._node_of[event.cluster] = event.node
+                    self._current[event.node] = event.cluster
+                    self.states[event.node] = NodeState("idle", event.time)
+                continue
+            node = self._node_of.get(event.cluster)
+            if node is not None and self._current[node] == event.cluster:
+                _note_machine(self.machines, node, self.states[node], event)
+                self.states[node] = _after(self.states[node], event)
 
 
 def _after(state: NodeState, event: Event) -> NodeState:

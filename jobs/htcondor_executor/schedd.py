@@ -193,20 +193,54 @@ def count_nodes(schedd: str, dag: int, but: str) -> int:
     return len(_query(schedd, f'DAGManJobId == {dag} && DAGNodeName != "{but}"', ["ClusterId"]))
 
 
-def read_events(path: Path) -> Iterator[Event]:
-    """Read an event log; one that is not there yet has no events."""
-    import htcondor2
+class EventReader:
+    """Reads an event log, and what is added to it each time it is asked again.
 
-    if not path.exists():
-        return
-    with contextlib.closing(htcondor2.JobEventLog(str(path))) as reader:
+    Parameters
+    ----------
+    path : Path
+        The log, which must be there.
+
+    Attributes
+    ----------
+    n_read : int
+        Events that were read, of any kind.
+    has_failed : bool
+        Whether it could not be read to its end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import htcondor2
+
+        self.n_read = 0
+        self.has_failed = False
+        self._path = path
+        self._reader = htcondor2.JobEventLog(str(path))
+        self._broken: type[Exception] = htcondor2.HTCondorException
+
+    def new_events(self) -> Iterator[Event]:
+        """Yield the events since the last time; half an event at the end is left for the next."""
         try:
-            for event in reader.events(0):
+            for event in self._reader.events(0):
+                self.n_read += 1
                 kind = _KINDS.get(event.type.name)
                 if kind is not None:
                     yield _event(kind, event)
-        except htcondor2.HTCondorException as error:
-            log.warning("%s cannot be read to its end: %s", path, error)
+        except self._broken as error:
+            self.has_failed = True
+            log.warning("%s cannot be read to its end: %s", self._path, error)
+
+    def close(self) -> None:
+        """Close the log."""
+        self._reader.close()
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """Read an event log; one that is not there yet has no events."""
+    if not path.exists():
+        return
+    with contextlib.closing(EventReader(path)) as reader:
+        yield from reader.new_events()
 
 
 def _event(kind: Kind, event: Any) -> Event:

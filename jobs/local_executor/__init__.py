@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 import simulators
 from jobs.executor import Conditions, InFlight, JobFailure, Placement, Progress, last_words
+from jobs.local_executor.forecast import Course, Forecast, read_end, write_end
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import Setting
 from simulators.records import machine
@@ -61,6 +62,7 @@ class _Attempt:
     """A job and how it has fared."""
 
     planned: PlannedJob
+    course: Course
     n_rows: int = 0
     rows_at_start: int = 0
     stamp: tuple[int, int] | None = None
@@ -75,9 +77,9 @@ def preview(planned: Sequence[PlannedJob], run: RunDirectory, conditions: Condit
 
 
 def look_up(run: RunDirectory) -> InFlight:
-    """Return nothing: jobs end before `run_jobs` does."""
-    del run
-    return InFlight()
+    """Say when `run_jobs` expects to end; nothing is in flight, as its jobs end before it does."""
+    end = read_end(run)
+    return InFlight(seconds_left=None if end is None else max(0.0, end - time.time()))
 
 
 def cancel(run: RunDirectory) -> str | None:
@@ -100,7 +102,8 @@ def run_jobs(
     on disk.
     """
     limit = int(conditions.settings.get("max_running", 0)) if conditions else 0
-    waiting = [_Attempt(job) for job in planned]
+    waiting = [_Attempt(job, Course(job)) for job in planned]
+    forecast = Forecast([attempt.course for attempt in waiting])
     before = sum(_count_rows(run, attempt) for attempt in waiting)
     running: list[_Attempt] = []
     n_ended = 0  # rows of jobs that have ended: their summaries change no more
@@ -126,7 +129,9 @@ def run_jobs(
                 next_report = time.monotonic() + _REPORT
                 done = sum(_count_rows(run, one) for one in running) + sum(one.n_rows for one in waiting)
                 report(Progress(n_ended + done - before, len(running), len(waiting)))
+                write_end(run, forecast.end(time.time(), len(running)))
     finally:
+        write_end(run, None)
         _stop([attempt.process for attempt in running if attempt.process is not None])
     report(Progress(n_ended - before, 0, 0))
     return failures
@@ -147,6 +152,7 @@ def _start_what_fits(
         if (fits or not running) and time.monotonic() >= attempt.not_before:
             attempt.rows_at_start = attempt.n_rows
             attempt.process = _start(attempt.planned, run)
+            attempt.course.start(time.time(), attempt.n_rows)
             waiting.remove(attempt)
             running.append(attempt)
 
@@ -170,7 +176,7 @@ def _start(planned: PlannedJob, run: RunDirectory) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=stdout,
             stderr=stderr,
-            env=_environment(planned.cores),
+            env=_environment(int(job.settings.get("threads", 1))),
             start_new_session=True,
         )
 
@@ -225,6 +231,7 @@ def _count_rows(run: RunDirectory, attempt: _Attempt) -> int:
         stamp = (found.st_ino, found.st_mtime_ns)  # a new file takes its place with every row
         if stamp != attempt.stamp:
             attempt.n_rows, attempt.stamp = int(pq.read_metadata(path).num_rows), stamp
+            attempt.course.see(found.st_mtime, attempt.n_rows)
     except (OSError, pa.ArrowException):
         attempt.n_rows, attempt.stamp = 0, None
     return attempt.n_rows

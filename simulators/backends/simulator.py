@@ -28,6 +28,12 @@ from simulators.statistics.spike_trains import SpikeTrains
 
 _SUFFIX = "_simulator"
 
+NOMINAL_RATE = 3.0
+"""Hz, at which neurons are taken to fire where time is estimated: what they do shows when points have run."""
+
+GENEROUS_RATE = 5.0
+"""Hz, where memory and disk are: what is too small ends a job."""
+
 
 class SimulatorUnavailableError(RuntimeError):
     """The simulator, or something it needs, is missing or broken here; the message says how to get it."""
@@ -77,6 +83,8 @@ class Cost:
         Whether the time is that of a graphics processor, not of cores.
     builds_every_point : bool
         Whether something of a point stays in the network, so that it is built anew for each.
+    start : float
+        s, once per worker: imports, opening the simulator, code that is made.
     """
 
     build: float
@@ -85,6 +93,7 @@ class Cost:
     batch: int = 1
     gpu: bool = False
     builds_every_point: bool = False
+    start: float = 0.0
 
     @property
     def once(self) -> float:
@@ -219,7 +228,12 @@ class SimulatorModule(Protocol):
     def estimate(
         self, network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None
     ) -> Cost:
-        """Estimate time and memory of a network; `gpus` is how many its jobs ask for, None those that are visible."""
+        """Estimate time and memory of a network.
+
+        The time is that of the machine which `jobs.machine_speed` compares others with, at `NOMINAL_RATE`. `gpus` is
+        how many graphics processors the jobs ask for; None if they run here, with those that are visible and on the
+        cores there are.
+        """
         ...
 
     def structure(self, network: Network) -> Hashable:

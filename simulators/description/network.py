@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, TypeVar
 
 from simulators.description.errors import NetworkError
 from simulators.description.inputs import Input, SpikeEvents, StepCurrent
@@ -26,6 +27,7 @@ from simulators.description.projection import (
     Pairs,
     Projection,
 )
+from simulators.neurons.neuron_model import NeuronModel
 
 
 @dataclass(frozen=True)
@@ -68,21 +70,75 @@ class Network:
 
     def _problems(self) -> Iterator[str]:
         names = self.by_name
-        for p in self.projections:
-            if p.source not in names or p.target not in names:
-                yield f"projection {p.name}: {p.source} → {p.target}: no such population"
-            elif problem := _projection_problem(names[p.source], names[p.target], p):
-                yield f"projection {p.name}: {problem}"
+        shapes = tuple((p.name, p.size, p.n_clusters, p.model) for p in self.populations)
+        if _connected.recall(self.projections) != shapes:
+            yield from self._projection_problems()
+            _connected.remember(self.projections, shapes)
         for given in self.inputs:
             if given.target not in names:
                 yield f"input {given.name}: target {given.target}: no such population"
             elif problem := _input_problem(names[given.target], given):
                 yield f"input {given.name}: {problem}"
 
+    def _projection_problems(self) -> Iterator[str]:
+        names = self.by_name
+        for p in self.projections:
+            if p.source not in names or p.target not in names:
+                yield f"projection {p.name}: {p.source} → {p.target}: no such population"
+            elif problem := _projection_problem(names[p.source], names[p.target], p):
+                yield f"projection {p.name}: {problem}"
+
     @property
     def n_neurons(self) -> int:
         """Neurons in all populations."""
         return sum(population.size for population in self.populations)
+
+
+_Found = TypeVar("_Found")
+
+
+class _Memory(Generic[_Found]):
+    """What was found out about the projections of networks that share them, as the points of a grid mostly do.
+
+    By identity, which is quick: so what is remembered is kept, but for explicit lists, which may be large.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[tuple[Projection, ...], _Found]] = {}
+
+    def recall(self, projections: tuple[Projection, ...]) -> _Found | None:
+        """Return what was found out, or None."""
+        known = self._known.get(id(projections))
+        return None if known is None else known[1]
+
+    def remember(self, projections: tuple[Projection, ...], found: _Found) -> None:
+        """Keep what was found out."""
+        if any(isinstance(projection.rule, ConnectionList) for projection in projections):
+            return
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[id(projections)] = projections, found
+
+
+class _Hashed:
+    """A value that is hashed once."""
+
+    __slots__ = ("_hash", "_value")
+
+    def __init__(self, value: Hashable) -> None:
+        self._value = value
+        self._hash = hash(value)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, _Hashed) and self._value == other._value)
+
+
+_REMEMBERED = 1024
+_connected: _Memory[tuple[tuple[str, int, int, NeuronModel], ...]] = _Memory()
+_structures: _Memory[_Hashed] = _Memory()
 
 
 def _projection_problem(source: Population, target: Population, projection: Projection) -> str:
@@ -164,12 +220,21 @@ def structure_of(network: Network) -> Hashable:
     """
     return (
         tuple((p.name, p.size, p.n_clusters, p.neuron) for p in network.populations),
-        tuple(
-            (p.name, p.source, p.target, p.rule, p.delay, p.receptor, p.pairs, p.drawn_weight)
-            for p in network.projections
-        ),
+        _projection_structure(network.projections),
         tuple(given.structure for given in network.inputs),
     )
+
+
+def _projection_structure(projections: tuple[Projection, ...]) -> _Hashed:
+    known = _structures.recall(projections)
+    if known is None:
+        known = _Hashed(
+            tuple(
+                (p.name, p.source, p.target, p.rule, p.delay, p.receptor, p.pairs, p.drawn_weight) for p in projections
+            )
+        )
+        _structures.remember(projections, known)
+    return known
 
 
 def expected_synapses(network: Network) -> float:

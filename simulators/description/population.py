@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from simulators.description.distributions import Distribution, draw_values
 from simulators.description.errors import NetworkError, ParameterError
@@ -62,12 +63,12 @@ class Population:
             ("parameter", self.parameters, model.parameters),
             ("state", self.initial, model.states),
         ):
-            if given.keys() - known.keys():
+            if not given.keys() <= known.keys():
                 unknown = ", ".join(sorted(given.keys() - known.keys()))
                 there = ", ".join(known) or "none"
                 raise NetworkError(f"population {self.name}: {model.name} has no {what} {unknown}; there are: {there}")
-        missing = [n for n, q in model.parameters.items() if q.default is None and n not in self.parameters]
-        if missing:
+        if not _required(model) <= self.parameters.keys():
+            missing = [name for name in model.parameters if name in _required(model) - self.parameters.keys()]
             raise NetworkError(f"population {self.name}: {model.name} needs {', '.join(missing)}")
         for name, value in self.parameters.items():
             if isinstance(value, PiecewiseConstant) and (model.source, name) != ("poisson", "rate"):
@@ -89,6 +90,11 @@ class Population:
     def cluster_size(self) -> int:
         """Neurons per cluster."""
         return self.size // self.n_clusters
+
+
+@cache
+def _required(model: NeuronModel) -> frozenset[str]:
+    return frozenset(name for name, quantity in model.parameters.items() if quantity.default is None)
 
 
 def drawn_values(population: Population, seed: int) -> dict[str, Values]:

@@ -47,6 +47,11 @@ class RunDirectory:
         return self.root / ".lock"
 
     @property
+    def forecast(self) -> Path:
+        """When the submit at work expects to end."""
+        return self.root / ".forecast.json"
+
+    @property
     def jobs(self) -> Path:
         """Folder of the job files."""
         return self.root / "jobs"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,12 @@ PHASES: Mapping[str, str] = {
     "t_record": "fetching the spikes",
     "t_statistics": "computing the statistics",
     "t_write": "writing the row and the spikes",
+}
+
+# What planning expected of a row on the machine that it compares others with; seconds. Rows correct it by the ratio.
+EXPECTED: Mapping[str, str] = {
+    "expected_build": "estimate of t_build where this row made a build, else 0",
+    "expected_point": "estimate of t_reset to t_write",
 }
 
 
@@ -96,6 +102,7 @@ def summary_schema(
     fields += [column_field(name, column) for name, column in described.items()]
     fields += [_field(name, pa.float64(), "s", doc) for name, doc in PHASES.items()]
     fields += [
+        *(_field(name, pa.float64(), "s", doc) for name, doc in EXPECTED.items()),
         _field("realtime_factor", pa.float64(), "1", "wall time per biological time of the propagation"),
         _field("duration", pa.float64(), "ms", "recorded biological time"),
         _field("n_neurons", pa.int64(), "1", "neurons"),
@@ -137,11 +144,15 @@ def column_field(name: str, column: Column) -> pa.Field:
     return pa.field(name, _TYPES[column.kind], metadata=metadata)
 
 
-@lru_cache(maxsize=8)
-def empty_summary(schema: pa.Schema) -> bytes:
-    """Return the content of a summary file without rows: the same for thousands of jobs of a sweep."""
+@cache
+def empty_summary() -> bytes:
+    """Return the content of a summary file without rows: columns that every summary has, and no meanings.
+
+    There is one for each of thousands of jobs, and the first row replaces it.
+    """
     sink = pa.BufferOutputStream()
-    pq.write_table(schema.empty_table(), sink)
+    names = dict.fromkeys(("point_id", *REQUIRED, *REPETITIVE))
+    pq.write_table(pa.schema([(name, pa.string()) for name in names]).empty_table(), sink)
     return bytes(sink.getvalue())
 
 
@@ -207,9 +218,8 @@ def start_summary(job: Job, run: RunDirectory) -> None:
     """Write the summary of a job that has no rows yet, unless there is one."""
     path = run.summary(job.name)
     if not path.exists():
-        content = empty_summary(schema_of(job, run.root))
         with replacing(path) as temporary:
-            temporary.write_bytes(content)
+            temporary.write_bytes(empty_summary())
 
 
 def schema_of(job: Job, root: Path) -> pa.Schema:

@@ -11,6 +11,7 @@ from typing import Any
 
 from simulators.backends.simulator import (
     Build,
+    Cost,
     PointFailure,
     Recording,
     SimulatorUnavailableError,
@@ -120,6 +121,7 @@ class _JobRun:
         self._summary = JobSummary(job, files.summary, files.root, self._simulator.backend, self._simulator.gpu)
         self._built: object = None
         self._n_synapses = 0
+        self._costs: dict[object, Cost] = {}
 
     def batches(self) -> Iterator[_Batch]:
         """Cut the points without a row into batches; those that cannot run get their row here."""
@@ -237,7 +239,17 @@ class _JobRun:
         phases = self._clock.take()
         for name, seconds in recording.phases.items():
             phases[name] = phases.get(name, 0.0) + seconds
+        cost = self._cost(network)
+        values["expected_build"] = cost.build if phases.get("t_build") else 0.0
+        values["expected_point"] = cost.point
         self._summary.add(point, values, phases)
+
+    def _cost(self, network: Network) -> Cost:
+        """Return what planning expects of a network of this structure here."""
+        structure = self._module.structure(network)
+        if structure not in self._costs:
+            self._costs[structure] = self._module.estimate(network, self._job.simulation, self._job.settings)
+        return self._costs[structure]
 
 
 def _reason(error: Exception) -> str:

@@ -70,7 +70,7 @@ def check_available(settings: Mapping[str, Any]) -> None:
 
 
 def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
-    """Estimate time and memory of a network at 5 spikes per neuron and second (see `costs`)."""
+    """Estimate time and memory of a network (see `costs`)."""
     on_gpu = settings["backend"] in GPU_BACKENDS
     if settings["backend"] == "auto":
         on_gpu = gpus > 0 if gpus is not None else visible_gpu() is not None

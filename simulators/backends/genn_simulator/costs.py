@@ -28,7 +28,7 @@ from simulators.backends.genn_simulator.structure.delays import (
 )
 from simulators.backends.genn_simulator.structure.layout import constant_names
 from simulators.backends.genn_simulator.structure.synapse_layout import longest_row
-from simulators.backends.simulator import Cost, SimulatorUnavailableError
+from simulators.backends.simulator import GENEROUS_RATE, NOMINAL_RATE, Cost, SimulatorUnavailableError
 from simulators.description.inputs import PiecewiseConstant, PoissonDrive
 from simulators.description.network import Network, projection_synapses
 from simulators.description.projection import ConnectionList, Projection
@@ -39,13 +39,10 @@ from simulators.records.job import Simulation
 LARGEST_BATCH = 40
 """Points that run together where the sweep does not say: those of the original study."""
 
-NOMINAL_RATE = 3.0
-"""Hz, at which neurons are taken to fire."""
-
 _DEVICE_SHARE = 0.8  # of a graphics processor's free memory
 
 # s of one core
-_COMPILE, _POINT, _STEP = 4.0, 0.02, 2.2e-6
+_START, _POINT, _STEP = 4.0, 0.02, 2.2e-6
 _NEURON, _OPERATION, _EXPONENTIAL = 0.75e-9, 0.016e-9, 1.9e-9  # of a step
 _DRAW, _LIMIT = 0.35e-9, 0.033e-9  # of a Poisson count, and of each number it is compared with
 _EVENT, _OWN_EVENT, _BUFFERED_EVENT = 1.1e-9, 0.5e-9, 6.5e-9  # of a synapse that a spike takes
@@ -74,13 +71,14 @@ def cpu_cost(network: Network, simulation: Simulation) -> Cost:
     neurons = sum(p.size * _step_time(p.model) for p in network.populations)
     drives = sum(network[g.target].size * _drive_time(g, simulation.dt) for g in network.inputs if _is_drive(g))
     return Cost(
-        build=_COMPILE + build,
+        build=build,
         point=_POINT + steps * (_STEP + neurons + drives) + NOMINAL_RATE * biology * event,
         memory=_PROCESS
         + _synapse_memory(network)
         + buffered
         + network.n_neurons * _PER_NEURON
         + _recording_memory(network, simulation),
+        start=_START,
     )
 
 
@@ -96,11 +94,12 @@ def gpu_cost(network: Network, simulation: Simulation, batch: int, procedural: b
     steps = biology * 1e3 / simulation.dt
     synapse_memory = 0.0 if procedural else _synapse_memory(network)
     return Cost(
-        build=40.0 + synapses * 1.3e-8,
+        build=synapses * 1.3e-8,
         point=0.02 + steps * (60e-6 / batch + neurons * 1e-11) + NOMINAL_RATE * synapses * biology * 1e-10,
         memory=1e9 + synapse_memory + batch * (neurons * _PER_NEURON + _recording_memory(network, simulation)),
         batch=batch,
         gpu=True,
+        start=40.0,
     )
 
 
@@ -194,7 +193,7 @@ def _buffer_memory(network: Network, dt: float) -> float:
 
 def _recording_memory(network: Network, simulation: Simulation) -> float:
     """Spikes of a point, and what the statistics make of them."""
-    return _PER_SPIKE * NOMINAL_RATE * network.n_neurons * simulation.duration / 1e3
+    return _PER_SPIKE * GENEROUS_RATE * network.n_neurons * simulation.duration / 1e3
 
 
 @cache

@@ -53,7 +53,7 @@ def check_available(settings: Mapping[str, Any]) -> None:
 
 
 def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
-    """Estimate time and memory of a network at 5 spikes per neuron and second (see `costs`)."""
+    """Estimate time and memory of a network (see `costs`)."""
     del settings, gpus
     return estimate_cost(network, simulation)
 

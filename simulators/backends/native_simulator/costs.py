@@ -12,16 +12,14 @@ from simulators.backends.native_simulator.layout import (
     longest_delay,
     n_planes,
 )
-from simulators.backends.simulator import Cost
+from simulators.backends.simulator import GENEROUS_RATE, NOMINAL_RATE, Cost
 from simulators.description import ConnectionList, Network, PoissonDrive, Population
 from simulators.description.network import projection_synapses
 from simulators.records.job import Simulation
 
-_RATE = 5.0  # Hz, nominal
-
 
 def estimate_cost(network: Network, simulation: Simulation) -> Cost:
-    """Estimate a worker at 5 spikes per neuron and second."""
+    """Estimate a worker."""
     dt = simulation.dt
     biology = (simulation.warmup + simulation.duration) / 1e3
     steps = biology * 1e3 / dt
@@ -44,25 +42,26 @@ def estimate_cost(network: Network, simulation: Simulation) -> Cost:
             wide = own and (isinstance(projection.rule, ConnectionList) or network.n_neurons > PACKED_TARGETS)
             memory += synapses * (8.0 if wide else 4.0)
             build += synapses * 1.3e-8
-            spike_time += synapses * _RATE * 1.0e-9
+            spike_time += synapses * NOMINAL_RATE * 1.0e-9
             key_of_bundle = (source.name, projection.receptor) if own else (source.name, projection.name)
             delays = float(longest_delay(projection, dt))
             bundled[key_of_bundle] = max(bundled.get(key_of_bundle, 0.0), delays)
     for (source_name, *_), (bits, each) in rows.items():
         memory += bits / 8.0
-        spike_time += network[source_name].size * _RATE * each * 1e-9
+        spike_time += network[source_name].size * NOMINAL_RATE * each * 1e-9
     for (source_name, _), delays in bundled.items():
         size = network[source_name].size
         memory += 8.0 * size * (delays + 1.0)
-        spike_time += size * _RATE * min(delays, 40.0) * 10e-9
+        spike_time += size * NOMINAL_RATE * min(delays, 40.0) * 10e-9
     driven = {given.target for given in network.inputs if isinstance(given, PoissonDrive)}
     update = sum((population.size + 256) * _update_time(population) for population in network.populations)
     update += 0.25 * sum(network[name].size for name in driven)
-    spikes = _RATE * network.n_neurons * simulation.duration / 1e3
+    spikes_per_rate = network.n_neurons * simulation.duration / 1e3
     return Cost(
         build=0.1 + build,
-        point=0.02 + steps * (0.5e-6 + update * 1e-9) + biology * spike_time + spikes * 4e-7,
-        memory=2.3e8 + memory + network.n_neurons * 200.0 + 60.0 * spikes,
+        point=0.02 + steps * (0.5e-6 + update * 1e-9) + biology * spike_time + NOMINAL_RATE * spikes_per_rate * 4e-7,
+        memory=2.3e8 + memory + network.n_neurons * 200.0 + 60.0 * GENEROUS_RATE * spikes_per_rate,
+        start=1.0,
     )
 
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from simulators.backends.simulator import GENEROUS_RATE
 from simulators.description import (
     Bernoulli,
     ConnectionList,
@@ -36,7 +37,6 @@ MOST_PLANES = 4  # of bits that count the synapses of a pair
 # the row and to add the planes of a step to the inputs; and in compressed rows, per spike and delay and per synapse.
 _BIT_READ, _PLANE = 0.0124, 0.03
 _JOB, _SYNAPSE = 60.0, 1.0
-_NOMINAL_RATE = 5.0  # Hz
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def is_dense(network: Network, projection: Projection, dt: float) -> bool:
         return False
     source, target = network[projection.source], network[projection.target]
     synapses = projection_synapses(network, projection) / source.size  # of a source
-    spikes = source.size * _NOMINAL_RATE * dt * 1e-3  # in a step
+    spikes = source.size * GENEROUS_RATE * dt * 1e-3  # in a step
     planes = n_planes(network, projection)
     n_targets = target.cluster_size if projection.pairs == "within" else target.size
     if planes > MOST_PLANES:

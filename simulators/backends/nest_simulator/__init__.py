@@ -20,6 +20,7 @@ from simulators.backends.simulator import (
 )
 from simulators.description.network import Network, structure_of
 from simulators.records.job import Simulation
+from simulators.records.machine import n_cores
 
 SETTINGS: Mapping[str, Setting] = {
     "threads": Setting(1, "threads of a NEST process; part of a result's identity, as NEST's draws depend on it", 1),
@@ -57,9 +58,9 @@ def check_available(settings: Mapping[str, Any]) -> None:
 
 
 def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
-    """Estimate time and memory of a network at 2 spikes per neuron and second."""
-    del gpus
-    return estimate_cost(network, simulation, settings["threads"])
+    """Estimate time and memory of a network (see `costs`); elsewhere a job has a core for each thread."""
+    threads = settings["threads"]
+    return estimate_cost(network, simulation, threads, n_cores() if gpus is None else threads)
 
 
 def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> NestSimulator:

@@ -16,7 +16,7 @@ import numpy as np
 from simulators.backends.nest_simulator.connections import NODES_OF_COMPACT_SYNAPSES, shares_one_weight
 from simulators.backends.nest_simulator.network import nodes_per_thread
 from simulators.backends.nest_simulator.problems import is_reusable
-from simulators.backends.simulator import Cost
+from simulators.backends.simulator import GENEROUS_RATE, NOMINAL_RATE, Cost
 from simulators.description import (
     Bernoulli,
     ConnectionList,
@@ -29,9 +29,6 @@ from simulators.description import (
 )
 from simulators.description.network import projection_synapses
 from simulators.records.job import Simulation
-
-NOMINAL_RATE = 2.0
-"""Hz, at which neurons are taken to fire."""
 
 # s of one core
 _UPDATE, _ADAPTIVE_UPDATE = 14e-9, 250e-9  # of a neuron, by a fixed step or by an adaptive solver
@@ -48,8 +45,8 @@ _PROCESS, _SYNAPSE_SIZE, _WEIGHT_SIZE, _COMPACT = 2.0e8, 34.0, 8.0, 16.5
 _NEURON, _RECORDED, _RECORDED_COMPACT, _SPIKE = 6_500.0, 28_000.0, 6_700.0, 40.0
 
 
-def estimate_cost(network: Network, simulation: Simulation, threads: int) -> Cost:
-    """Estimate time and memory, for as many cores as threads.
+def estimate_cost(network: Network, simulation: Simulation, threads: int, cores: int) -> Cost:
+    """Estimate time and memory.
 
     Parameters
     ----------
@@ -59,15 +56,19 @@ def estimate_cost(network: Network, simulation: Simulation, threads: int) -> Cos
         Step and duration.
     threads : int
         Threads of the kernel.
+    cores : int
+        Cores they share.
     """
+    at_once = min(threads, cores)
     biology = (simulation.warmup + simulation.duration) * 1e-3
     building = sum(_connecting(network, projection) for projection in network.projections)
     running = biology * (_per_second(network, simulation.dt))
     return Cost(
-        build=_START + building / threads,
-        point=_POINT + running / threads,
+        build=building / at_once,
+        point=_POINT + running / at_once,
         memory=_memory(network, threads, biology),
         builds_every_point=not is_reusable(network),
+        start=_START,
     )
 
 
@@ -128,5 +129,5 @@ def _memory(network: Network, threads: int, biology: float) -> float:
     )
     recorded = sum(population.size for population in network.populations if not population.is_source)
     per_recorded = _RECORDED_COMPACT if compact else _RECORDED
-    spikes = 5.0 * recorded * biology  # more than nominal: memory that is too small ends a job
+    spikes = GENEROUS_RATE * recorded * biology
     return _PROCESS + synapses + _NEURON * network.n_neurons + per_recorded * recorded + _SPIKE * spikes

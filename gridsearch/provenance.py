@@ -16,7 +16,7 @@ from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
 
 _PACKAGES = ("gridsearch", "numpy", "pandas", "pyarrow", "matplotlib")
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 def append_provenance(run: RunDirectory, submit: dict[str, Any]) -> None:
@@ -38,6 +38,15 @@ def append_provenance(run: RunDirectory, submit: dict[str, Any]) -> None:
     content = {"submits": [*earlier, {**submit, **describe_environment()}]}
     with replacing(run.provenance) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def jobs_of(run: RunDirectory, executor: str) -> set[str]:
+    """Return the jobs that were given to an executor, as far as ``provenance.json`` can be read."""
+    try:
+        submits = json.loads(run.provenance.read_bytes())["submits"]
+        return {str(job) for submit in submits if submit["executor"] == executor for job in submit["jobs"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def describe_environment() -> dict[str, Any]:
