@@ -1,8 +1,8 @@
 """How long the report of a run takes, and what it weighs, by the number of axes.
 
 Made-up runs of 5 seeds on 2 simulators: of one, two and three axes, and of 40 × 40 points. Times are of this process,
-after its imports, beside the load of the machine: a report is drawn by one core. Figures (PNG, PDF and SVG of each) and
-page are timed apart.
+after its imports, beside the load of the machine: a report is drawn by one core. Figures (PNG and SVG of each) and
+page are timed apart. The claim: of three axes at most 8 s.
 
     python benchmarks/report.py [--keep FOLDER]
 """

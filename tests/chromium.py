@@ -114,6 +114,15 @@ class Page:
                 self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key])
         self.settle()
 
+    def paste(self) -> str:
+        """Return what the clipboard holds, by pasting it into a field as a person would."""
+        self.run("""const field = document.createElement("textarea"); field.id = "pasted"; field.style.position = "fixed";
+            document.body.prepend(field); field.focus();""")
+        for kind in ("rawKeyDown", "keyUp"):
+            self.send("Input.dispatchKeyEvent", type=kind, key="v", modifiers=2, commands=["paste"])
+        self.settle(0.1)
+        return str(self.run('const field = document.getElementById("pasted"); field.remove(); return field.value;'))
+
     def type(self, selector: str, text: str) -> None:
         """Put a text into a field, as typing over what is there does."""
         self.run(f"const field = document.querySelector({json.dumps(selector)}); field.focus(); field.select();")

@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 
 import analysis
+from analysis.plots import figures as figures_module
+from analysis.plots.cells import pieces
 from analysis.plots.colours import TargetNorm
 from analysis.plots.figures import iterate_figures
-from analysis.plots.style import COLOURS, STATES, new_figure
+from analysis.plots.style import COLOURS, STATES, in_style, new_figure
 
 TARGETS = {"rate_E": {"min": 2.0, "max": 5.0}}
 
@@ -229,13 +232,38 @@ def test_figures_of_a_run(tmp_path: Path) -> None:
     run = write_run(tmp_path / "demo", simulators=simulators, behaviour=_some_fail, targets=TARGETS)
     files = analysis.draw_figures(run.root)
     names = {"map_rate", "map_cv_isi", "feasible_region", "difference_genn", "timing"}
-    assert {file.name for file in files} == {f"{name}.{suffix}" for name in names for suffix in ("png", "pdf", "svg")}
+    assert {file.name for file in files} == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
     assert {drawn.name for drawn in analysis.plots.drawn_figures(run.root)} == names
-    assert all(file.read_bytes()[:4] in (b"\x89PNG", b"%PDF", b"<?xm") for file in files)
+    assert all(file.read_bytes()[:4] == {".png": b"\x89PNG", ".svg": b"<?xm"}[file.suffix] for file in files)
     assert sum(file.stat().st_size for file in files if file.suffix == ".svg") < 2_000_000
     write_run(run.root, simulators=simulators[:1], behaviour=_some_fail)  # neither targets nor a second simulator
     analysis.draw_figures(run.root)
     assert {file.stem for file in run.figures.glob("*.svg")} == {"map_rate", "map_cv_isi", "timing"}
+
+
+def test_pdfs_are_kept_on_request_and_never_older_than_the_rest(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "demo", targets=TARGETS)
+    drawn = {file.stem for file in analysis.draw_figures(run.root)}
+    assert analysis.plots.figures_are_current(run.root)
+    assert not analysis.plots.figures_are_current(run.root, pdf=True)
+    for pdf in (True, None):  # what was asked for once goes on being drawn
+        files = [file for file in analysis.draw_figures(run.root, pdf=pdf) if file.suffix == ".pdf"]
+        assert {file.stem for file in files} == drawn
+        assert all(file.read_bytes().startswith(b"%PDF") for file in files)
+        assert analysis.plots.figures_are_current(run.root, pdf=True)
+    analysis.draw_figures(run.root, pdf=False)
+    assert not list(run.figures.glob("*.pdf"))
+
+
+def test_a_figure_is_laid_out_as_drawing_it_would(tmp_path: Path) -> None:
+    table = analysis.open_run(write_run(tmp_path / "demo", targets=TARGETS).root)
+    first, second = (list(itertools.islice(iterate_figures(table), 2)) for _ in range(2))
+    for (drawn, figure), (_, again) in zip(first, second, strict=True):
+        (file,) = figures_module._save(figure, tmp_path, drawn.name, ("png",))
+        expected = tmp_path / "expected.png"
+        with in_style():
+            again.savefig(expected, dpi=160)
+        assert np.array_equal(mpl.image.imread(file), mpl.image.imread(expected)), drawn.name
 
 
 def test_equal_runs_make_equal_figures(tmp_path: Path) -> None:
@@ -324,3 +352,32 @@ def test_many_cells_are_one_small_picture(tmp_path: Path, ax: Axes) -> None:
 def test_a_figure_shows_itself_in_a_notebook(tmp_path: Path) -> None:
     figure = analysis.plots.draw_maps(analysis.open_run(write_run(tmp_path / "demo").root), "rate")
     assert figure._repr_png_()[:4] == b"\x89PNG"
+
+
+def test_pieces_of_an_outline_are_counted() -> None:
+    cells = np.zeros((6, 7), dtype=bool)
+    assert pieces(cells) == 0
+    cells[1:5, 1:6] = True
+    assert pieces(cells) == 1
+    cells[2, 2] = cells[3, 4] = False  # holes
+    assert pieces(cells) == 3
+    cells[0, 0] = True  # touches a corner only
+    assert pieces(cells) == 4
+    assert pieces(np.ones((3, 3), dtype=bool)) == 1
+
+
+def test_an_outline_in_too_many_pieces_is_left_out_and_said(tmp_path: Path) -> None:
+    values = np.linspace(0.0, 1.0, 12).round(3).tolist()
+
+    def checkered(p: dict[str, float], seed: int, name: str) -> dict[str, Any]:
+        lucky = (values.index(p["x"]) + values.index(p["y"])) % 2
+        return {"status": "ok", "rate_E": 3.0 if lucky or seed < 3 else 9.0, "rate_I": 1.0, "n_spikes": 1}
+
+    for n, said in ((12, True), (4, False)):
+        axes = [axis("x", values[:n]), axis("y", values[:n])]
+        run = write_run(tmp_path / f"grid{n}", axes=axes, targets=TARGETS, behaviour=checkered, statistics=("rate",))
+        figure = analysis.plots.draw_maps(analysis.open_run(run.root), "rate_E")
+        labels = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert ("P ≥ 0.9 is in too many pieces to outline" in labels) == said
+        assert ("all targets met, P ≥ 0.9" in labels) != said
+        assert "all targets met, P ≥ 0.5" in labels

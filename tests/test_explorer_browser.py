@@ -16,6 +16,7 @@ from chromium import Page, open_browser
 import analysis
 from analysis.deciding import best_points, feasibility_grid
 from analysis.page import Explorer, explorer_data
+from analysis.plots.cells import MOST_PIECES, pieces
 
 BOTH = ({"simulator": "nest", "threads": 1}, {"simulator": "genn", "backend": None})
 TARGETS = {"rate_E": {"min": 2.0, "max": 5.0}, "cv_isi_E": {"value": 1.0, "tolerance": 0.2, "weight": 0.5}}
@@ -251,6 +252,30 @@ def test_nothing_sticks_out(n_axes: int, width: int, page: Page, tmp_path: Path)
         assert seen["reach"] <= seen["width"]
         assert seen["outside"] == 0
         assert seen["plots"] >= 2
+
+
+def test_an_outline_in_too_many_pieces_is_left_out_as_on_the_figures(page: Page, tmp_path: Path) -> None:
+    values = np.linspace(0.0, 1.0, 14).round(3).tolist()
+
+    def scattered(p: Mapping[str, Any], seed: int, name: str) -> dict[str, Any]:
+        place = [values.index(p[key]) for key in ("x", "y")]
+        likely = 0.97 if name == "nest" else 0.8
+        inside = np.random.default_rng([seed, *place]).random() < likely
+        return {"status": "ok", "rate_E": 3.0 if inside else 9.0, "rate_I": 1.0, "n_spikes": 1}
+
+    axes = (axis("x", values), axis("y", values))
+    run = write_run(tmp_path / "run", axes=axes, simulators=BOTH, behaviour=scattered, statistics=("rate",))
+    table = analysis.open_run(run.root)
+    show(page, analysis.explore(table, targets={"rate_E": (2, 5)}), tmp_path)
+    told = page.run("return gridsearchExplorer.pieces")
+    for name, number in zip(("nest", "genn"), told, strict=True):
+        grid = feasibility_grid(table[table["configuration"] == name], {"rate_E": (2, 5)})
+        assert number == pieces((grid["mean"] >= 0.9).to_numpy()), name
+    assert told[0] > 2
+    assert told[1] > MOST_PIECES
+    assert "P ≥ 0.9 is in too many pieces to outline" in page.run(
+        "return document.getElementById('explorer-legend').innerText"
+    )
 
 
 def test_a_run_without_targets_takes_some(page: Page, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_submit_without_news_leaves_the_figures(tmp_path: Path) -> None:
 def test_figures_that_are_missing_or_unfinished_are_not_current(tmp_path: Path) -> None:
     _submit(tmp_path)
     run = tmp_path / "small"
-    (run / "figures" / "timing.pdf").unlink()
+    (run / "figures" / "timing.svg").unlink()
     assert not analysis.plots.figures_are_current(run)
     _submit(tmp_path)
     assert analysis.plots.figures_are_current(run)

@@ -143,7 +143,18 @@ def read_spikes(path: str | Path, point_id: str, configuration: str | None = Non
         )
     if found["point_id"].nunique() > 1:
         raise RunError(f"{path}: {found['point_id'].nunique()} points begin with {point_id!r}")
-    return _read_point(_task(found, 0))
+    return spikes_of(found, 0)
+
+
+def spikes_of(stored: pd.DataFrame, row: int) -> PointSpikes:
+    """Read the spikes of a row, by its number, of what `stored_points` returns.
+
+    Raises
+    ------
+    RunError
+        If its file cannot be read.
+    """
+    return _read_point(_task(stored, row))
 
 
 def open_spikes(

@@ -18,9 +18,10 @@ from analysis.deciding.targets import Targets
 from analysis.opening.run import run_of
 from analysis.opening.table import open_run
 from analysis.page.explorer_data import explorer_data
+from analysis.page.rasters import rasters_json
 
 # In this order: each uses what stands above it
-SCRIPTS = ("values", "decide", "state", "texts", "maps", "curves", "parallel", "targets", "details", "explorer")
+SCRIPTS = ("values", "decide", "state", "texts", "maps", "curves", "parallel", "targets", "rasters", "details", "explorer")
 _HEIGHT = 1150
 
 
@@ -92,6 +93,7 @@ def explorer_part(
     return {
         "header": Markup(_script_safe(json.dumps(data.header, allow_nan=False))),
         "packed": Markup(data.packed),
+        "rasters": Markup(_script_safe(rasters_json(table, data.places, data.goals))),
         "plotly": Markup(base64.b64encode(plotly).decode("ascii")),
         "script": Markup(script),
         "style": Markup((room / "templates" / "explorer" / "explorer.css").read_text("utf-8")),

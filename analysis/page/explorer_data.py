@@ -39,11 +39,17 @@ class ExplorerData:
         The arrays one after another, bytes of a kind together, zlib, base64.
     left_out : tuple of str
         Columns that there was no room for.
+    places : ndarray of int, shape (n_rows, 2)
+        Of each row of the table: number of its simulator, and of its point.
+    goals : tuple of Target
+        The targets.
     """
 
     header: dict[str, Any]
     packed: str
     left_out: tuple[str, ...]
+    places: NDArray[np.int64]
+    goals: tuple[Target, ...]
 
 
 def explorer_data(
@@ -119,7 +125,8 @@ def explorer_data(
             }
         )
     header["arrays"] = arrays.described
-    return ExplorerData(header, arrays.pack(), tuple(left_out))
+    places = np.stack(np.unravel_index(place, shape)[:2], axis=1)
+    return ExplorerData(header, arrays.pack(), tuple(left_out), places, tuple(goals))
 
 
 class _Arrays:

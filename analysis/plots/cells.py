@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import AbstractPathEffect, Normal
 from numpy.typing import NDArray
+from scipy.ndimage import label as label_parts
 
 from analysis.deciding.feasibility import CONTOURS
 from analysis.grids.grid import State
@@ -26,6 +27,7 @@ from analysis.plots.style import STATES
 
 Handle = Patch | Line2D
 CONTOUR_STYLES: Mapping[float, Literal["--", "-"]] = {0.5: "--", 0.9: "-"}
+MOST_PIECES = 12  # of an outline
 _DASHES: Mapping[str, Any] = {"-": "-", "--": (0, (1.5, 1.0))}  # short: every edge of a cell has some
 
 
@@ -78,20 +80,34 @@ def state_handles(grid: xr.Dataset) -> list[Handle]:
 
 
 def outline_feasible(ax: Axes, grid: xr.Dataset, frame: Frame) -> list[Handle]:
-    """Enclose the cells of P ≥ each contour along their edges, and return the legend's entries."""
+    """Enclose the cells of P ≥ each contour along their edges, and return the legend's entries.
+
+    Of few seeds, a higher contour may fall to pieces, cell by cell: on a fine grid it would hide the map. One of more
+    than `MOST_PIECES` is left out, and the legend says so; the map of P shows it by its colours.
+    """
     handles: list[Handle] = []
     single = int(grid["n_rows"].max()) <= 1
     p = np.where(grid["state"] == State.VALUE, grid["mean"], -1.0)
-    for level in CONTOURS[-1:] if single else CONTOURS:
+    width = min(max(_cell_width(ax, frame) / 6.0, 0.9), 1.6)
+    for number, level in enumerate(CONTOURS[-1:] if single else CONTOURS):
         inside = p >= level
         style = CONTOUR_STYLES[level]
         label = "all targets met" if single else f"all targets met, P ≥ {level:g}"
-        if inside.any():
+        if number and pieces(inside) > MOST_PIECES:
+            handles.append(Patch(alpha=0.0, label=f"P ≥ {level:g} is in too many pieces to outline"))
+        elif inside.any():
             x, y = _outline(inside, frame)
-            ax.add_artist(Line2D(x, y, zorder=3, color="black", lw=3.0))
-            ax.add_artist(Line2D(x, y, zorder=3, color="white", lw=1.6, ls=_DASHES[style], label=label))
+            ax.add_artist(Line2D(x, y, zorder=3, color="black", lw=1.4 + width))
+            ax.add_artist(Line2D(x, y, zorder=3, color="white", lw=width, ls=_DASHES[style], label=label))
             handles.append(_outline_handle(style, label))
     return handles
+
+
+def pieces(inside: NDArray[np.bool_]) -> int:
+    """Return how many closed lines enclose a set of cells: its parts, and the holes in them."""
+    parts = int(label_parts(inside)[1])
+    holes = int(label_parts(np.pad(~inside, 1, constant_values=True), np.ones((3, 3)))[1]) - 1
+    return parts + holes
 
 
 def mark_best(ax: Axes, place: tuple[float, float]) -> list[Handle]:
@@ -137,6 +153,13 @@ class _Background(AbstractPathEffect):
         ground.set_dashes(0, None)
         renderer.draw_path(ground, tpath, affine, rgbFace)
         ground.restore()
+
+
+def _cell_width(ax: Axes, frame: Frame) -> float:
+    """Return how wide the first cell is, before the axes are laid out, in points."""
+    left, right = ax.get_xlim()
+    inches = ax.get_position().width * ax.figure.bbox.width / ax.figure.dpi
+    return float(72.0 * inches * abs((frame.x[1] - frame.x[0]) / (right - left)))
 
 
 def _outline(inside: NDArray[np.bool_], frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -104,8 +104,8 @@ def draw_differences(
     -------
     matplotlib.figure.Figure
     """
-    across = min(len(columns), 4)
-    down = -(-len(columns) // across)
+    down = -(-len(columns) // 4)
+    across = -(-len(columns) // max(down, 1))  # rows of about equal length
     with in_style():
         figure = new_figure(3.5 * across + 0.3, 3.2 * down + 0.5)
         axes = figure.subplots(down, across, squeeze=False)

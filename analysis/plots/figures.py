@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from analysis.timing.phases import SIZE, TIME, Abscissa, scanned
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
 
-FORMATS = ("png", "pdf", "svg")
+FORMATS = ("png", "svg")  # of every figure; "pdf" on request, as fonts and another drawing take a third of the time
+_ALL = (*FORMATS, "pdf")
 _INDEX = "figures.json"
 _DPI = 160
 
@@ -49,11 +50,11 @@ class Drawn:
     text: str
 
 
-def draw_figures(path: str | Path, table: pd.DataFrame | None = None) -> list[Path]:
+def draw_figures(path: str | Path, table: pd.DataFrame | None = None, pdf: bool | None = None) -> list[Path]:
     """Draw the figures of a run into its folder ``figures/``: maps of every statistic, feasible region, timing.
 
-    Works on a run that is incomplete. Each is drawn once and kept as PNG, PDF and SVG. Figures of an earlier call are
-    replaced, each whole or not at all; those that are no longer of the run are removed.
+    Works on a run that is incomplete. Each is laid out once and kept as PNG and SVG, and as PDF if asked for. Figures
+    of an earlier call are replaced, each whole or not at all; those that are no longer of the run are removed.
 
     Parameters
     ----------
@@ -61,11 +62,13 @@ def draw_figures(path: str | Path, table: pd.DataFrame | None = None) -> list[Pa
         Folder of the run.
     table : pandas.DataFrame, optional
         All of its rows, where they have been read already.
+    pdf : bool, optional
+        Whether to keep them as PDF too; by default a run that has PDFs goes on having them.
 
     Returns
     -------
     list of Path
-        The files, three of each figure.
+        The files, two or three of each figure.
 
     Raises
     ------
@@ -75,13 +78,17 @@ def draw_figures(path: str | Path, table: pd.DataFrame | None = None) -> list[Pa
     table = open_run(path) if table is None else table
     folder = RunDirectory(Path(path)).figures
     before = {drawn.name for drawn in drawn_figures(path)}
+    if pdf is None:
+        pdf = any((folder / f"{name}.pdf").is_file() for name in before)
     written, index = [], []
     for drawn, figure in iterate_figures(table):
-        written += _save(figure, folder, drawn.name)
+        written += _save(figure, folder, drawn.name, _ALL if pdf else FORMATS)
         index.append(drawn)
-    for name in before - {drawn.name for drawn in index}:
-        for suffix in FORMATS:
-            (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+    kept = {file.name for file in written}
+    for name in before | {drawn.name for drawn in index}:
+        for suffix in _ALL:
+            if f"{name}.{suffix}" not in kept:
+                (folder / f"{name}.{suffix}").unlink(missing_ok=True)
     with replacing(folder / _INDEX) as temporary:  # last: it says that all are there
         temporary.write_text(json.dumps([asdict(drawn) for drawn in index], indent=1), encoding="utf-8")
     return written
@@ -96,18 +103,21 @@ def drawn_figures(path: str | Path) -> list[Drawn]:
         return []
 
 
-def figures_are_current(path: str | Path) -> bool:
+def figures_are_current(path: str | Path, pdf: bool = False) -> bool:
     """Whether the figures of a run were all drawn after its last row was written, and are all there.
 
     Parameters
     ----------
     path : str or Path
         Folder of the run.
+    pdf : bool
+        Whether they must be there as PDF too.
     """
     run = RunDirectory(Path(path))
     try:
         drawn_at = (run.figures / _INDEX).stat().st_mtime_ns
-        files = [run.figures / f"{drawn.name}.{suffix}" for drawn in drawn_figures(path) for suffix in FORMATS]
+        suffixes = _ALL if pdf else FORMATS
+        files = [run.figures / f"{drawn.name}.{suffix}" for drawn in drawn_figures(path) for suffix in suffixes]
         return (
             bool(files)
             and all(file.is_file() for file in files)
@@ -156,14 +166,16 @@ def iterate_figures(table: pd.DataFrame) -> Iterator[tuple[Drawn, Figure]]:
     yield Drawn("timing", "timing", "wall time by phase, and real-time factors"), draw_timing(table)
 
 
-def _save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Lay out a figure once, and write it in every format: ``savefig`` would draw it twice for each."""
+def _save(figure: Figure, folder: Path, name: str, suffixes: Sequence[str]) -> list[Path]:
+    """Lay out a figure once, and write it in every format: ``savefig`` would lay it out and draw it twice for each."""
     with in_style():
         figure.set_dpi(_DPI)
-        figure.draw_without_rendering()
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
         figure.set_layout_engine("none")
     written = []
-    for suffix in FORMATS:
+    for suffix in suffixes:
         target = folder / f"{name}.{suffix}"
         with replacing(target) as temporary, in_vectors() if suffix == "svg" else in_style():
             write_figure(figure, temporary, suffix)

@@ -115,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
                 "--watch", action="store_true", help="look again every few seconds until all jobs have ended"
             )
         if name == "report":
+            command.add_argument("--pdf", action="store_true", help="keep the figures as PDF too")
             command.add_argument(
                 "--after-jobs",
                 nargs=2,
@@ -202,11 +203,11 @@ def _submit(options: argparse.Namespace) -> int:
         return _conclude(plan.run)
 
 
-def _conclude(run: RunDirectory, anew: bool = False) -> int:
+def _conclude(run: RunDirectory, anew: bool = False, pdf: bool = False) -> int:
     """Draw the figures if there is news, say where everything is, and return the exit code the rows deserve."""
     table = analysis.open_run(run.root)
     if anew or not analysis.plots.figures_are_current(run.root):
-        analysis.draw_figures(run.root)
+        analysis.draw_figures(run.root, table, pdf or None)
     n_good = int((table["status"] == "ok").sum())
     display.say(f"{n_good} of {len(table)} results are good")
     for reason in _reasons(table):
@@ -265,7 +266,7 @@ def _cancel(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     run = RunDirectory(options.folder.resolve())  # its last part is the run's name
-    code = _conclude(run, anew=True)
+    code = _conclude(run, anew=True, pdf=options.pdf)
     display.say(f"report:  {analysis.write_report(run.root)}")
     if options.after_jobs is None:
         return code

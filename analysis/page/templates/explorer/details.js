@@ -56,10 +56,12 @@ function fillDetail(place, data, state, decided, best, close) {
     chanceText(decided.simulators[configuration].points[point]))) : [];
   const buttons = [copyButton("Copy [parameters]", toml)];
   if (state.point !== null) buttons.push(node("button", { type: "button", onclick: close }, "Close"));
-  return place.replaceChildren(
+  place.replaceChildren(
     node("h3", {}, `${state.point === null ? "Best point" : "Chosen point"}: ${pointTitle(data, point)}`), ...chances,
-    node("pre", {}, toml()), node("div", { class: "explorer-buttons" }, ...buttons), node("div", { class: "scroll" }, tableOf(titles, rows)),
+    node("pre", {}, toml()), node("div", { class: "explorer-buttons" }, ...buttons), ...rasterFigures(data, point, shown),
+    node("div", { class: "scroll" }, tableOf(titles, rows)),
   );
+  return drawRasters(place);
 }
 
 function statisticRow(data, state, point, column, configuration, named) {
@@ -73,11 +75,12 @@ function statisticRow(data, state, point, column, configuration, named) {
     node("td", {}, seedsText(data, column, configuration, point)));
 }
 
-function fillLegend(place, states, decided) {
+function fillLegend(place, states, decided, scattered) {
   const key = (style, text) => node("span", { class: "key" }, node("span", { class: "swatch", style }), text);
   const keys = [];
   if (decided) {
-    keys.push(key("border: 2px solid #000", "P ≥ 0.5"), key("border: 4px double #000", "P ≥ 0.9"));
+    keys.push(key("border: 2px solid #000", "P ≥ 0.5"));
+    keys.push(scattered ? node("span", { class: "key" }, "P ≥ 0.9 is in too many pieces to outline; the map of P shows it") : key("border: 4px double #000", "P ≥ 0.9"));
     keys.push(node("span", { class: "key" }, "★ best points, the first is the largest"));
   }
   for (const [name, [colour, words]] of Object.entries(STATES)) if (states.has(name)) keys.push(key(`background: ${colour}`, words));

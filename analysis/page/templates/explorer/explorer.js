@@ -47,6 +47,12 @@ class Explorer {
     return found.filter(Boolean).sort(comparePoints)[0] ?? null;
   }
 
+  // Times and rows of what a raster shows, by simulator:point
+  async raster(key) {
+    const { times, rows } = await unpackRaster(key);
+    return { times: [...times], rows: [...rows] };
+  }
+
   set(change) {
     Object.assign(this.state, change);
     this.drawAll(false);
@@ -172,7 +178,8 @@ class Explorer {
       plot.setAttribute("aria-label", `Map of ${kept[i].firstChild.textContent}; arrow keys move, Enter chooses`);
       this.drawMap(plot, configuration, colours, states);
     });
-    fillLegend(place("legend"), states, this.decided);
+    this.pieces = this.decided ? shown.map((configuration) => surePieces(this.decided, configuration, this.slice)) : [];
+    fillLegend(place("legend"), states, this.decided, this.pieces.some((number) => number > MOST_PIECES));
   }
 
   // One scale for all simulators and slices

@@ -16,6 +16,7 @@ const WITHIN = "#ffffbf";
 const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false };
 const FONT = { family: 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif', size: 12, color: "#1b1f24" };
 const N_MARKED = 5;
+const MOST_PIECES = 12; // of an outline, as on the figures
 
 function evenly(colours, low = 0, high = 1) {
   return colours.map((colour, i) => [low + ((high - low) * i) / (colours.length - 1), colour]);
@@ -66,9 +67,43 @@ function onSlice(data, slice, held, point) {
   return data.dimensions.every((_, number) => number === slice.x || number === slice.y || data.cells[number][point] === held[number]);
 }
 
+function cellsWithin(rows, within) {
+  return rows.map((row) => row.map((point) => point >= 0 && within(point)));
+}
+
+// How many closed lines enclose cells: their parts (which edges join), and the holes in them (which corners join too)
+function piecesOf(inside) {
+  const height = inside.length + 2, width = inside[0].length + 2;
+  const at = (place) => inside[Math.floor(place / width) - 1]?.[(place % width) - 1] ?? false;
+  const seen = new Uint8Array(width * height);
+  const edges = [1, -1, width, -width], corners = [...edges, width + 1, width - 1, -width - 1, 1 - width];
+  let pieces = -1; // the outside is no hole
+  for (let start = 0; start < seen.length; start++) {
+    if (seen[start]) continue;
+    pieces += 1;
+    const kind = at(start), open = [start];
+    seen[start] = 1;
+    while (open.length) {
+      const place = open.pop(), column = place % width;
+      for (const step of kind ? edges : corners) {
+        const next = place + step;
+        if (next < 0 || next >= seen.length || Math.abs((next % width) - column) > 1 || seen[next] || at(next) !== kind) continue;
+        seen[next] = 1;
+        open.push(next);
+      }
+    }
+  }
+  return pieces;
+}
+
+function surePieces(decided, configuration, slice) {
+  const { points } = decided.simulators[configuration];
+  return piecesOf(cellsWithin(slice.rows, (point) => points[point].p >= SURE));
+}
+
 // A path along the edges between cells within and cells without
 function outline(rows, within) {
-  const inside = rows.map((row) => row.map((point) => point >= 0 && within(point)));
+  const inside = cellsWithin(rows, within);
   const at = (j, i) => inside[j]?.[i] ?? false;
   let path = "";
   for (let j = 0; j <= rows.length; j++)
@@ -87,7 +122,7 @@ function outlines(data, state, decided, configuration, slice, held, width) {
   if (decided) {
     const { points } = decided.simulators[configuration];
     const region = outline(slice.rows, (point) => points[point].p >= REGION);
-    const sure = outline(slice.rows, (point) => points[point].p >= SURE);
+    const sure = surePieces(decided, configuration, slice) > MOST_PIECES ? "" : outline(slice.rows, (point) => points[point].p >= SURE);
     shapes.push(line(region, 5, "#ffffff"), line(region, 2.2, "#000000"), line(sure, 6, "#000000"), line(sure, 2.4, "#ffffff"));
   }
   if (state.point !== null && onSlice(data, slice, held, state.point)) {
