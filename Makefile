@@ -1,4 +1,4 @@
-# make demo   a small, real calibration on NEST, from nothing to a map
+# make demo   from nothing to a calibration map at full size, and NEST beside native on a small network
 # make test   lint and tests, on an HTCondor pool too where Docker answers
 # All make a virtual environment in .venv and install what they need.
 
@@ -10,6 +10,8 @@ BIN := .venv/bin
 
 demo: .venv/.installed
 	$(BIN)/python -m gridsearch submit examples/demo.toml
+	$(BIN)/python examples/agreement.py results/demo
+	$(BIN)/python -m gridsearch submit examples/demo_full.toml
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST)
