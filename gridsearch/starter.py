@@ -87,7 +87,8 @@ def starter_sweep(model: str) -> str:
     parameters = "\n".join(_line(parameter) for parameter in defaults.values())
     network = find_model(model, Path())(defaults.values_by_name())
     times = times_of_points(network, Simulation(0.1, 1000.0, 9000.0), _N_POINTS)
-    advice = f"# {_N_POINTS} points of 10 s, of the {network.n_neurons} neurons of the defaults, take of one core, at 5 Hz: {times}"
+    points = f"{_N_POINTS} points of 10 s, of the {network.n_neurons} neurons of the defaults"
+    advice = f"# {points}, take of one core, at 5 Hz: {times}"
     return _TEMPLATE.format(
         model=model,
         statistics=statistics,
