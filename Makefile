@@ -1,4 +1,4 @@
-# make demo   a small, real calibration on NEST, from nothing to a map
+# make demo   from nothing to a calibration map at full size, and NEST beside native on a small network
 # make test   lint and tests, on an HTCondor pool too where Docker answers
 # All make a virtual environment in .venv and install what they need.
 
@@ -6,10 +6,12 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test lint fidelity benchmarks attacks attacks-pool images images-genn images-genn-cuda pool pool-stop clean
+.PHONY: demo test lint fidelity agreement benchmarks attacks attacks-pool images images-genn images-genn-cuda pool pool-stop clean
 
 demo: .venv/.installed
 	$(BIN)/python -m gridsearch submit examples/demo.toml
+	$(BIN)/python examples/agreement.py results/demo
+	$(BIN)/python -m gridsearch submit examples/demo_full.toml
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST)
@@ -21,6 +23,10 @@ lint: .venv/.installed-dev
 
 fidelity: .venv/.installed
 	$(BIN)/python benchmarks/fidelity.py
+
+# 48 draws of small networks of each kind, NEST beside native; the short form is tests/test_simulators_agreement.py
+agreement: .venv/.installed
+	$(BIN)/python benchmarks/agreement.py
 
 benchmarks: .venv/.installed-dev
 	$(BIN)/python benchmarks/spike_statistics.py

@@ -10,7 +10,7 @@ import pytest
 from sweeps import make_grid, write_sweep
 from test_plan import workload
 
-from gridsearch.planning.advice import quicker_simulator
+from gridsearch.planning.advice import quicker_simulator, times_of_points
 from gridsearch.planning.plan import make_plan
 from jobs.plan import Workload, core_hours
 from simulators.backends.simulator import simulator_names
@@ -30,13 +30,31 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Workload:
 
 def test_both_times_are_said_with_what_to_write(load: Workload) -> None:
     said = quicker_simulator([load], core_hours(load), OTHERS)
-    found = re.search(
-        r"^genn would take about (\S+) core hours instead of the (\S+) of nest: simulators = \[\"genn\"\]$", said
-    )
+    found = re.search(r"^(\S+) min on genn, (\S+) h on nest, of one core: simulators = \[\"genn\"\]$", said)
     assert found is not None
     genn, nest = map(float, found.groups())
-    assert 0.03 < genn < 0.3
+    assert 2.0 < genn < 18.0
     assert 1.5 < nest < 4.0
+
+
+def test_the_quickest_of_all_is_advised(load: Workload) -> None:
+    said = quicker_simulator([load], core_hours(load), ["nest"])
+    found = re.search(r"^(\S+) (s|min) on native, (\S+) h on nest", said)
+    assert found is not None
+    assert 10.0 < float(found[1]) * (60.0 if found[2] == "min" else 1.0) < 120.0
+
+
+def test_a_thousand_points_are_told_by_simulator_the_quickest_first(load: Workload) -> None:
+    (network,) = load.networks
+    said = times_of_points(network, Simulation(0.1, 1000.0, 9000.0), 1600)
+    found = re.fullmatch(r"(\S+) min on native, (\S+) h on genn, (\S+) h on nest", said)
+    assert found is not None, said
+    native, genn, nest = map(float, found.groups())
+    assert 10.0 < native < 40.0
+    assert 1.5 < genn < 6.0
+    assert 50.0 < nest < 200.0
+    too_fast = tuple(replace(projection, delay=0.01) for projection in network.projections)
+    assert "native" not in times_of_points(replace(network, projections=too_fast), Simulation(0.1, 0.0, 1.0), 1)
 
 
 @pytest.mark.parametrize("hours", [0.0, 0.05, 0.15])
@@ -59,7 +77,7 @@ def test_nothing_is_said_of_networks_that_nobody_else_runs(load: Workload) -> No
 def test_plan_gives_the_advice_unless_the_sweep_has_the_quicker_one_already(tmp_path: Path) -> None:
     alone = make_plan(write_sweep(tmp_path, simulators=["nest"], **PUBLISHED), tmp_path)
     both = make_plan(write_sweep(tmp_path, simulators=["nest", "genn"], **PUBLISHED), tmp_path)
-    assert "would take about" in alone.advice
-    assert "genn would" not in both.advice
+    assert " on native, " in alone.advice
+    assert " on genn" not in both.advice
     assert both.simulators["genn"].hours < 0.1 * both.simulators["nest"].hours
     assert both.simulators["genn"].gpu_hours == 0.0

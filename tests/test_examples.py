@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from analysis_runs import write_run
 from conftest import default_settings, require_simulator
 
 import analysis
@@ -49,3 +53,16 @@ def test_scan_runs_on_both_simulators(name: str, tmp_path: Path) -> None:
     assert (run / "figures" / FIGURES[name]).is_file()
     page = analysis.write_report(run).read_text(encoding="utf-8")
     assert ("Time against biological time" if name == "time_scan" else "Time against size") in page
+
+
+def test_the_demo_says_of_every_statistic_whether_simulators_agree(tmp_path: Path) -> None:
+    def values(point: Mapping[str, float], seed: int, simulator: str) -> dict[str, float | str]:
+        level = 0.1 * seed + point["I_th_E"]
+        return {"status": "ok", "rate_E": level, "rate_I": level + (9.0 if simulator == "genn" else 0.0)}
+
+    both = ({"simulator": "nest"}, {"simulator": "genn"})
+    run = write_run(tmp_path / "demo", simulators=both, seeds=tuple(range(6)), behaviour=values, statistics=("rate",))
+    script = Path(__file__).parent.parent / "examples" / "agreement.py"
+    said = subprocess.run([sys.executable, script, run.root], check=True, capture_output=True, text=True).stdout
+    assert "rate_E: No more apart than their seeds are" in said
+    assert "rate_I: Differ by more than their seeds do" in said

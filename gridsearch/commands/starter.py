@@ -5,9 +5,14 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from gridsearch.planning.advice import times_of_points
 from gridsearch.inputs.input_files import toml_text
 from gridsearch.inputs.parameters import Parameter, defaults_file, read_defaults
+from simulators.models import find_model
+from simulators.records.job import Simulation
 from simulators.statistics import STATISTICS
+
+_N_POINTS = 1600  # of the published grid
 
 _TEMPLATE = """\
 # A sweep: what to vary, what to measure, and what "calibrated" means.
@@ -16,6 +21,7 @@ _TEMPLATE = """\
 name = "first"                    # → results/first/
 model = "{model}"
 simulators = ["nest"]             # every point runs on each
+{advice}
 
 [parameters]                      # fixed values in place of the defaults; all parameters are listed at the end
 N_E = 1600
@@ -77,8 +83,18 @@ def starter_sweep(model: str) -> str:
     statistics = "\n".join(
         textwrap.wrap(f"all: {', '.join(STATISTICS)}", 90, initial_indent="# ", subsequent_indent="#      ")
     )
-    parameters = "\n".join(_line(parameter) for parameter in read_defaults(defaults_file(model, Path())).values())
-    return _TEMPLATE.format(model=model, statistics=statistics, parameters=parameters)
+    defaults = read_defaults(defaults_file(model, Path()))
+    parameters = "\n".join(_line(parameter) for parameter in defaults.values())
+    network = find_model(model, Path())(defaults.values_by_name())
+    times = times_of_points(network, Simulation(0.1, 1000.0, 9000.0), _N_POINTS)
+    points = f"{_N_POINTS} points of 10 s, of the {network.n_neurons} neurons of the defaults"
+    advice = f"# {points}, take of one core, at 5 Hz: {times}"
+    return _TEMPLATE.format(
+        model=model,
+        statistics=statistics,
+        parameters=parameters,
+        advice="\n".join(textwrap.wrap(advice, 110, subsequent_indent="#   ")),
+    )
 
 
 def starter_model(name: str) -> dict[str, str]:

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from jobs.plan import Workload, core_hours
 from simulators.backends.simulator import find_simulator, simulator_names
+from simulators.description import Network
+from simulators.records.job import Simulation
 
 _WORTH_SAYING = 0.1  # core hours; below it nobody need change a sweep
 _GAIN = 2.0  # estimates are rough
@@ -34,10 +36,32 @@ def quicker_simulator(loads: Sequence[Workload], hours: float, listed: Collectio
     name = min(possible, key=possible.__getitem__)
     if possible[name] * _GAIN > hours:
         return ""
-    return (
-        f"{name} would take about {possible[name]:.2g} core hours instead of the {hours:.2g} of "
-        f'{loads[0].template.simulator}: simulators = ["{name}"]'
-    )
+    asked = loads[0].template.simulator
+    return f'{_words(possible[name])} on {name}, {_words(hours)} on {asked}, of one core: simulators = ["{name}"]'
+
+
+def times_of_points(network: Network, simulation: Simulation, n_points: int) -> str:
+    """Say how long points of one structure take of a core, simulator by simulator, the quickest first.
+
+    Simulators that cannot run the network, or are never to be suggested, are left out.
+    """
+    hours = {}
+    for name in simulator_names():
+        simulator = find_simulator(name)
+        if simulator.SUGGESTED is None:
+            continue
+        settings = {key: setting.default for key, setting in simulator.SETTINGS.items()} | dict(simulator.SUGGESTED)
+        if not simulator.problems(network, simulation, settings):
+            cost = simulator.estimate(network, simulation, settings, 0)
+            hours[name] = (cost.once + n_points * cost.each) * int(settings.get("threads", 1)) / 3600.0
+    return ", ".join(f"{_words(hours[name])} on {name}" for name in sorted(hours, key=hours.__getitem__))
+
+
+def _words(hours: float) -> str:
+    """Return a time as people say it."""
+    if hours >= 1.0:
+        return f"{hours:.2g} h" if hours < 10.0 else f"{hours:.0f} h"
+    return f"{hours * 60.0:.0f} min" if hours * 60.0 >= 1.0 else f"{max(1.0, hours * 3600.0):.0f} s"
 
 
 def _hours_on(name: str, loads: Sequence[Workload]) -> float | None:
