@@ -25,7 +25,15 @@ from gridsearch.planning import Plan, make_plan
 from gridsearch.recompute import recompute
 from gridsearch.run_lock import Busy, lock_owner, locked, stop_owner
 from gridsearch.starter import starter_model, starter_sweep
-from gridsearch.submission import check_conflict, check_simulators, preview_plan, run_plan, sweep_leftovers, write_plan
+from gridsearch.submission import (
+    check_conflict,
+    check_simulators,
+    preview_plan,
+    restore,
+    run_plan,
+    sweep_leftovers,
+    write_plan,
+)
 from jobs.executor import ExecutorError, JobFailure, Submission, executor_names, find_executor
 from simulators.models import model_names
 from simulators.records.run_directory import RunDirectory
@@ -170,6 +178,7 @@ def _submit(options: argparse.Namespace) -> int:
     plan = _make_plan(options)
     check_simulators(plan)
     with locked(plan.run):
+        restore(plan)
         plan = _make_plan(options, before=plan)  # another submit may have ended meanwhile
         display.show_plan(plan)
         sweep_leftovers(plan)

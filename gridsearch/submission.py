@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from gridsearch.in_flight import look_up
 from gridsearch.input_files import InputError, Problem
 from gridsearch.planning import Plan
 from gridsearch.points_table import read_setting_ids, write_points
@@ -16,6 +17,7 @@ from gridsearch.provenance import append_provenance
 from jobs.executor import Conditions, ExecutorModule, JobFailure, Placement, Progress, Submission, find_executor
 from simulators.backends.simulator import SimulatorUnavailableError, find_simulator
 from simulators.records.atomic_file import remove_leftovers, replacing
+from simulators.records.broken_transfers import restore_summaries
 from simulators.records.job import write_job
 
 _LEFTOVER = 3600.0  # s without a write after which a temporary file is nobody's, while jobs of a pool are at work
@@ -70,6 +72,12 @@ def check_simulators(plan: Plan) -> None:
             problems.append(Problem(plan.sweep.path, "simulators", name, str(error)))
     if problems:
         raise InputError(problems)
+
+
+def restore(plan: Plan) -> int:
+    """Put back the rows that a broken transfer took from a run, which must be locked; return how many jobs' rows."""
+    flights = look_up(plan.run)  # one may have been submitted since
+    return restore_summaries(plan.run, {job.job for flight in flights for job in flight.jobs})
 
 
 def write_plan(plan: Plan, replace_sweep: bool) -> None:

@@ -56,6 +56,7 @@ from jobs.htcondor_executor.sweep_dag import COLLECT, make_dag
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import Setting
 from simulators.records.atomic_file import replacing
+from simulators.records.broken_transfers import start_attempts
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import start_summary
 
@@ -130,6 +131,7 @@ def run_jobs(
     folder = run.dag_folder(max((int(path.name) for path in run.dag_folders()), default=0) + 1)
     folder.mkdir(parents=True)
     run.logs.mkdir(exist_ok=True)
+    (run.summaries / PLACEHOLDER).touch()
     # Every file waits for the disk; many waiting at once are served together
     with ThreadPoolExecutor(_WRITERS) as pool:
         list(pool.map(lambda one: _start(one, run), planned))
@@ -153,6 +155,7 @@ def run_jobs(
 def _start(planned: PlannedJob, run: RunDirectory) -> None:
     """Make the files that a job's attempts find and replace."""
     start_summary(planned.job, run)
+    start_attempts(planned.job, run)
     if planned.job.spikes != "none":
         folder = run.spikes(planned.job.name)
         folder.mkdir(parents=True, exist_ok=True)
