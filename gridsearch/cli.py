@@ -6,12 +6,13 @@ Exit codes: 0 done · 1 some points have no good result · 2 the input is wrong 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -207,8 +208,9 @@ def _submit(options: argparse.Namespace) -> int:
 def _conclude(run: RunDirectory, anew: bool = False) -> int:
     """Draw the figures if there is news, say where everything is, and return the exit code the rows deserve."""
     table = analysis.open_run(run.root)
-    if anew or not analysis.plots.figures_are_current(run.root):
-        analysis.draw_figures(run.root)
+    with _left_out("figures", run):
+        if anew or not analysis.plots.figures_are_current(run.root):
+            analysis.draw_figures(run.root)
     n_good = int((table["status"] == "ok").sum())
     display.say(f"{n_good} of {len(table)} results are good")
     for reason in _reasons(table):
@@ -217,6 +219,18 @@ def _conclude(run: RunDirectory, anew: bool = False) -> int:
     for figure in sorted(run.figures.glob("*.png")):
         display.say(f"figure:  {figure}")
     return DONE if n_good == len(table) else SOME_FAILED
+
+
+@contextlib.contextmanager
+def _left_out(what: str, run: RunDirectory) -> Iterator[None]:
+    """Do without what needs a package that is not here, and say so: where jobs are collected, less may be installed."""
+    try:
+        yield
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "analysis", "gridsearch", "jobs", "simulators"):
+            raise
+        display.say(f"{what} left out: {error}; where {package} is installed: python -m gridsearch report {run.root}")
 
 
 def _reasons(table: pd.DataFrame) -> list[str]:
@@ -267,7 +281,8 @@ def _cancel(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     run = RunDirectory(options.folder.resolve())  # its last part is the run's name
     code = _conclude(run, anew=True)
-    display.say(f"report:  {analysis.write_report(run.root)}")
+    with _left_out("report", run):
+        display.say(f"report:  {analysis.write_report(run.root)}")
     if options.after_jobs is None:
         return code
     status, n_failed = options.after_jobs

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from htcondor_pool import NAME, Pool, assert_complete
@@ -42,8 +41,8 @@ for process in Path("/proc").glob("[0-9]*"):
 
 
 def write(pool: Pool, name: str, n_points: int) -> str:
-    """Write a sweep of one job whose points take about a second each and keep their spikes."""
-    return pool.write(name, n_points, duration=3000.0, minutes=30.0, rest=SPIKES, htcondor="vacate_seconds = 20")
+    """Write a sweep of one job whose points take half a second each and keep their spikes."""
+    return pool.write(name, n_points, duration=2000.0, minutes=30.0, rest=SPIKES, htcondor="vacate_seconds = 20")
 
 
 def at_random_moments(pool: Pool, sweep: str, attack: Callable[[], bool], n_attacks: int) -> int:
@@ -58,10 +57,10 @@ def at_random_moments(pool: Pool, sweep: str, attack: Callable[[], bool], n_atta
         if not pool.queue(sweep):
             break
         n_done += attack()
-        kept = assert_kept(kept, rows_so_far(pool, sweep))
+        kept = assert_kept(kept, pool.rows_at_hand(sweep))
     pool.until(pool.answers, "the pool does not come back", sweep)
     pool.wait(sweep)
-    assert_kept(kept, rows_so_far(pool, sweep))
+    assert_kept(kept, pool.rows_at_hand(sweep))
     return n_done
 
 
@@ -70,21 +69,6 @@ def assert_kept(before: dict[str, pd.Timestamp], now: dict[str, pd.Timestamp]) -
     lost = {name: (when, now.get(name)) for name, when in before.items() if now.get(name) != when}
     assert not lost, f"rows that were there are gone or were made anew: {lost}"
     return now
-
-
-def rows_so_far(pool: Pool, sweep: str) -> dict[str, pd.Timestamp]:
-    """When each point that has a row in the run's folder was finished."""
-    found: dict[str, pd.Timestamp] = {}
-    for path in (pool.root(sweep) / "summaries").glob("*.parquet"):
-        for trial in range(20):  # HTCondor may be writing it just now
-            try:
-                table = pq.read_table(path, columns=["point_id", "finished"]).to_pandas()
-                break
-            except (OSError, pa.ArrowInvalid):
-                assert trial < 19, f"{path.name} cannot be read"
-                time.sleep(0.5)
-        found |= dict(zip(table["point_id"], table["finished"], strict=True))
-    return found
 
 
 def assert_as_if_undisturbed(pool: Pool, sweep: str, n_points: int) -> None:
@@ -107,7 +91,7 @@ def assert_as_if_undisturbed(pool: Pool, sweep: str, n_points: int) -> None:
 
 
 def test_vacated_at_random_moments(pool: Pool) -> None:
-    n_points = 4 * N_ATTACKS
+    n_points = 3 * N_ATTACKS
     sweep = write(pool, "vacated", n_points)
     pool.submit(sweep)
     # Only a job that runs has a remote host
@@ -124,7 +108,7 @@ def test_vacated_at_random_moments(pool: Pool) -> None:
 
 def test_daemons_killed_at_random_moments(pool: Pool) -> None:
     """DAGMan, the schedd and a machine with its job, each with signal 9."""
-    n_points = 8 + 3 * N_ATTACKS
+    n_points = 8 + 2 * N_ATTACKS
     sweep = write(pool, "killed", n_points)
     pool.submit(sweep)
     victims = [("condor_dagman",), ("condor_schedd",), ("condor_startd", "condor_starter")] * -(-N_ATTACKS // 2)
@@ -149,7 +133,7 @@ def test_pool_stopped_and_started(pool: Pool) -> None:
     assert_as_if_undisturbed(pool, sweep, n_points)
 
 
-HOSTILE = ["with 'quotes' and $(HOME) {braces} %(x)s;&", "ünï·cödе"]  # the last е is Cyrillic
+HOSTILE = ["with 'single' \"double\" `back` {braces} %(x)s;&|#*", "ünï·cödе"]  # the last е is Cyrillic
 
 
 @pytest.mark.parametrize("folder", HOSTILE, ids=["shell", "look-alike"])
@@ -159,6 +143,18 @@ def test_hostile_names_of_folders(pool: Pool, folder: str) -> None:
     pool.wait(sweep)
     assert_complete(pool.rows(sweep, folder), 1)
     assert "0 points are missing" in pool.collected(sweep, folder)
+    # What DAGMan itself saw: it aborts a DAG whose jobs it finds neither in its log nor in the queue
+    nodes = (pool.root(sweep, folder) / "dag" / "001" / "sweep.dag.nodes.log").read_text()
+    assert nodes.count("(return value 0)") == 2, nodes
+    pool.status(sweep, 0, folder)
+
+
+@pytest.mark.parametrize("folder", ["$(HOME)", "$ENV(HOME)", "two\nlines"])
+def test_folders_that_dagman_cannot_have_are_refused(pool: Pool, folder: str) -> None:
+    sweep = pool.write("refused", 1, simulators=["poisson"])
+    said = pool.submit(sweep, "--results", folder, code=2)
+    assert ("DAGMan takes no folder" in said or "must be one line" in said) and "Traceback" not in said, said
+    assert not list(pool.root(sweep, folder).glob("dag/*")) and pool.queue(sweep) == []
 
 
 def test_hostile_values_go_no_further_than_the_reader(pool: Pool) -> None:

@@ -126,15 +126,17 @@ def run_jobs(
     run = RunDirectory(run.root.resolve())
     if run.root.is_relative_to("/tmp"):
         raise ExecutorError(f"{run.root}: DAGMan runs nothing below /tmp; name another folder with --results")
+    if "$" in str(run.root):  # a macro in the name of the DAG's event log, too, which then is not where DAGMan looks
+        raise ExecutorError(f"{run.root}: DAGMan takes no folder with $ in its name; name another one with --results")
     earlier = list(_dags(run))
     dag, text = _dag_of(planned, run, worker_archive(run.dag), conditions, earlier)
     folder = run.dag_folder(max((int(path.name) for path in run.dag_folders()), default=0) + 1)
     folder.mkdir(parents=True)
     run.logs.mkdir(exist_ok=True)
-    (run.summaries / PLACEHOLDER).touch()
     # Every file waits for the disk; many waiting at once are served together
     with ThreadPoolExecutor(_WRITERS) as pool:
         list(pool.map(lambda one: _start(one, run), planned))
+    (run.summaries / PLACEHOLDER).touch()
     write_worker_archive(run.dag)
     with replacing(dag_file(folder)) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -149,7 +151,10 @@ def run_jobs(
     )
     write_record(replace(record, global_id=global_id), folder)
     report(Progress(0, 0, len(planned)))
-    return Submission(f"HTCondor has {len(planned)} jobs as DAG {cluster}, batch name {conditions.name}", ("condor_q",))
+    said = f"HTCondor has {len(planned)} jobs as DAG {cluster}, batch name {conditions.name}"
+    if dag.final is None:
+        said += f"; figures are left to: python -m gridsearch report {run.root}"
+    return Submission(said, ("condor_q",))
 
 
 def _start(planned: PlannedJob, run: RunDirectory) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 from jobs.executor import ExecutorError
 from jobs.htcondor_executor.event_log import Event, Kind
 from jobs.htcondor_executor.holds import Hold
-from jobs.htcondor_executor.submit_description import literal
 
 _KINDS: Mapping[str, Kind] = {
     "SUBMIT": "submit",
@@ -27,8 +26,6 @@ _KINDS: Mapping[str, Kind] = {
     "JOB_TERMINATED": "terminate",
     "JOB_ABORTED": "remove",
 }
-# Of the job that `Submit.from_dag` describes, which writes the DAG's path into them as it is
-_WITH_PATHS = ("initialdir", "output", "error", "log", "arguments", "environment")
 _NODE = re.compile(r"DAG Node: (\S+)")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
@@ -120,9 +117,6 @@ def submit_dag(dag: Path, folder: Path, name: str, commands: Mapping[str, str]) 
     try:
         submit = htcondor2.Submit.from_dag(str(dag), {"batch-name": name})
         submit["initialdir"] = str(folder)
-        # What looks like a macro in the names of folders is none; the only one that is meant stands elsewhere
-        for key in _WITH_PATHS:
-            submit[key] = literal(submit[key])
         for key, value in commands.items():
             submit[key] = value
         schedd = htcondor2.Schedd()

@@ -103,10 +103,10 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
         program, arguments = "/usr/bin/env", [program, *arguments]
     commands = image_commands(simulator, placement, settings)
     commands |= {
-        "executable": literal(program),
+        "executable": _literal(program),
         "transfer_executable": "false",
         "arguments": quoted_arguments(arguments),
-        "initialdir": literal(site.root),
+        "initialdir": _literal(site.root),
         "output": "logs/$(job_name).out",
         "error": "logs/$(job_name).err",
         "description": f"{simulator}, $(points) points",
@@ -140,7 +140,7 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
 def accounting_commands(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return the submit commands that say whom the pool charges: of every job, the DAG's own among them."""
     keys = ("accounting_group", "accounting_group_user")
-    return {key: literal(str(settings[key])) for key in keys if settings[key]}
+    return {key: _literal(str(settings[key])) for key in keys if settings[key]}
 
 
 def _with_users(
@@ -172,14 +172,14 @@ def collect_commands(command: Sequence[str], environment: Mapping[str, str], sit
     """
     commands = {
         "universe": str(site.settings["collect"]),
-        "executable": literal(command[0]),
+        "executable": _literal(command[0]),
         "transfer_executable": "false",
-        "arguments": quoted_arguments([*map(literal, command[1:]), "$(DAG_STATUS)", "$(FAILED_COUNT)"]),
-        "initialdir": literal(site.root),
+        "arguments": quoted_arguments([*map(_literal, command[1:]), "$(DAG_STATUS)", "$(FAILED_COUNT)"]),
+        "initialdir": _literal(site.root),
         "output": "logs/collect.out",
         "error": "logs/collect.err",
         "getenv": "HOME, PATH",
-        "environment": quoted_arguments([f"{key}={literal(value)}" for key, value in environment.items()]),
+        "environment": quoted_arguments([f"{key}={_literal(value)}" for key, value in environment.items()]),
         "description": "collect",
         # Without this a local job of a DAG leaves its output under another name
         "should_transfer_files": "NO",
@@ -221,7 +221,7 @@ def _quoted(argument: str) -> str:
     return "'" + argument.replace("'", "''") + "'"
 
 
-def literal(text: str) -> str:
+def _literal(text: str) -> str:
     """Return a text as a submit command has it: what looks like one of its macros is none."""
     return text.replace("$", "$(DOLLAR)")
 
