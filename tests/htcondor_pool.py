@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from required import skip_or_fail
@@ -92,12 +93,12 @@ class Pool:
     def until_running(self, sweep: str) -> None:
         self.until(lambda: "2" in self.queue(sweep, "JobStatus"), "no job runs", sweep)
 
-    def until_rows_in_flight(self, sweep: str) -> None:
-        """Wait until a job that goes on has finished a point."""
+    def until_rows_in_flight(self, sweep: str, more_than: int = 0) -> None:
+        """Wait until a job that goes on has finished a point, or more."""
         names = [path.stem for path in self.root(sweep).glob("jobs/*.json")]
         folder = self.run("condor_config_val", "EXECUTE").strip()
         count = ("python", "-c", _COUNT_ROWS, folder, *names)
-        self.until(lambda: int(self.run(*count, user="root")) > 0, "no point is finished", sweep)
+        self.until(lambda: int(self.run(*count, user="root")) > more_than, "no point is finished", sweep)
 
     def root(self, sweep: str, results: str = "results") -> Path:
         return self.work / results / sweep
@@ -106,6 +107,20 @@ class Pool:
         files = sorted((self.root(sweep, results) / "summaries").glob("*.parquet"))
         tables = [pq.read_table(file, partitioning=None).to_pandas() for file in files]
         return pd.concat([table for table in tables if len(table)], ignore_index=True)
+
+    def rows_at_hand(self, sweep: str) -> dict[str, pd.Timestamp]:
+        """When each point that has a row in the run's folder was finished, while jobs may be at work."""
+        found: dict[str, pd.Timestamp] = {}
+        for path in sorted((self.root(sweep) / "summaries").glob("*.parquet")):
+            for trial in range(20):  # HTCondor may be writing it just now
+                try:
+                    table = pq.read_table(path, columns=["point_id", "finished"], partitioning=None).to_pandas()
+                    break
+                except (OSError, pa.ArrowInvalid):
+                    assert trial < 19, f"{path.name} cannot be read"
+                    time.sleep(0.5)
+            found |= dict(zip(table["point_id"], table["finished"], strict=True))
+        return found
 
     def job_points(self, sweep: str) -> int:
         """Points in all job files of a run."""

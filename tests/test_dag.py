@@ -188,8 +188,11 @@ def test_shared_file_system_sends_nothing_and_keeps_the_command_line() -> None:
     site = Site("/r", "dag/code.zip", DEFAULTS)
     sent = worker_commands("nest", Placement(), True, site)
     shared = worker_commands("nest", Placement(), True, replace(site, settings=DEFAULTS | {"shared_filesystem": True}))
-    assert sent["arguments"] == shared["arguments"]
-    assert sent["transfer_output_files"] == "summaries/$(job_name).parquet, spikes/$(job_name)"
+    assert sent["arguments"] == shared["arguments"].replace(
+        '$(job_name)"', '$(job_name) --attempts attempts/$(job_name)"'
+    )
+    # In this order: spikes before the rows that speak of them, an attempt's own rows before the summary
+    assert sent["transfer_output_files"] == "spikes/$(job_name), attempts/$(job_name), summaries"
     assert shared["should_transfer_files"] == "NO"
     assert not [key for key in shared if key.startswith("transfer_") and key != "transfer_executable"]
 

@@ -5,6 +5,7 @@ Run by ``make attacks-pool``, with `GRIDSEARCH_ATTACKS` attacks where there is a
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import re
@@ -31,50 +32,46 @@ import os, sys
 from pathlib import Path
 for process in Path("/proc").glob("[0-9]*"):
     try:
-        if (process / "comm").read_text().strip() in sys.argv[1:]:
+        name = (process / "comm").read_text().strip()
+        if name in sys.argv[1:]:
             os.kill(int(process.name), 9)
+            print(name)
     except OSError:
         pass
 """
 
 
 def write(pool: Pool, name: str, n_points: int) -> str:
-    """Write a sweep of one job whose points take about a second each and keep their spikes."""
-    return pool.write(name, n_points, duration=3000.0, minutes=30.0, rest=SPIKES, htcondor="vacate_seconds = 20")
+    """Write a sweep of one job whose points take half a second each and keep their spikes."""
+    # A machine that is gone is waited for as long as the job's lease, 40 minutes if nobody says otherwise
+    lines = "vacate_seconds = 20\nsubmit = { job_lease_duration = 30 }"
+    return pool.write(name, n_points, duration=2000.0, minutes=30.0, rest=SPIKES, htcondor=lines)
 
 
-def at_random_moments(pool: Pool, sweep: str, attack: Callable[[], object], n_attacks: int) -> int:
-    """Attack a run that is at work, again and again; return how many attacks there were before it ended."""
+def at_random_moments(pool: Pool, sweep: str, attack: Callable[[], bool], n_attacks: int) -> int:
+    """Attack a run that is at work until so many attacks hit, or it ends; return how many did."""
     moments = random.Random(SEED)
     kept: dict[str, pd.Timestamp] = {}
     n_done = 0
-    for _ in range(n_attacks):
+    while n_done < n_attacks:
         pool.until(pool.answers, "the pool does not come back", sweep)
         pool.until(lambda: "2" in (found := pool.queue(sweep, "JobStatus")) or not found, "no job runs", sweep)
-        time.sleep(moments.uniform(0.0, 5.0))
+        time.sleep(moments.uniform(0.0, 4.0))
         if not pool.queue(sweep):
             break
-        attack()
-        n_done += 1
-        time.sleep(1.0)
-        rows = rows_so_far(pool, sweep)
-        lost = {name: when for name, when in kept.items() if rows.get(name) != when}
-        assert not lost, f"rows that were there are gone or were made anew: {lost}"
-        kept |= rows
+        n_done += attack()
+        kept = assert_kept(kept, pool.rows_at_hand(sweep))
     pool.until(pool.answers, "the pool does not come back", sweep)
     pool.wait(sweep)
-    rows = rows_so_far(pool, sweep)
-    assert all(rows[name] == when for name, when in kept.items()), "only what was in flight is repeated"
+    assert_kept(kept, pool.rows_at_hand(sweep))
     return n_done
 
 
-def rows_so_far(pool: Pool, sweep: str) -> dict[str, pd.Timestamp]:
-    """When each point that has a row in the run's folder was finished."""
-    found: dict[str, pd.Timestamp] = {}
-    for path in (pool.root(sweep) / "summaries").glob("*.parquet"):
-        table = pq.read_table(path, columns=["point_id", "finished"]).to_pandas()
-        found |= dict(zip(table["point_id"], table["finished"], strict=True))
-    return found
+def assert_kept(before: dict[str, pd.Timestamp], now: dict[str, pd.Timestamp]) -> dict[str, pd.Timestamp]:
+    """Only what is in flight may be repeated: a row that is there is neither lost nor made anew."""
+    lost = {name: (when, now.get(name)) for name, when in before.items() if now.get(name) != when}
+    assert not lost, f"rows that were there are gone or were made anew: {lost}"
+    return now
 
 
 def assert_as_if_undisturbed(pool: Pool, sweep: str, n_points: int) -> None:
@@ -97,26 +94,32 @@ def assert_as_if_undisturbed(pool: Pool, sweep: str, n_points: int) -> None:
 
 
 def test_vacated_at_random_moments(pool: Pool) -> None:
-    n_points = 4 * N_ATTACKS
+    n_points = 3 * N_ATTACKS
     sweep = write(pool, "vacated", n_points)
     pool.submit(sweep)
-    mine = f'JobBatchName == "{sweep}" && JobUniverse == 5'
-    n_done = at_random_moments(pool, sweep, lambda: pool.run("condor_vacate_job", "-constraint", mine), N_ATTACKS)
+    # Only a job that runs has a remote host
+    mine = f'JobBatchName == "{sweep}" && JobUniverse == 5 && RemoteHost isnt undefined'
+
+    def vacate() -> bool:
+        return "find/vacate" not in pool.run("condor_vacate_job", "-constraint", mine, code=None)
+
+    n_done = at_random_moments(pool, sweep, vacate, N_ATTACKS)
     assert n_done == N_ATTACKS, "the run outlasts the attacks"
     assert pool.events(sweep).count("Job was evicted") >= n_done // 2
+    assert "Job was held" not in pool.events(sweep), "not even one that left before its first spikes"
     assert_as_if_undisturbed(pool, sweep, n_points)
 
 
 def test_daemons_killed_at_random_moments(pool: Pool) -> None:
     """DAGMan, the schedd and a machine with its job, each with signal 9."""
-    n_points = 8 + 3 * N_ATTACKS
+    n_points = 8 + 2 * N_ATTACKS
     sweep = write(pool, "killed", n_points)
     pool.submit(sweep)
-    victims = [("condor_dagman",), ("condor_schedd",), ("condor_startd", "condor_starter")] * -(-N_ATTACKS // 2)
-    attacks = iter(victims)
+    victims = [("condor_dagman",), ("condor_schedd",), ("condor_startd", "condor_starter")] * -(-N_ATTACKS // 3)
+    attacks = itertools.cycle(victims)
 
-    def kill() -> None:
-        pool.run("python", "-c", _KILL, *next(attacks), user="root")
+    def kill() -> bool:
+        return bool(pool.run("python", "-c", _KILL, *next(attacks), user="root").strip())
 
     n_done = at_random_moments(pool, sweep, kill, len(victims))
     assert n_done >= 3, "the run outlasts the attacks"
@@ -134,7 +137,7 @@ def test_pool_stopped_and_started(pool: Pool) -> None:
     assert_as_if_undisturbed(pool, sweep, n_points)
 
 
-HOSTILE = ["with 'quotes' and $(HOME) {braces} %(x)s;&", "ünï·cödе"]  # the last е is Cyrillic
+HOSTILE = ["with 'single' \"double\" `back` {braces} %(x)s;&|#*", "ünï·cödе"]  # the last е is Cyrillic
 
 
 @pytest.mark.parametrize("folder", HOSTILE, ids=["shell", "look-alike"])
@@ -144,6 +147,18 @@ def test_hostile_names_of_folders(pool: Pool, folder: str) -> None:
     pool.wait(sweep)
     assert_complete(pool.rows(sweep, folder), 1)
     assert "0 points are missing" in pool.collected(sweep, folder)
+    # What DAGMan itself saw: it aborts a DAG whose jobs it finds neither in its log nor in the queue
+    nodes = (pool.root(sweep, folder) / "dag" / "001" / "sweep.dag.nodes.log").read_text()
+    assert nodes.count("(return value 0)") == 2, nodes
+    pool.status(sweep, 0, folder)
+
+
+@pytest.mark.parametrize("folder", ["$(HOME)", "$ENV(HOME)", "two\nlines"])
+def test_folders_that_dagman_cannot_have_are_refused(pool: Pool, folder: str) -> None:
+    sweep = pool.write("refused", 1, simulators=["poisson"])
+    said = pool.submit(sweep, "--results", folder, code=2)
+    assert ("DAGMan takes no folder" in said or "must be one line" in said) and "Traceback" not in said, said
+    assert not list(pool.root(sweep, folder).glob("dag/*")) and pool.queue(sweep) == []
 
 
 def test_hostile_values_go_no_further_than_the_reader(pool: Pool) -> None:

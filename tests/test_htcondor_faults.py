@@ -39,6 +39,37 @@ def test_vacated_job_keeps_its_rows(pool: Pool) -> None:
     assert pool.events(sweep).count("DAG Node: nest") == 1, "one submit: the same job went on"
 
 
+@pytest.mark.parametrize("then", ["released", "cancelled"])
+def test_files_that_come_back_cut_short_take_no_rows_along(pool: Pool, then: str) -> None:
+    """Beyond a limit of their size HTCondor leaves empty files where whole ones were, the summary's among them."""
+    sweep = pool.write(f"cut-{then}", **LONG)
+    pool.submit(sweep)
+    pool.until_rows_in_flight(sweep)
+    mine = f'JobBatchName == "{sweep}" && JobUniverse == 5'
+    # Of the next start: the shadow of this one has its limit
+    pool.run("condor_qedit", "-constraint", mine, "MaxTransferOutputMB", "0")
+    pool.run("condor_vacate_job", "-constraint", mine)
+    pool.until(lambda: len(pool.rows_at_hand(sweep)) > 0, "no rows come back", sweep)
+    before = pool.rows_at_hand(sweep)
+    pool.until_running(sweep)
+    pool.until_rows_in_flight(sweep, more_than=len(before))
+    pool.run("condor_vacate_job", "-constraint", mine)
+    pool.until(lambda: pool.queue(sweep, "HoldReasonCode") == ["33"], "the transfer is not cut", sweep)
+    assert [path.stat().st_size for path in pool.root(sweep).glob("summaries/*.parquet")] == [0]
+    assert "nothing to submit" in pool.submit(sweep), "who waits in the queue may bring it yet"
+    if then == "released":
+        pool.run("condor_qedit", "-constraint", mine, "MaxTransferOutputMB", "-1")
+        pool.run("condor_release", "-constraint", mine)
+    else:
+        pool.cancel(sweep)
+        said = pool.submit(sweep)
+        assert re.search(rf"nest +8 +{len(before)} +0 +0 +{8 - len(before)} ", said), said
+    pool.wait(sweep)
+    assert_complete(pool.rows(sweep), LONG["n_points"])
+    assert pool.rows_at_hand(sweep).items() >= before.items(), "none of what there was was done again"
+    assert (pool.events(sweep, 2) == "") == (then == "released"), "the same job went on"
+
+
 @pytest.mark.parametrize("victim", ["worker", "container"])
 def test_killed_worker_is_started_again(pool: Pool, victim: str) -> None:
     sweep = pool.write(f"kill-{victim}", **LONG)
@@ -256,3 +287,29 @@ def test_who_may_not_submit_is_told_before_anything_is_planned(pool: Pool) -> No
     said = pool.submit(sweep, code=2, _CONDOR_SEC_TOKEN_DIRECTORY="/tmp/read-only")
     assert "may be asked from here (READ) but takes no jobs from you (WRITE)" in said, said
     assert not pool.root(sweep).exists()
+
+
+_HIDE = "cd /opt/venv/lib/python3*/site-packages && mv {} {}"
+
+
+@pytest.mark.parametrize("universe", ["local", "vanilla", "none"])
+def test_collecting_does_without_matplotlib_and_says_so(pool: Pool, universe: str) -> None:
+    lines = f'universe = "vanilla"\npython = "/opt/venv/bin/python3"\ncollect = "{universe}"\nshared_filesystem = true'
+    sweep = pool.write(f"plain-{universe}", 2, simulators=["poisson"], collect=True, htcondor=lines)
+    pool.run("sh", "-c", _HIDE.format("matplotlib", "not-matplotlib"), user="root")
+    try:
+        said = pool.submit(sweep)
+        pool.wait(sweep)
+        pool.status(sweep, code=0)
+        assert_complete(pool.rows(sweep), 2)
+        if universe == "none":
+            assert f"python -m gridsearch report {WORK}/results/{sweep}" in said, said
+            return
+        said = pool.collected(sweep)
+        assert "2 of 2 results are good" in said and "0 points are missing" in said, said
+        assert "figures left out: No module named 'matplotlib'" in said and "report left out" in said, said
+        assert pool.events(sweep).count("(return value 0)") == 2, "the job and the last node"
+    finally:
+        pool.run("sh", "-c", _HIDE.format("not-matplotlib", "matplotlib"), user="root")
+    pool.run("python", "-m", "gridsearch", "report", f"results/{sweep}")
+    assert (pool.root(sweep) / "report.html").exists()

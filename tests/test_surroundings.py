@@ -71,3 +71,16 @@ def test_workers_on_a_pool(hostile: Path, how: str) -> None:
     ended = subprocess.run(command, cwd=hostile, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert nothing_was_imported(hostile) and (hostile / "rows.parquet").exists()
+
+
+def test_without_matplotlib_a_run_says_what_it_left_out(tmp_path: Path) -> None:
+    missing = tmp_path / "missing" / "matplotlib"
+    missing.mkdir(parents=True)
+    (missing / "__init__.py").write_text("raise ModuleNotFoundError('No module named matplotlib', name='matplotlib')\n")
+    path = os.pathsep.join([str(missing.parent), str(ROOT)])
+    write_sweep(tmp_path)
+    said = gridsearch(tmp_path, "submit", "sweep.toml", PYTHONPATH=path)
+    assert "figures left out: No module named matplotlib" in said and "3 of 3 results are good" in said, said
+    said = gridsearch(tmp_path, "report", "results/small", "--after-jobs", "0", "0", PYTHONPATH=path)
+    assert "report left out" in said and "0 points are missing" in said, said
+    assert "report:" in gridsearch(tmp_path, "report", "results/small")

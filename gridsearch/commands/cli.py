@@ -6,29 +6,32 @@ Exit codes: 0 done · 1 some points have no good result · 2 the input is wrong 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
 import pandas as pd
 
 import analysis
-from gridsearch.commands import check, display
-from gridsearch.commands.starter import starter_model, starter_sweep
+from gridsearch.commands import check
+from gridsearch.commands import display
+from gridsearch.planning.in_flight import count_missing, look_up
 from gridsearch.inputs.input_files import InputError, Problem
-from gridsearch.planning.in_flight import count_missing, look_up, seconds_left
 from gridsearch.planning.plan import Plan, make_plan
 from gridsearch.submitting.recompute import recompute
 from gridsearch.submitting.run_lock import Busy, lock_owner, locked, stop_owner
+from gridsearch.commands.starter import starter_model, starter_sweep
 from gridsearch.submitting.submission import (
     check_conflict,
     check_simulators,
     preview_plan,
+    restore,
     run_plan,
     sweep_leftovers,
     write_plan,
@@ -178,6 +181,7 @@ def _submit(options: argparse.Namespace) -> int:
     plan = _make_plan(options)
     check_simulators(plan)
     with locked(plan.run):
+        restore(plan)
         plan = _make_plan(options, before=plan)  # another submit may have ended meanwhile
         display.show_plan(plan)
         sweep_leftovers(plan)
@@ -206,8 +210,9 @@ def _submit(options: argparse.Namespace) -> int:
 def _conclude(run: RunDirectory, anew: bool = False, pdf: bool = False) -> int:
     """Draw the figures if there is news, say where everything is, and return the exit code the rows deserve."""
     table = analysis.open_run(run.root)
-    if anew or not analysis.plots.figures_are_current(run.root):
-        analysis.draw_figures(run.root, table, pdf or None)
+    with _left_out("figures", run):
+        if anew or not analysis.plots.figures_are_current(run.root):
+            analysis.draw_figures(run.root, table, pdf or None)
     n_good = int((table["status"] == "ok").sum())
     display.say(f"{n_good} of {len(table)} results are good")
     for reason in _reasons(table):
@@ -216,6 +221,18 @@ def _conclude(run: RunDirectory, anew: bool = False, pdf: bool = False) -> int:
     for figure in sorted(run.figures.glob("*.png")):
         display.say(f"figure:  {figure}")
     return DONE if n_good == len(table) else SOME_FAILED
+
+
+@contextlib.contextmanager
+def _left_out(what: str, run: RunDirectory) -> Iterator[None]:
+    """Do without what needs a package that is not here, and say so: where jobs are collected, less may be installed."""
+    try:
+        yield
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "analysis", "gridsearch", "jobs", "simulators"):
+            raise
+        display.say(f"{what} left out: {error}; where {package} is installed: python -m gridsearch report {run.root}")
 
 
 def _reasons(table: pd.DataFrame) -> list[str]:
@@ -267,7 +284,8 @@ def _cancel(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     run = RunDirectory(options.folder.resolve())  # its last part is the run's name
     code = _conclude(run, anew=True, pdf=options.pdf)
-    display.say(f"report:  {analysis.write_report(run.root)}")
+    with _left_out("report", run):
+        display.say(f"report:  {analysis.write_report(run.root)}")
     if options.after_jobs is None:
         return code
     status, n_failed = options.after_jobs

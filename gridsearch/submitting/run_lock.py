@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,6 +17,8 @@ from pathlib import Path
 from simulators.records.run_directory import RunDirectory
 
 _STARTED = 19  # of the fields of /proc/PID/stat after the command: the start, in ticks since the machine's
+
+_LOOKS = 5.0  # s, for which others may look in turn
 
 
 class Busy(Exception):
@@ -63,7 +66,7 @@ def locked(run: RunDirectory) -> Iterator[None]:
     descriptor = os.open(run.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(descriptor, run)
         except BlockingIOError as error:
             raise Busy(f"{run.root}: another submit is at work ({lock_owner(run) or 'unknown'})") from error
         except OSError as error:
@@ -77,6 +80,19 @@ def locked(run: RunDirectory) -> Iterator[None]:
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int, run: RunDirectory) -> None:
+    """Take the lock, though somebody may be looking who holds it, for which that one takes it for a moment, too."""
+    until = time.monotonic() + _LOOKS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if lock_owner(run) is not None or time.monotonic() > until:
+                raise
+        time.sleep(0.002)
 
 
 def lock_owner(run: RunDirectory) -> Owner | None:

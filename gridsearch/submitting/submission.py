@@ -9,13 +9,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from gridsearch.planning.in_flight import look_up
 from gridsearch.inputs.input_files import InputError, Problem
 from gridsearch.planning.plan import Plan
+from gridsearch.submitting.points_table import read_setting_ids, write_points
 from gridsearch.provenance import append_provenance
 from gridsearch.submitting.points_table import read_setting_ids, write_points
 from jobs.executor import Conditions, ExecutorModule, JobFailure, Placement, Progress, Submission, find_executor
 from simulators.backends.simulator import SimulatorUnavailableError, find_simulator
 from simulators.records.atomic_file import remove_leftovers, replacing
+from simulators.records.broken_transfers import restore_summaries
 from simulators.records.job import write_job
 
 _LEFTOVER = 3600.0  # s without a write after which a temporary file is nobody's, while jobs of a pool are at work
@@ -70,6 +73,12 @@ def check_simulators(plan: Plan) -> None:
             problems.append(Problem(plan.sweep.path, "simulators", name, str(error)))
     if problems:
         raise InputError(problems)
+
+
+def restore(plan: Plan) -> int:
+    """Put back the rows that a broken transfer took from a run, which must be locked; return how many jobs' rows."""
+    flights = look_up(plan.run)  # one may have been submitted since
+    return restore_summaries(plan.run, {job.job for flight in flights for job in flight.jobs})
 
 
 def write_plan(plan: Plan, replace_sweep: bool) -> None:

@@ -57,6 +57,7 @@ from jobs.htcondor_executor.sweep_dag import COLLECT, make_dag
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import Setting
 from simulators.records.atomic_file import replacing
+from simulators.records.broken_transfers import start_attempts
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import start_summary
 
@@ -126,6 +127,8 @@ def run_jobs(
     run = RunDirectory(run.root.resolve())
     if run.root.is_relative_to("/tmp"):
         raise ExecutorError(f"{run.root}: DAGMan runs nothing below /tmp; name another folder with --results")
+    if "$" in str(run.root):  # a macro in the name of the DAG's event log, too, which then is not where DAGMan looks
+        raise ExecutorError(f"{run.root}: DAGMan takes no folder with $ in its name; name another one with --results")
     earlier = list(_dags(run))
     dag, text = _dag_of(planned, run, worker_archive(run.dag), conditions, earlier)
     folder = run.dag_folder(max((int(path.name) for path in run.dag_folders()), default=0) + 1)
@@ -134,6 +137,7 @@ def run_jobs(
     # Every file waits for the disk; many waiting at once are served together
     with ThreadPoolExecutor(_WRITERS) as pool:
         list(pool.map(lambda one: _start(one, run), planned))
+    (run.summaries / PLACEHOLDER).touch()
     write_worker_archive(run.dag)
     with replacing(dag_file(folder)) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -148,12 +152,16 @@ def run_jobs(
     )
     write_record(replace(record, global_id=global_id), folder)
     report(Progress(0, 0, len(planned)))
-    return Submission(f"HTCondor has {len(planned)} jobs as DAG {cluster}, batch name {conditions.name}", ("condor_q",))
+    said = f"HTCondor has {len(planned)} jobs as DAG {cluster}, batch name {conditions.name}"
+    if dag.final is None:
+        said += f"; figures are left to: python -m gridsearch report {run.root}"
+    return Submission(said, ("condor_q",))
 
 
 def _start(planned: PlannedJob, run: RunDirectory) -> None:
     """Make the files that a job's attempts find and replace."""
     start_summary(planned.job, run)
+    start_attempts(planned.job, run)
     if planned.job.spikes != "none":
         folder = run.spikes(planned.job.name)
         folder.mkdir(parents=True, exist_ok=True)

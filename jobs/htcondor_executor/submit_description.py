@@ -12,7 +12,7 @@ from jobs.htcondor_executor.images import image_commands
 from jobs.htcondor_executor.policy import disk_request, elsewhere, memory_request, retry_commands
 from jobs.plan import PlannedJob
 
-# A file in a job's folder of spikes, so that the folder is there from the start
+# A file in a folder that a job brings back, so that the folder is there from the start
 PLACEHOLDER = ".started"
 
 _MEBIBYTE = 2**20
@@ -54,9 +54,10 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
     """Return the submit commands of a simulator's jobs.
 
     The scratch folder of a job is laid out like the run's folder, and ``preserve_relative_paths`` lets files go to and
-    fro under the same names, so one command line serves with and without a shared file system. The summary goes in
-    too: what an earlier attempt finished is not simulated again, and HTCondor, which holds a job that lacks an
-    output file when it is evicted, always finds one.
+    fro under the same names, so one command line serves with and without a shared file system. The rows of earlier
+    attempts go in too: what they finished is not simulated again. HTCondor holds a job that lacks, when it is evicted,
+    what it is to bring back; so that is folders, which files that are sent make there. It comes in the order in which
+    it is listed: spikes before the rows that speak of them, the attempt's own rows before the summary.
     What comes back from an eviction goes to the run's folder, as from an end, not to the schedd's spool: it is there
     for `status`, and a job that is removed loses nothing.
 
@@ -85,14 +86,17 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
     settings = site.settings
     job, summary = "jobs/$(job_name).json", "summaries/$(job_name).parquet"
     arguments = [site.archive, job, "--summary", summary]
-    inputs, outputs = [site.archive, job, summary], [summary]
+    inputs, outputs = [site.archive, job], []
     if simulator in site.images:
         arguments += ["--image", site.images[simulator]]
     if keeps_spikes:
         arguments += ["--spikes", "spikes/$(job_name)"]
-        # HTCondor holds a job that leaves without one of its output folders, however early: this makes it there
         inputs.append(f"spikes/$(job_name)/{PLACEHOLDER}")
         outputs.append("spikes/$(job_name)")
+    if not settings["shared_filesystem"]:
+        arguments += ["--attempts", "attempts/$(job_name)"]
+        inputs += ["attempts/$(job_name)", f"summaries/{PLACEHOLDER}"]
+        outputs += ["attempts/$(job_name)", "summaries"]
     program = str(settings["python"])
     if settings["universe"] == "container" and "/" not in program:
         # Apptainer is told to look for a bare name in the job's folder, not on the image's PATH as Docker does

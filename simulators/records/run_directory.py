@@ -120,6 +120,10 @@ class RunDirectory:
         """The spikes of one point."""
         return self.spikes(job) / spike_file_name(point_id)
 
+    def attempts(self, job: str) -> Path:
+        """Folder of what attempts of a job on a pool brought back (see `simulators.records.attempts`)."""
+        return self.root / "attempts" / job
+
     def dag_folder(self, number: int) -> Path:
         """Folder of one submit's DAG."""
         return self.dag / f"{number:03d}"

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 from simulators.records import machine
+from simulators.records.attempts import NoRowsError, begin_attempt, end_attempt
 from simulators.worker.exit_codes import DONE, OUT_OF_MEMORY, STOPPED, TRANSIENT, UNUSABLE
 
 # Deaths without a new row in between; the worker gives up a point that kills it before that.
@@ -30,6 +31,7 @@ MAX_HOLDS = 3
 
 _PAUSE = 1.0  # s between a death and the next start
 _HOLDS = re.compile(r"^NumHolds = (\d+)$", re.MULTILINE)
+_WAS_CUT = re.compile(r"^LastHoldReasonCode = 12$", re.MULTILINE)  # its files did not come back
 _KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 _MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")
 
@@ -44,13 +46,37 @@ def main(arguments: Sequence[str]) -> int:
     ----------
     arguments : sequence of str
         Those of `simulators.worker`; ``--summary`` must be among them. ``--image`` may be: the container image that
-        the rows are to name.
+        the rows are to name; and ``--attempts``: the folder of what earlier attempts finished.
     """
+    image, arguments = _taken("--image", arguments)
+    if image is not None:
+        os.environ[machine.IMAGE_VARIABLE] = image
+    attempts, arguments = _taken("--attempts", arguments)
+    if attempts is None:
+        return _keep_going(arguments)
+    said, arguments = _taken("--summary", arguments)
+    summary = Path(said or "")
+    try:
+        mine = begin_attempt(Path(attempts), summary, _count_holds(), bool(_WAS_CUT.search(_job_ad())))
+    except (NoRowsError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return TRANSIENT
+    code = _keep_going([*arguments, "--summary", str(mine)])
+    if code == DONE:
+        end_attempt(mine, summary)
+    return code
+
+
+def _taken(option: str, arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Return the value of an option, and the arguments without it."""
+    if option not in arguments:
+        return None, list(arguments)
+    at = arguments.index(option)
+    return arguments[at + 1], [*arguments[:at], *arguments[at + 2 :]]
+
+
+def _keep_going(arguments: Sequence[str]) -> int:
     summary = Path(arguments[arguments.index("--summary") + 1])
-    if "--image" in arguments:
-        at = arguments.index("--image")
-        os.environ[machine.IMAGE_VARIABLE] = arguments[at + 1]
-        arguments = [*arguments[:at], *arguments[at + 2 :]]
     if "--spikes" in arguments:
         # HTCondor holds a job that leaves without one of its output folders
         Path(arguments[arguments.index("--spikes") + 1]).mkdir(parents=True, exist_ok=True)
@@ -121,10 +147,16 @@ def _more_memory_can_be_had() -> bool:
 
     HTCondor tells a job of itself in the file that ``_CONDOR_JOB_AD`` names.
     """
-    if "_CONDOR_JOB_AD" not in os.environ:
-        return False
-    held = _HOLDS.search(_text(Path(os.environ["_CONDOR_JOB_AD"])))
-    return (int(held.group(1)) if held else 0) < MAX_HOLDS
+    return "_CONDOR_JOB_AD" in os.environ and _count_holds() < MAX_HOLDS
+
+
+def _count_holds() -> int:
+    held = _HOLDS.search(_job_ad())
+    return int(held.group(1)) if held else 0
+
+
+def _job_ad() -> str:
+    return _text(Path(os.environ.get("_CONDOR_JOB_AD", os.devnull)))
 
 
 def _text(path: Path) -> str:
