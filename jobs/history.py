@@ -157,7 +157,7 @@ def read_history(run: RunDirectory) -> History:
     tables, corrupt = [] if cached.rows is None else [_without_dictionaries(cached.rows)], []
     for path in cached.rest:
         try:
-            table = read_summary(path)
+            table = read_summary(path, run.jobs)
         except FileNotFoundError:  # set aside since the folder was listed
             continue
         except CorruptSummaryError as error:

@@ -49,10 +49,10 @@ class Workplace:
         self.processes.append(process)
         return process
 
-    def run(self) -> tuple[int, str]:
+    def run(self, *options: str, timeout: float = 60.0) -> tuple[int, str]:
         """Run a worker to its end; return exit code and log."""
-        process = self.start()
-        _, log = process.communicate(timeout=60)
+        process = self.start(*options)
+        _, log = process.communicate(timeout=timeout)
         return process.returncode, log
 
     def rows(self) -> list[dict[str, Any]]:

@@ -86,15 +86,19 @@ class GennSimulator:
         self._batch: int = settings["batch"] if backend in GPU_BACKENDS else 1
         self._chunk_steps = max(1, round(WINDOW / simulation.dt))
         self._seed = 0
+        self._divisor = 1
         self._structure: object = None
         self._layout: Layout | None = None
         self._built: GennNetwork | None = None
 
     def batch_size(self, network: Network) -> int:
         """Return the setting, or what the memory of the graphics processor holds; 1 on a CPU."""
-        if self._batch:
-            return self._batch
-        return batch_that_fits(self._free_memory, *self._device_memory(network))
+        batch = self._batch or batch_that_fits(self._free_memory, *self._device_memory(network))
+        return max(1, batch // self._divisor)
+
+    def shrink_batches(self, divisor: int) -> None:
+        """Take fewer points at once: GeNN ends the process where a graphics processor's memory does not do."""
+        self._divisor = divisor
 
     def build(self, network: Network, seed: int) -> Build:
         """Compile, or find compiled, and draw the connectivity (see `Simulator.build`).

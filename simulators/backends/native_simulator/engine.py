@@ -74,6 +74,9 @@ class NativeSimulator:
         del network
         return 1
 
+    def shrink_batches(self, divisor: int) -> None:
+        """Do nothing: one point is the least."""
+
     def build(self, network: Network, seed: int) -> Build:
         """Draw the synapses (see `simulators.backends.simulator.Simulator.build`).
 

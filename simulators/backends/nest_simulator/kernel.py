@@ -66,6 +66,9 @@ class NestSimulator:
         del network
         return 1
 
+    def shrink_batches(self, divisor: int) -> None:
+        """Do nothing: one point is the least."""
+
     def build(self, network: Network, seed: int) -> Build:
         """Make neurons and synapses (see `simulators.backends.simulator.Simulator.build`)."""
         clock = PhaseClock()
