@@ -1,30 +1,35 @@
 """kill -9 at random moments: nothing is lost, there twice, half written or different.
 
 A sweep with all spikes kept is run undisturbed. Then it is run again and again with ``submit``, and at random moments
-the worker, the submitting process or the whole tree is killed, and every submit goes on from what the last one left;
-now and then the clock of what is on disk is set back, or a summary is cut short or filled with garbage. In the end
-every point must have exactly one good row (and one more for each whose summary was damaged), no temporary file may be
-left, and statistics and spikes must be those of the undisturbed run, to the bit.
+a worker (which is then started again), the submitting process or the whole tree is killed, and every submit goes on
+from what the last one left; now and then the clock of what is on disk is set back, or a summary is cut short or filled
+with garbage. Half of the rounds begin without compiled code, so that compiling is hit too. In the end every point must
+have exactly one good row (and one more for each whose summary was damaged), no temporary file may be left, and
+statistics and spikes must be those of the undisturbed run, to the bit.
 
-    python benchmarks/kills.py [--kills 200] [--simulators nest genn] [--seed 1]
+    python benchmarks/kills.py [--kills 200] [--simulators nest genn native] [--seed 1]
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import random
+import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pyarrow as pa
 
 from analysis import open_run
+from gridsearch.commands import cli
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import read_spikes
 from simulators.records.summary import read_summary
@@ -40,20 +45,25 @@ N_E = 80
 N_I = 20
 Q = 4
 [axes]
-I_th_E = {{ start = 1.0, step = 0.05, num = {points} }}
+I_th_E = {{ start = 1.0, step = 0.01, num = {points} }}
 [simulation]
 warmup = 100.0
 duration = {duration}
 [record]
-statistics = ["rate", "cv_isi", "fano_factor"]
+statistics = ["rate", "cv_isi"]
 spikes = "all"
 [jobs]
 executor = "local"
 minutes_per_job = {minutes}
-[jobs.genn]
-backend = "single_threaded_cpu"
-batch = 1
 """
+# Compiled code lies in a folder of the attack's own
+_SETTINGS = {
+    "genn": '[jobs.genn]\nbackend = "single_threaded_cpu"\nbatch = 1\ncache = "{cache}"\n',
+    "native": '[jobs.native]\ncache = "{cache}"\n',
+}
+# Of the workers' time, the part in which a kill falls: small enough for many kills to a round
+SHARE = 0.5
+_CACHE = "compiled"
 # What differs between two runs of the same point: when, where and how quickly
 _PASSING = ("t_", "expected_", "job", "started", "finished", "host", "peak_memory", "realtime_factor")
 
@@ -63,22 +73,54 @@ def write_sweep(folder: Path, simulators: list[str], points: int, duration: floa
     listed = ", ".join(f'"{name}"' for name in simulators)
     path = folder / "sweep.toml"
     text = _SWEEP.format(simulators=listed, points=points, duration=duration, minutes=30)
+    text += "".join(_SETTINGS.get(name, "").format(cache=folder / _CACHE) for name in simulators)
     path.write_text(text + more, encoding="utf-8")
     return path
 
 
-def start(folder: Path, results: str) -> subprocess.Popen[bytes]:
-    """Start a submit in a session of its own."""
-    command = [sys.executable, "-m", "gridsearch", "submit", "sweep.toml", "--results", results, "--retry-failed"]
-    with (folder / "said.txt").open("ab") as said:
-        return subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
+def start(folder: Path, results: str) -> Submit:
+    """Start a submit in a session of its own.
+
+    It is forked from a process that has all modules loaded: the same submit as by hand, but for the seconds of imports.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["gridsearch.commands.cli"])
+    process = context.Process(target=_submit, args=(folder, results))
+    process.start()
+    return Submit(process)
+
+
+def _submit(folder: Path, results: str) -> None:
+    os.setsid()
+    os.chdir(folder)
+    said = os.open("said.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    for stream in (1, 2):
+        os.dup2(said, stream)
+    os.environ["PYTHONPATH"] = str(ROOT)
+    sys.exit(cli.main(["submit", "sweep.toml", "--results", results, "--retry-failed"]))
+
+
+@dataclass(frozen=True)
+class Submit:
+    """A submit at work."""
+
+    process: BaseProcess
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        assert self.process.pid is not None
+        return self.process.pid
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        return self.process.exitcode
+
+    def wait(self) -> int:
+        """Wait for its end and return the exit code, negative for a signal."""
+        self.process.join()
+        assert self.process.exitcode is not None
+        return self.process.exitcode
 
 
 def workers_of(parent: int) -> list[int]:
@@ -95,11 +137,59 @@ def workers_of(parent: int) -> list[int]:
     return found
 
 
-def strike(process: subprocess.Popen[bytes], chance: random.Random) -> str:
-    """Kill the worker, the submit or the tree, and say what was hit; empty if nothing was there to hit."""
+@dataclass(frozen=True)
+class Course:
+    """When things happen in an undisturbed submit, s.
+
+    Parameters
+    ----------
+    first, last : float
+        From its start to its first worker, and to the end of the last.
+    """
+
+    first: float
+    last: float
+
+
+def watch(process: Submit) -> Course:
+    """Watch a submit to its end."""
+    began = time.monotonic()
+    seen: list[float] = []
+    while process.poll() is None:
+        if workers_of(process.pid):
+            seen.append(time.monotonic() - began)
+        time.sleep(0.1)
+    if process.wait() != 0 or not seen:
+        raise RuntimeError("the undisturbed run has failed")
+    return Course(seen[0], seen[-1])
+
+
+def strike(process: Submit, course: Course, chance: random.Random) -> str:
+    """Wait for a random moment, kill a worker, the submit or the tree, and say what was hit.
+
+    Returns
+    -------
+    str
+        Empty if nothing was there any more to hit.
+    """
+    target = chance.choice(["worker", "worker", "submit", "tree"])
+    if target == "worker":
+        while process.poll() is None and not workers_of(process.pid):
+            time.sleep(0.05)
+        moment = chance.uniform(0.0, SHARE * (course.last - course.first))
+    else:
+        moment = chance.uniform(0.0, course.first + SHARE * (course.last - course.first))
+    deadline = time.monotonic() + moment
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if process.poll() is not None:
+        return ""
     workers = workers_of(process.pid)
-    target = chance.choice(["worker", "submit", "tree"])
-    doomed = {"worker": workers[:1], "submit": [process.pid], "tree": [*workers, process.pid]}[target]
+    doomed = {
+        "worker": chance.sample(workers, min(1, len(workers))),
+        "submit": [process.pid],
+        "tree": [*workers, process.pid],
+    }[target]
     hit = ""
     for pid in doomed:
         try:
@@ -163,7 +253,14 @@ def compare(undisturbed: RunDirectory, attacked: RunDirectory) -> tuple[int, int
 
 
 def attack(
-    folder: Path, simulators: list[str], kills: int, points: int, duration: float, start_of_chance: int, more: str = ""
+    folder: Path,
+    simulators: list[str],
+    kills: int,
+    points: int,
+    duration: float,
+    start_of_chance: int,
+    more: str = "",
+    minutes: float = float("inf"),
 ) -> dict[str, int]:
     """Run the attack; return the counts.
 
@@ -179,32 +276,35 @@ def attack(
         ms, of a point.
     more : str
         Further lines of the sweep.
+    minutes : float
+        After which no more is killed.
     """
     chance = random.Random(start_of_chance)
     write_sweep(folder, simulators, points, duration, more)
     began = time.monotonic()
-    if start(folder, "undisturbed").wait() != 0:
-        raise RuntimeError((folder / "said.txt").read_text(encoding="utf-8"))
-    length = time.monotonic() - began
+    courses = [watch(start(folder, results)) for results in ("undisturbed", "again")]
     undisturbed = RunDirectory(folder / "undisturbed" / "attacked")
     counts: Counter[str] = Counter()
     n_round = 0
-    while counts["kills"] < kills:
+
+    def goes_on() -> bool:
+        return counts["kills"] < kills and time.monotonic() - began < minutes * 60.0
+
+    while goes_on():
         n_round += 1
         attacked = RunDirectory(folder / f"attacked-{n_round}" / "attacked")
+        compiles = n_round % 2 == 0
+        if compiles:
+            shutil.rmtree(folder / _CACHE, ignore_errors=True)
         n_damaged = 0
         while True:
             process = start(folder, f"attacked-{n_round}")
-            deadline = time.monotonic() + chance.uniform(0.2, 1.0) * length
-            while process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.01)
-            if process.poll() is None and counts["kills"] < kills and chance.random() < 0.9:
-                hit = strike(process, chance)
+            while goes_on() and process.poll() is None:
+                hit = strike(process, courses[0 if compiles else 1], chance)
                 counts["kills"] += bool(hit)
                 counts[f"kills of {hit or 'nobody'}"] += 1
-                if hit == "worker":
-                    process.wait()  # it starts the worker again by itself
-                process.kill()
+                if hit in ("submit", "tree"):
+                    break
             if process.wait() == 0:
                 break
             while _strays(folder):
@@ -243,15 +343,26 @@ def main() -> int:
     """Run the attack and print its counts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--points", type=int, default=20)
-    parser.add_argument("--duration", type=float, default=2000.0)
-    parser.add_argument("--simulators", nargs="+", default=["nest", "genn"])
+    parser.add_argument("--points", type=int, default=150)
+    parser.add_argument("--duration", type=float, default=200.0)
+    parser.add_argument("--simulators", nargs="+", default=["nest"])
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="kill no more after that")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
-        counts = attack(folder, options.simulators, options.kills, options.points, options.duration, options.seed)
-    print(f"{', '.join(options.simulators)}, load {os.getloadavg()[0]:.0f}:")
+        counts = attack(
+            folder,
+            options.simulators,
+            options.kills,
+            options.points,
+            options.duration,
+            options.seed,
+            minutes=options.minutes,
+        )
+    took = (time.monotonic() - began) / 60
+    print(f"{', '.join(options.simulators)}, {took:.1f} min, load {os.getloadavg()[0]:.0f}:")
     for key, count in sorted(counts.items()):
         print(f"  {key}: {count}")
     return int(any(counts[key] for key in ("lost", "twice", "different", "half written")))

@@ -188,7 +188,7 @@ def read_history(run: RunDirectory) -> History:
     tables, corrupt = [] if cached.rows is None else [_without_dictionaries(cached.rows)], []
     for path in cached.rest:
         try:
-            tables.append(_read(path))
+            tables.append(_read(path, run.jobs))
         except FileNotFoundError:  # set aside since the folder was listed
             continue
         except CorruptSummaryError as error:
@@ -205,8 +205,8 @@ def rows_of(paths: Iterable[Path]) -> pa.Table:
     return _joined(tables)
 
 
-def _read(path: Path) -> pa.Table:
-    table = read_summary(path)
+def _read(path: Path, jobs: Path | None = None) -> pa.Table:
+    table = read_summary(path, jobs)
     return table.select([name for name in _WANTED if name in table.column_names])
 
 

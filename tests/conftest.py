@@ -3,44 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from htcondor_pool import Pool, start_pool
-from required import skip_or_fail
+from required import default_settings, require_simulator
+from workplaces import Workplace, small_job
 
 from gridsearch.inputs.parameters import defaults_file, read_defaults
 from simulators.backends.simulator import (
     Simulator,
     SimulatorModule,
-    SimulatorUnavailableError,
     find_simulator,
     simulator_names,
 )
-from simulators.records.job import Simulation
+from simulators.records.job import Job, Simulation
 
 # The long attacks on a pool are a make target of their own
 collect_ignore = [] if "GRIDSEARCH_ATTACKS" in os.environ else ["test_htcondor_attacks.py"]
 
 # Threads that wait for each other by spinning take the cores from one another where tests share them.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-
-def require_simulator(name: str, settings: Mapping[str, Any]) -> None:
-    """Skip the test if a simulator is missing; where CI runs, NEST must not be."""
-    try:
-        find_simulator(name).check_available(settings)
-    except SimulatorUnavailableError as error:
-        if name == "nest":
-            skip_or_fail(str(error))
-        pytest.skip(str(error))
-
-
-def default_settings(name: str) -> dict[str, Any]:
-    return {key: setting.default for key, setting in find_simulator(name).SETTINGS.items()}
 
 
 @pytest.fixture(scope="session")
@@ -117,3 +104,19 @@ def engine(request: pytest.FixtureRequest, cache: Path) -> Engine:
         settings["cache"] = str(cache)
     require_simulator(name, settings)
     return Engine(name, settings)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Iterator[Workplace]:
+    place = Workplace(tmp_path)
+    yield place
+    for process in place.processes:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def make_job(small: dict[str, Any]) -> Callable[..., Job]:
+    """Jobs of the small network (see `workplaces.small_job`)."""
+    return partial(small_job, small)

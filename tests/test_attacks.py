@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from sweeps import write_sweep
 from test_submission import finish, plan
 
+import analysis
+from analysis.opening import CorruptSummaryWarning
 from gridsearch.commands.cli import main
 from gridsearch.inputs.input_files import InputError
 from gridsearch.submitting.submission import check_conflict, write_plan
@@ -63,27 +66,66 @@ def test_damaged_provenance_is_set_aside(tmp_path: Path, content: bytes) -> None
     assert made.run.provenance.read_text().count('"sweep"') == 1
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "said"),
-    [
-        ("status", "splendid", "none of ok"),
-        ("status", None, "lacks values"),
-        ("point_id", 7, "not text"),
-        ("t_simulate", -1.0, "negative"),
-    ],
-)
+WRONG_ROWS = [
+    ("status", "splendid", "none of ok"),
+    ("status", None, "lacks values"),
+    ("point_id", 7, "not text"),
+    ("point_id", "somebody's", "several rows"),
+    ("t_simulate", -1.0, "negative"),
+    ("t_write", float("inf"), "infinite"),
+    ("t_build", "long", "not a number"),
+    ("n_spikes", -1, "negative"),
+    ("threads", 0, "below 1"),
+    ("seed", 1.5, "not a whole number"),
+    ("finished", "yesterday", "not a time"),
+    ("statistics", "rate", "not a JSON object"),
+    ("content", "[1]", "not a JSON object"),
+    ("job", "../../elsewhere", "cannot be the name"),
+]
+
+
+def change(path: Path, column: str, values: list[object]) -> None:
+    """Write other values to a column of a summary."""
+    table = pq.read_table(path)
+    at = table.schema.get_field_index(column)
+    kind = pa.string() if values[0] is None else None
+    pq.write_table(table.set_column(at, column, pa.array(values, kind)), path)
+
+
+@pytest.mark.parametrize(("column", "value", "said"), WRONG_ROWS)
 def test_rows_are_not_taken_on_trust(tmp_path: Path, column: str, value: object, said: str) -> None:
     made = plan(tmp_path)
     finish(made, "poisson", "ok", "ok", "ok")
     (path,) = made.run.summary_files()
-    table = pq.read_table(path)
-    at = table.schema.get_field_index(column)
-    kind = pa.string() if value is None else None
-    pq.write_table(table.set_column(at, column, pa.array([value] * 3, kind)), path)
+    change(path, column, [value] * 3)
     again = plan(tmp_path)
     assert again.simulators["poisson"].n_left == 3, "they do not count"
     ((_, error),) = again.history.corrupt
     assert said in str(error)
+    if said != "several rows":  # of which a table of results takes one
+        write_plan(made, replace_sweep=False)
+        with pytest.warns(CorruptSummaryWarning, match=said):
+            table = analysis.open_run(made.run.root)
+        assert list(table["status"]) == ["missing"] * 3
+
+
+def test_rows_of_other_points_are_not_taken(tmp_path: Path) -> None:
+    made = plan(tmp_path)
+    write_plan(made, replace_sweep=False)
+    finish(made, "poisson", "ok", "ok", "ok")
+    (path,) = made.run.summary_files()
+    table = pq.read_table(path)
+    path.unlink()
+    job = made.simulators["poisson"].jobs[0].job
+    own = [point.point_id for point in job.points]
+    path = made.run.summary(job.name)
+    pq.write_table(table.filter(pc.is_in(table["point_id"], pa.array(own))), path)
+    assert plan(tmp_path).simulators["poisson"].n_left == 3 - len(own)
+    change(path, "point_id", [*own[:-1], "0" * 20])
+    again = plan(tmp_path)
+    ((_, error),) = again.history.corrupt
+    assert "'00000000000000000000' is none of the job's" in str(error)
+    assert again.simulators["poisson"].n_left == 3
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"PAR1"])

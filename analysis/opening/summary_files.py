@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs
 
-from simulators.records.summary import REPETITIVE, REQUIRED, UNREADABLE, CorruptSummaryError, read_summary
+from simulators.records.row_checks import schema_fault, value_fault
+from simulators.records.summary import REPETITIVE, UNREADABLE, CorruptSummaryError, read_summary
 
 IDENTITY = ("simulator", "backend", "threads")
 
@@ -49,9 +50,9 @@ def open_fragments(paths: Iterable[Path]) -> list[ds.ParquetFileFragment]:
         except UNREADABLE as error:
             _warn(f"{path}: left out: is not a readable parquet file: {error}")
             continue
-        lacking = set(REQUIRED) - set(fragment.physical_schema.names)
-        if lacking:
-            _warn(f"{path}: left out: is not a summary: columns {sorted(lacking)} are missing")
+        wrong = schema_fault(fragment.physical_schema)
+        if wrong is not None:
+            _warn(f"{path}: left out: is not a summary: {wrong}")
             continue
         fragments.append(fragment)
     return fragments
@@ -108,9 +109,12 @@ def read_all(fragments: Sequence[ds.ParquetFileFragment], schema: pa.Schema) -> 
         return schema.empty_table()
     try:
         dataset = ds.FileSystemDataset(fragments, schema, fragments[0].format, fragments[0].filesystem)
-        return dataset.to_table()
-    except UNREADABLE:  # find out which
+        table = dataset.to_table()
+    except UNREADABLE:
+        table = None
+    if table is None or value_fault(table) is not None:  # find out which
         return pa.concat_tables([_read_fragment(fragment, schema) for fragment in fragments])
+    return table
 
 
 def with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -124,9 +128,12 @@ def with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _read_fragment(fragment: ds.ParquetFileFragment, schema: pa.Schema) -> pa.Table:
     try:
-        return fragment.to_table(schema=schema)
+        table = fragment.to_table(schema=schema)
     except UNREADABLE:
         pass
+    else:
+        if value_fault(table) is None:
+            return table
     try:
         # It may have been replaced since its footer was read
         return with_schema(read_summary(Path(fragment.path)), schema)

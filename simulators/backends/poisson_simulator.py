@@ -78,12 +78,17 @@ class PoissonSimulator:
         self._simulation = simulation
         self._settings = settings
         self._seed = 0
+        self._divisor = 1
 
     def batch_size(self, network: Network) -> int:
-        """Return the setting."""
+        """Return the setting, or what is left of it."""
         del network
         batch: int = self._settings["batch"]
-        return batch
+        return max(1, batch // self._divisor)
+
+    def shrink_batches(self, divisor: int) -> None:
+        """Take fewer points at once."""
+        self._divisor = divisor
 
     def build(self, network: Network, seed: int) -> Build:
         """Remember the seed."""

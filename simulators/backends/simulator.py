@@ -172,6 +172,10 @@ class Simulator(Protocol):
         """Return how many points of a network's structure `run` can take at once."""
         ...
 
+    def shrink_batches(self, divisor: int) -> None:
+        """Take only so small a part of the points at once: a process that took them all died while it built."""
+        ...
+
     def build(self, network: Network, seed: int) -> Build:
         """Make the structure of `network` with connectivity drawn from `seed`, forgetting any other."""
         ...

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from simulators.description.parameters import element, split_key, with_overrides
 from simulators.records.atomic_file import replacing
 from simulators.records.job import Job
+from simulators.records.row_checks import fault, stranger
 from simulators.records.run_directory import RunDirectory
 from simulators.statistics import Column, Statistic, Window
 from simulators.statistics import columns as statistics_columns
@@ -39,9 +39,7 @@ EXPECTED: Mapping[str, str] = {
 }
 
 
-# Columns without which a file is no summary, and those with few distinct values in many rows.
-REQUIRED = ("point_id", "simulator", "status")
-STATUSES = ("ok", "failed", "timeout", "diverged")
+# Columns with few distinct values in many rows.
 REPETITIVE = (
     *("simulator", "backend", "status", "error", "job", "host", "cpu", "gpu", "versions"),
     *("content", "statistics", "spikes"),
@@ -156,8 +154,15 @@ def empty_summary() -> bytes:
     return bytes(sink.getvalue())
 
 
-def read_summary(path: Path) -> pa.Table:
+def read_summary(path: Path, jobs: Path | None = None) -> pa.Table:
     """Read a summary file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    jobs : Path, optional
+        Folder of the run's job files, with which the rows are compared.
 
     Raises
     ------
@@ -171,35 +176,10 @@ def read_summary(path: Path) -> pa.Table:
         if isinstance(error, FileNotFoundError):
             raise
         raise CorruptSummaryError(f"{path}: is not a readable parquet file: {error}") from error
-    wrong = fault(table)
+    wrong = fault(table) or (None if jobs is None else stranger(table, jobs, path.stem))
     if wrong is not None:
         raise CorruptSummaryError(f"{path}: is not a summary: {wrong}")
     return table
-
-
-def fault(table: pa.Table) -> str | None:
-    """Say why rows cannot be those of a summary, or return None: what a worker sends is not taken on trust."""
-    missing = set(REQUIRED) - set(table.column_names)
-    if missing:
-        return f"columns {sorted(missing)} are missing"
-    for name in REQUIRED:
-        kind = table.schema.field(name).type
-        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not pa.types.is_string(kind) and not pa.types.is_large_string(kind):
-            return f"column {name} is of type {kind}, not text"
-        if table[name].null_count:
-            return f"column {name} lacks values"
-    unknown = set(pc.unique(table["status"]).to_pylist()) - set(STATUSES)
-    if unknown:
-        return f"status {sorted(unknown)[0]!r} is none of {', '.join(STATUSES)}"
-    known = [
-        name for name in PHASES if name in table.column_names and pa.types.is_floating(table.schema.field(name).type)
-    ]
-    for name in known:
-        low = pc.min(table[name]).as_py()
-        if low is not None and low < 0.0:
-            return f"{name} = {low} s is negative"
-    return None
 
 
 def _field(name: str, kind: pa.DataType, unit: str, doc: str) -> pa.Field:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulators.records.atomic_file import replacing
+from simulators.records.row_checks import fault, stranger
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import REPETITIVE, UNREADABLE, fault
+from simulators.records.summary import REPETITIVE, UNREADABLE
 
 FEWEST = 100  # summaries that are not in it yet make it worth writing,
 SHARE = 0.1  # as a share of those that are, so that a growing run rewrites it seldom,
@@ -155,7 +157,7 @@ def _renew(
 def _read_unchanged(run: RunDirectory, files: Mapping[str, Stamp]) -> dict[str, pa.Table]:
     """Read summaries, but for those that are none, or were replaced meanwhile: they are not what their stamp says."""
     with ThreadPoolExecutor(_READERS) as pool:
-        tables = list(pool.map(_read, (run.summaries / name for name in files)))
+        tables = list(pool.map(partial(_read, run.jobs), (run.summaries / name for name in files)))
     return {
         name: rows
         for (name, stamp), rows in zip(files.items(), tables, strict=True)
@@ -176,13 +178,14 @@ def _write(rows: pa.Table, path: Path) -> None:
         return
 
 
-def _read(path: Path) -> pa.Table | None:
+def _read(jobs: Path, path: Path) -> pa.Table | None:
     """Read a summary; None if it is not one."""
     try:
         table = pq.ParquetFile(path, read_dictionary=list(REPETITIVE)).read(use_threads=False)
     except UNREADABLE:
         return None
-    return None if fault(table) is not None else table.replace_schema_metadata(None)
+    wrong = fault(table) or stranger(table, jobs, path.stem)
+    return None if wrong is not None else table.replace_schema_metadata(None)
 
 
 def _stamps(run: RunDirectory) -> dict[str, Stamp]:

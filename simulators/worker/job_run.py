@@ -34,6 +34,9 @@ from simulators.worker.watch import Terminated, TimedOut, Watch
 # A point that was in flight at this many deaths of its worker is given up, so that those behind it can run.
 MAX_DEATHS = 3
 
+# By which batches shrink with every death of a worker that built a network for one: the third builds for one point.
+_SHRINKING = 6
+
 # What belongs to the machine and not to a point: it gets no row from here, and may run elsewhere.
 _MACHINE_ERRORS = (SimulatorUnavailableError, ImportError, OSError)
 
@@ -101,7 +104,7 @@ def run_job(job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
         for batch in run.batches():
             run.run_batch(batch)
         run.finish()
-    except _MACHINE_ERRORS:
+    except (*_MACHINE_ERRORS, Terminated):
         run.absolve()
         raise
 
@@ -119,6 +122,7 @@ class _JobRun:
         self._module = find_simulator(job.simulator)
         self._simulator = self._module.open_simulator(job.simulation, job.settings)
         self._summary = JobSummary(job, files.summary, files.root, self._simulator.backend, self._simulator.gpu)
+        self._simulator.shrink_batches(_SHRINKING**self._summary.deaths_in_loading)
         self._built: object = None
         self._n_synapses = 0
         self._costs: dict[object, Cost] = {}
@@ -128,19 +132,22 @@ class _JobRun:
         points: list[Point] = []
         networks: list[Network] = []
         structure: object = None
+        room = 0
         for point in self._summary.pending:
             network = self._describe(point)
             if network is None:
                 continue
             own = (self._module.structure(network), point.network_seed)
-            # A point that was in flight when a worker died runs alone, so that it takes no others with it again.
-            limit = 1 if self._summary.deaths(point) else self._simulator.batch_size(network)
-            if points and (own != structure or len(points) >= limit):
+            # A point that was in flight when a worker died runs alone, so that it takes no others with it again,
+            # unless the worker died of what it built for all of them.
+            blamed = self._summary.deaths(point) > self._summary.deaths_in_loading
+            limit = 1 if blamed else self._simulator.batch_size(network)
+            if points and (own != structure or len(points) >= min(room, limit)):
                 yield _Batch(tuple(points), tuple(networks), structure)
                 points, networks = [], []
             points.append(point)
             networks.append(network)
-            structure = own
+            structure, room = own, limit
         if points:
             yield _Batch(tuple(points), tuple(networks), structure)
 
@@ -148,7 +155,7 @@ class _JobRun:
         """Run the points of a batch and write their rows."""
         self._watch.start(len(batch.points))  # first, as the time of the last batch may be over
         self._watch.check()
-        self._summary.begin(batch.points)
+        self._summary.begin(batch.points, loads_many=len(batch.points) > 1 and batch.structure != self._built)
         self._clock.end("t_write")
         outcomes = self._outcomes(batch)
         for point, network, outcome in zip(batch.points, batch.networks, outcomes, strict=True):
@@ -164,6 +171,7 @@ class _JobRun:
         """Write what was charged since the last row, and close the simulator."""
         if self._job.points:
             self._summary.write()
+        self._summary.forget()
         self._simulator.close()
 
     def absolve(self) -> None:
@@ -176,6 +184,8 @@ class _JobRun:
         if deaths >= MAX_DEATHS:
             failure = PointFailure("failed", f"the worker died {deaths} times while it ran this point")
         else:
+            if is_file(self._job.model):  # users' code may end the process too
+                self._summary.begin([point])
             try:
                 return self._make_network(with_overrides(self._job.parameters, point.swept))
             except ImportError:
@@ -199,11 +209,10 @@ class _JobRun:
                 self._built = None
                 build = self._simulator.build(batch.networks[0], batch.points[0].network_seed)
                 self._built, self._n_synapses = batch.structure, build.n_synapses
+                if len(batch.points) > 1:
+                    self._summary.begin(batch.points)
             outcomes = self._simulator.run(batch.networks, self._watch.check)
-        except Terminated:
-            self._summary.end()
-            raise
-        except _MACHINE_ERRORS:
+        except (*_MACHINE_ERRORS, Terminated):
             raise
         except TimedOut as error:
             outcomes = [PointFailure("timeout", str(error))] * len(batch.points)

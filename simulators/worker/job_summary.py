@@ -34,6 +34,11 @@ class JobSummary:
     backend, gpu : str
         As the open simulator names them.
 
+    Attributes
+    ----------
+    deaths_in_loading : int
+        Workers of this job that died while they built a network for many points at once.
+
     Raises
     ------
     CorruptSummaryError
@@ -67,7 +72,7 @@ class JobSummary:
                 | machine.image()
             ),
         }
-        self._deaths = self._read_marker()
+        self._deaths, self.deaths_in_loading = self._read_marker()
         self._begun = datetime.now(UTC)
 
     @property
@@ -79,15 +84,21 @@ class JobSummary:
         """How many workers died while they ran a point."""
         return self._deaths.get(point.point_id, 0)
 
-    def begin(self, points: Sequence[Point]) -> None:
-        """Note on disk that these points are in flight."""
+    def begin(self, points: Sequence[Point], loads_many: bool = False) -> None:
+        """Note on disk that these points are in flight, and whether a network for many of them is being built."""
         self._begun = datetime.now(UTC)
         flight = {point.point_id: self.deaths(point) + 1 for point in points}
-        with replacing(self._marker) as temporary:
-            temporary.write_text(json.dumps(self._deaths | flight), encoding="utf-8")
+        self._mark(self._deaths | flight, self.deaths_in_loading + loads_many)
 
     def end(self) -> None:
-        """Note that nothing is in flight."""
+        """Note that nothing is in flight; that batches are too large is kept in mind."""
+        if self.deaths_in_loading:
+            self._mark(self._deaths, self.deaths_in_loading)
+        else:
+            self.forget()
+
+    def forget(self) -> None:
+        """Remove the note: the job is done."""
         self._marker.unlink(missing_ok=True)
 
     def add(self, point: Point, values: Mapping[str, Any], phases: Mapping[str, float]) -> None:
@@ -127,12 +138,17 @@ class JobSummary:
         """Write the file."""
         write_summary(list(self._rows.values()), self._schema, self._path)
 
-    def _read_marker(self) -> dict[str, int]:
+    def _mark(self, deaths: Mapping[str, int], in_loading: int) -> None:
+        with replacing(self._marker) as temporary:
+            temporary.write_text(json.dumps({"deaths": deaths, "deaths_in_loading": in_loading}), encoding="utf-8")
+
+    def _read_marker(self) -> tuple[dict[str, int], int]:
         try:
             content = json.loads(self._marker.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return {str(key): int(value) for key, value in content.items()}
+            deaths = {str(key): int(value) for key, value in content["deaths"].items()}
+            return deaths, int(content["deaths_in_loading"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}, 0
 
 
 def peak_memory() -> int:

@@ -37,6 +37,7 @@ from simulators.backends.genn_simulator.problems import structure_problems
 from simulators.backends.genn_simulator.structure.layout import Layout, layout_of, text_of
 from simulators.backends.genn_simulator.structure.synapse_layout import without_empty_lists
 from simulators.backends.genn_simulator.values import unpacked_spikes
+from simulators.backends.pace import WINDOW, most_spikes, too_fast
 from simulators.backends.simulator import (
     Build,
     Check,
@@ -50,8 +51,7 @@ from simulators.records.job import Simulation
 from simulators.records.phases import PhaseClock
 
 GPU_BACKENDS = ("cuda", "hip")
-CHUNK = 200.0
-"""ms of biological time between two looks at the clock, signals and rates."""
+_STEPS = 50  # between two looks at clock and signals
 
 Spikes = tuple[NDArray[np.int32], NDArray[np.int32]]
 
@@ -84,17 +84,21 @@ class GennSimulator:
         # asked once: what is free must not change the layout from one point to the next
         self._free_memory = float("inf") if device is None else device.free_memory
         self._batch: int = settings["batch"] if backend in GPU_BACKENDS else 1
-        self._chunk_steps = max(1, round(CHUNK / simulation.dt))
+        self._chunk_steps = max(1, round(WINDOW / simulation.dt))
         self._seed = 0
+        self._divisor = 1
         self._structure: object = None
         self._layout: Layout | None = None
         self._built: GennNetwork | None = None
 
     def batch_size(self, network: Network) -> int:
         """Return the setting, or what the memory of the graphics processor holds; 1 on a CPU."""
-        if self._batch:
-            return self._batch
-        return batch_that_fits(self._free_memory, *self._device_memory(network))
+        batch = self._batch or batch_that_fits(self._free_memory, *self._device_memory(network))
+        return max(1, batch // self._divisor)
+
+    def shrink_batches(self, divisor: int) -> None:
+        """Take fewer points at once: GeNN ends the process where a graphics processor's memory does not do."""
+        self._divisor = divisor
 
     def build(self, network: Network, seed: int) -> Build:
         """Compile, or find compiled, and draw the connectivity (see `Simulator.build`).
@@ -185,7 +189,7 @@ class GennSimulator:
         clock: PhaseClock,
     ) -> dict[int, dict[str, list[Spikes]]]:
         """Run warm-up and recording; return the spikes of every instance by population, and add to the failures."""
-        dt, warmup = self._simulation.dt, self._simulation.warmup_steps
+        warmup = self._simulation.warmup_steps
         total = warmup + self._simulation.n_steps
         changes = sorted({warmup + step for point in points.values() for step in point.changes})
         populations = next(iter(points.values())).network.populations
@@ -195,24 +199,21 @@ class GennSimulator:
         }
         for begin in range(0, total, self._chunk_steps):
             end = min(begin + self._chunk_steps, total)
-            self._run_chunk(built, instances, begin, end, changes)
-            check()
+            self._run_chunk(built, instances, begin, end, changes, check)
             clock.end("t_simulate")
             built.model.pull_recording_buffers_from_device()
             for population in recorded:
                 words = array_of(built, built.neurons[population.name], "recordSpk", np.uint32, pull=False)
                 words = words.reshape(self._chunk_steps, layout.batch, -(-population.size // 32))
                 for instance in points.keys() - failures.keys():
-                    found = unpacked_spikes(words, instance, begin + 1 - warmup, end - begin)
-                    spikes[instance][population.name].append(found)
-                    rate = len(found[0]) / population.size / ((end - begin) * dt * 1e-3)
-                    if rate > self._simulation.max_rate:
-                        failures[instance] = PointFailure(
-                            "diverged",
-                            f"population {population.name} fires at {rate:.4g} Hz, above max_rate = "
-                            f"{self._simulation.max_rate:g} Hz, {(end - warmup) * dt:g} ms after the warm-up",
-                        )
+                    most = most_spikes(population.size, end - begin, self._simulation)
+                    found = unpacked_spikes(words, instance, begin + 1 - warmup, end - begin, most)
+                    if isinstance(found, int):
+                        reason = too_fast(population.name, population.size, found, begin, end, self._simulation)
+                        failures[instance] = PointFailure("diverged", reason)
                         instances.stop(instance)
+                    else:
+                        spikes[instance][population.name].append(found)
             clock.end("t_record")
             if points.keys() <= failures.keys():
                 return spikes
@@ -224,7 +225,13 @@ class GennSimulator:
         return spikes
 
     def _run_chunk(
-        self, built: GennNetwork, instances: Instances, begin: int, end: int, changes: Sequence[int]
+        self,
+        built: GennNetwork,
+        instances: Instances,
+        begin: int,
+        end: int,
+        changes: Sequence[int],
+        check: Check,
     ) -> None:
         """Run some steps, counted from the start of the warm-up."""
         warmup = self._simulation.warmup_steps
@@ -238,10 +245,13 @@ class GennSimulator:
         for first, last in itertools.pairwise(bounds):
             if first == 0 or first in changes:
                 instances.set_inputs(first - warmup)
-            for _ in range(first, last):
+            for step in range(first, last):
                 for name in launches:
                     launch(name)
                 step_time()
+                if not step % _STEPS:
+                    check()
+        check()
 
 
 def _failure(error: Exception) -> PointFailure:

@@ -13,6 +13,7 @@ from simulators.backends.genn_simulator.generated_code.neuron_code import DRIFT,
 from simulators.description.inputs import PiecewiseConstant
 from simulators.neurons.neuron_model import NeuronModel, Receptor, Values, refractory_steps
 
+_BITS = np.unpackbits(np.arange(2**16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16).sum(axis=1, dtype=np.uint8)
 _FLOAT32_LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -125,8 +126,8 @@ def packed_events(
 
 
 def unpacked_spikes(
-    words: NDArray[np.uint32], instance: int, first_step: int, n_steps: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    words: NDArray[np.uint32], instance: int, first_step: int, n_steps: int, most: float = np.inf
+) -> tuple[NDArray[np.int32], NDArray[np.int32]] | int:
     """Spikes of one instance from GeNN's recording, one bit per neuron and step.
 
     Parameters
@@ -139,15 +140,21 @@ def unpacked_spikes(
         The step that the first recorded step is counted as.
     n_steps : int
         How many of the steps hold spikes.
+    most : float
+        Spikes that there may be: a bit takes far less memory than a spike.
 
     Returns
     -------
     steps, senders : ndarray of int32, shape (n_spikes,)
-        In order of step, then sender.
+        In order of step, then sender; in their place how many there are, if more than there may be.
     """
     n_words = words.shape[2]
     recorded = np.ascontiguousarray(words[:n_steps, instance]).ravel()
     place = np.flatnonzero(recorded)
+    if 32 * len(place) > most:
+        count = int(_BITS[recorded[place].view(np.uint16)].sum(dtype=np.int64))
+        if count > most:
+            return count
     bits = np.unpackbits(recorded[place].astype("<u4").view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
     found, bit = np.nonzero(bits)
     step, word = np.divmod(place[found], n_words)

@@ -7,6 +7,7 @@ nothing of the last point is left, so a point's spikes are the same to the bit w
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,12 +29,12 @@ from simulators.backends.native_simulator.kernels.tables import (
 from simulators.backends.native_simulator.layout import Layout, layout_of, network_problems
 from simulators.backends.native_simulator.points import Point, change_steps, make_point, set_inputs, set_weights
 from simulators.backends.native_simulator.program import program
+from simulators.backends.pace import WINDOW, Pace, most_spikes, too_fast
 from simulators.backends.simulator import Build, Check, PointFailure, Recording, recorded_trains
 from simulators.description import Network
 from simulators.records.job import Simulation
 from simulators.records.phases import PhaseClock
 
-_CHUNK = 200.0  # ms of biological time between two looks at the clock, signals and rates
 _VERSIONS = f"numba {numba.__version__}, llvmlite {llvmlite.__version__}"
 
 Spikes = tuple[NDArray[np.int64], NDArray[np.int32]]
@@ -65,13 +66,16 @@ class NativeSimulator:
     def __init__(self, simulation: Simulation, settings: Mapping[str, Any]) -> None:
         self._simulation = simulation
         self._folder = program_cache.cache_folder(settings["cache"])
-        self._chunk_steps = max(1, round(_CHUNK / simulation.dt))
+        self._chunk_steps = max(1, round(WINDOW / simulation.dt))
         self._built: _Built | None = None
 
     def batch_size(self, network: Network) -> int:
         """Return 1."""
         del network
         return 1
+
+    def shrink_batches(self, divisor: int) -> None:
+        """Do nothing: one point is the least."""
 
     def build(self, network: Network, seed: int) -> Build:
         """Draw the synapses (see `simulators.backends.simulator.Simulator.build`).
@@ -163,27 +167,26 @@ class _Run:
         recorded = [population.name for population in self._network.populations if not population.is_source]
         spikes: dict[str, list[Spikes]] = {name: [] for name in recorded}
         n_spikes = 0
+        pace = Pace(simulation.dt)
         for begin in range(0, total, self._chunk_steps):
             end = min(begin + self._chunk_steps, total)
             bounds = [begin, *(step for step in changes if begin < step < end), end]
+            counts = np.zeros(len(self._network.populations), dtype=np.int64)
             for first, last in itertools.pairwise(bounds):
                 if first == 0 or first in changes:
                     self._set_inputs(first)
-                n_spikes = self._advance(begin, n_spikes, first, last)
-            check()
+                while first < last:
+                    reached, n_spikes = self._advance(begin, n_spikes, first, last, pace)
+                    check()
+                    counts += self._counts(first - begin, reached - begin)
+                    failure = self._too_fast(counts, begin, reached, end)
+                    if failure is not None:
+                        return failure
+                    first = reached
             clock.end("t_simulate")
             for name, found in self._fetch(end - begin, begin).items():
-                if name not in spikes:
-                    continue
-                size = self._network[name].size
-                rate = len(found[0]) / size / ((end - begin) * simulation.dt * 1e-3)
-                if rate > simulation.max_rate:
-                    return PointFailure(
-                        "diverged",
-                        f"population {name} fires at {rate:.4g} Hz, above max_rate = {simulation.max_rate:g} Hz, "
-                        f"{(end - simulation.warmup_steps) * simulation.dt:g} ms after the warm-up",
-                    )
-                spikes[name].append(found)
+                if name in spikes:
+                    spikes[name].append(found)
             n_spikes = self._shift(end - begin, n_spikes)
             clock.end("t_record")
         for index, name in enumerate(population.name for population in self._network.populations):
@@ -196,14 +199,29 @@ class _Run:
         step -= self._simulation.warmup_steps
         set_inputs(self._point, self._network, built.layout, built.seed, self._simulation, step)
 
-    def _advance(self, begin: int, n_spikes: int, first: int, last: int) -> int:
-        """Take steps, making room where it runs out; return the number of spikes in the record."""
-        while first < last:
-            reached, n_spikes = self._module.run(self._table(begin), n_spikes, first, last)
-            if reached < last:
-                self._make_room(n_spikes)
-            first = reached
-        return n_spikes
+    def _advance(self, begin: int, n_spikes: int, first: int, last: int, pace: Pace) -> tuple[int, int]:
+        """Take some steps, fewer if room runs out; return the first not taken, and the spikes in the record."""
+        steps = pace.steps(last - first)
+        began = time.monotonic()
+        reached, n_spikes = self._module.run(self._table(begin), n_spikes, first, first + steps)
+        pace.took(reached - first, time.monotonic() - began)
+        if reached < first + steps:
+            self._make_room(n_spikes)
+        return reached, n_spikes
+
+    def _counts(self, first: int, last: int) -> NDArray[np.int64]:
+        """Spikes of every population in some steps, counted from the start of the stretch."""
+        counts: NDArray[np.int64] = np.diff(self._starts[self._lag + first : self._lag + last], axis=1).sum(axis=0)
+        return counts
+
+    def _too_fast(self, counts: NDArray[np.int64], begin: int, reached: int, end: int) -> PointFailure | None:
+        """Say that a population has more spikes than it may have in a stretch, which need not be over."""
+        for population, count in zip(self._network.populations, counts, strict=True):
+            size = population.size
+            if not population.is_source and count > most_spikes(size, end - begin, self._simulation):
+                reason = too_fast(population.name, size, int(count), begin, reached, self._simulation)
+                return PointFailure("diverged", reason)
+        return None
 
     def _table(self, begin: int) -> NDArray[np.int64]:
         """Addresses of all arrays, for a stretch of steps from `begin` on."""

@@ -8,6 +8,7 @@ which something would be left are built anew for every point.
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import numpy as np
 from simulators.backends.nest_simulator.generators import LEAD_STEPS, Clock, set_generators
 from simulators.backends.nest_simulator.network import NestNetwork, create_network, set_neurons, set_weights
 from simulators.backends.nest_simulator.problems import is_reusable, network_problems
+from simulators.backends.pace import WINDOW, Pace, most_spikes, too_fast
 from simulators.backends.simulator import (
     Build,
     Check,
@@ -32,7 +34,7 @@ from simulators.records.job import Simulation
 from simulators.records.phases import PhaseClock
 from simulators.statistics.spike_trains import SpikeTrains
 
-_CHUNK = 200.0  # ms of biological time between two looks at the clock, signals and rates
+_MOST_SPIKES = 4e6  # between two looks: some 160 MB
 
 
 class NestSimulator:
@@ -63,6 +65,9 @@ class NestSimulator:
         """Return 1."""
         del network
         return 1
+
+    def shrink_batches(self, divisor: int) -> None:
+        """Do nothing: one point is the least."""
 
     def build(self, network: Network, seed: int) -> Build:
         """Make neurons and synapses (see `simulators.backends.simulator.Simulator.build`)."""
@@ -155,29 +160,47 @@ class NestSimulator:
         return refractory
 
     def _propagate(self, built: NestNetwork, network: Network, check: Check) -> PointFailure | None:
-        dt, max_rate = self._simulation.dt, self._simulation.max_rate
-        total = self._simulation.warmup_steps + self._simulation.n_steps
-        chunk = max(1, round(_CHUNK / dt))
+        simulation, dt = self._simulation, self._simulation.dt
+        total = simulation.warmup_steps + simulation.n_steps
+        window = max(1, round(WINDOW / dt))
+        pace = Pace(dt, self._longest_piece(network))
         seen = dict.fromkeys(built.recorders, 0)
+        reached = 0
         with _prepared(self._nest):
-            for begin in range(0, total, chunk):
-                steps = min(chunk, total - begin)
-                self._nest.Run(steps * dt)
-                check()
-                for name, recorder in built.recorders.items():
-                    count = recorder.n_events
-                    rate = (count - seen[name]) / network[name].size / (steps * dt * 1e-3)
-                    seen[name] = count
-                    if rate > max_rate:
-                        return PointFailure(
-                            "diverged",
-                            f"population {name} fires at {rate:.4g} Hz, above max_rate = {max_rate:g} Hz, "
-                            f"{(begin + steps) * dt - self._simulation.warmup:g} ms after the warm-up",
-                        )
+            for begin in range(0, total, window):
+                end = min(begin + window, total)
+                while reached < end:
+                    steps = pace.steps(end - reached)
+                    began = time.monotonic()
+                    self._nest.Run(steps * dt)
+                    pace.took(steps, time.monotonic() - began)
+                    reached += steps
+                    check()
+                    counts = {name: recorder.n_events for name, recorder in built.recorders.items()}
+                    for name, count in counts.items():
+                        size, found = network[name].size, count - seen[name]
+                        # more than fit the whole window, however long it has run
+                        if found > most_spikes(size, end - begin, simulation):
+                            reason = too_fast(name, size, found, begin, reached, simulation)
+                            return PointFailure("diverged", reason)
+                seen = counts
         for name in built.recorders:
             if "V_m" in network[name].model.states and not np.isfinite(built.nodes[name].get("V_m")).all():
                 return PointFailure("diverged", f"membrane potentials of population {name} are not finite")
         return None
+
+    def _longest_piece(self, network: Network) -> int:
+        """Steps in which no more spikes can be recorded than fit the memory, however fast neurons fire."""
+        fastest = 0.0  # spikes of a step
+        for population in network.populations:
+            model = population.model
+            if not population.is_source:
+                refractory = 0.0
+                if model.refractory is not None:
+                    refractory = float(np.min(drawn_values(population, self._seed)[model.refractory]))
+                fastest += population.size / max(1.0, refractory / self._simulation.dt)
+        window = max(1, round(WINDOW / self._simulation.dt))
+        return max(1, min(window, int(_MOST_SPIKES / max(fastest, 1e-9))))
 
     def _fetch(self, built: NestNetwork, population: Population, start: int) -> SpikeTrains:
         events = built.recorders[population.name].get("events")

@@ -1,0 +1,123 @@
+"""Whether rows can be those of a worker: what comes back from a pool is not taken on trust."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+REQUIRED = ("point_id", "simulator", "status")
+"""Columns without which a file is no summary."""
+
+STATUSES = ("ok", "failed", "timeout", "diverged")
+
+_TEXTS = (*REQUIRED, "setting_id", "content", "backend", "error", "job", "host", "cpu", "gpu", "versions")
+_MAPPINGS = ("content", "statistics", "versions")  # JSON
+_TIMES = ("t_load", "t_compile", "t_build", "t_reset", "t_simulate", "t_record", "t_statistics", "t_write")
+# Smallest value of a number
+_NUMBERS: Mapping[str, int] = {
+    **dict.fromkeys((*_TIMES, "realtime_factor", "duration"), 0),
+    **dict.fromkeys(("seed", "network_seed", "n_neurons", "n_synapses", "n_spikes", "peak_memory"), 0),
+    "threads": 1,
+}
+_FLOATS = (*_TIMES, "realtime_factor", "duration")
+_JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # it is part of paths
+_POINT = re.compile(rb'"point_id": "([^"\\]*)"')
+
+
+def schema_fault(schema: pa.Schema) -> str | None:
+    """Say why columns cannot be those of a summary, or return None."""
+    missing = set(REQUIRED) - set(schema.names)
+    if missing:
+        return f"columns {sorted(missing)} are missing"
+    for field in schema:
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if pa.types.is_null(kind) and field.name not in REQUIRED:
+            continue
+        text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        if field.name in (*_TEXTS, "statistics", "spikes") and not text:
+            return f"column {field.name} is of type {kind}, not text"
+        if field.name in _NUMBERS:
+            number = pa.types.is_integer(kind) or (pa.types.is_floating(kind) and field.name in _FLOATS)
+            if not number:
+                return (
+                    f"column {field.name} is of type {kind}, not {'a' if field.name in _FLOATS else 'a whole'} number"
+                )
+        if field.name in ("started", "finished") and not pa.types.is_timestamp(kind):
+            return f"column {field.name} is of type {kind}, not a time"
+    return None
+
+
+def value_fault(table: pa.Table) -> str | None:
+    """Say why values cannot be those of a summary, or return None; the columns must be sound (`schema_fault`)."""
+    table = table.unify_dictionaries()
+    for name in REQUIRED:
+        if table[name].null_count:
+            return f"column {name} lacks values"
+    unknown = set(pc.unique(table["status"]).to_pylist()) - set(STATUSES)
+    if unknown:
+        return f"status {sorted(unknown)[0]!r} is none of {', '.join(STATUSES)}"
+    for name, least in _NUMBERS.items():
+        if name in table.column_names and not pa.types.is_null(table.schema.field(name).type):
+            ends = pc.min_max(table[name]).as_py()
+            if ends["min"] is not None and ends["min"] < least:
+                return f"{name} = {ends['min']} is {'negative' if least == 0 else f'below {least}'}"
+            if ends["max"] == float("inf"):
+                return f"{name} is infinite"
+    for name in _MAPPINGS:
+        for text in pc.unique(table[name]).to_pylist() if name in table.column_names else ():
+            if text is not None and not _is_mapping(text):
+                return f"{name} = {text[:40]!r} is not a JSON object"
+    if "job" in table.column_names:
+        for job in pc.unique(table["job"]).to_pylist():
+            if job is not None and not _JOB.fullmatch(job):
+                return f"job {job[:40]!r} cannot be the name of one"
+    return None
+
+
+def fault(table: pa.Table) -> str | None:
+    """Say why rows of one file cannot be those of a summary, or return None."""
+    wrong = schema_fault(table.schema) or value_fault(table)
+    if wrong is None and pc.count_distinct(table["point_id"]).as_py() < table.num_rows:
+        keys = [name for name in ("point_id", "simulator", "backend", "threads") if name in table.column_names]
+        if table.group_by(keys).aggregate([]).num_rows < table.num_rows:
+            return "a point has several rows"
+    return wrong
+
+
+def stranger(table: pa.Table, jobs: Path, name: str) -> str | None:
+    """Say which row is none of the job that a summary is of, or return None.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Rows, with sound columns.
+    jobs : Path
+        Folder of the run's job files.
+    name : str
+        Of the summary, and of its job; one that no job has made has no job file.
+    """
+    try:
+        content = (jobs / f"{name}.json").read_bytes()
+    except OSError:
+        return None
+    own = pa.array([one.decode() for one in _POINT.findall(content)], pa.string())
+    ids = pc.unique(table["point_id"])
+    others = ids.filter(pc.invert(pc.is_in(ids, own)))
+    if len(others):
+        return f"point {others[0].as_py()[:40]!r} is none of the job's"
+    for job in pc.unique(table["job"]).to_pylist() if "job" in table.column_names else ():
+        if job not in (None, name):
+            return f"its rows are of job {job!r}"
+    return None
+
+
+def _is_mapping(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,150 @@
+"""Points that run away, take for ever or end the process, on real simulators: they get a row, and the others run."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workplaces import Workplace, wait_until
+
+from simulators.records.job import Job, Simulation
+from simulators.worker.exit_codes import DONE
+
+SIMULATORS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("nest", "genn", "native")]
+SPARSE = {"Q": 1, "jep": 1.0, "fixed_indegree": True}
+
+
+def settings_of(simulator: str, cache: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {} if simulator == "nest" else {"cache": str(cache)}
+    return found | ({"backend": "single_threaded_cpu"} if simulator == "genn" else {})
+
+
+def sized(n_neurons: int, indegree: float, **more: Any) -> dict[str, Any]:
+    p = indegree / n_neurons
+    return {"N_E": n_neurons * 4 // 5, "N_I": n_neurons // 5, "p": [[p, p], [p, p]], **more}
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_a_point_that_runs_away_does_not_fill_the_memory(
+    workplace: Workplace, make_job: Callable[..., Job], small: Mapping[str, Any], cache: Path, simulator: str
+) -> None:
+    quiet = {"I_th_E": 0.2, "t_ref": 2.0}
+    wild = {"I_th_E": 1e4, "t_ref": 0.1}  # every other step: in 200 ms some 10 million spikes
+    workplace.write(
+        make_job(
+            [quiet, wild, quiet], simulator, Simulation(0.1, 0.0, 200.0), settings=settings_of(simulator, cache),
+            parameters={**small, **SPARSE, **sized(12_000, 8.0)},
+        )
+    )  # fmt: skip
+    code, log = workplace.run(timeout=300.0)
+    assert code == DONE, log
+    before, lost, after = workplace.rows()
+    assert [row["status"] for row in (before, lost, after)] == ["ok", "diverged", "ok"], lost["error"]
+    assert "population E fires at" in lost["error"] and "max_rate = 200 Hz" in lost["error"]
+    grown = after["peak_memory"] - before["peak_memory"]
+    assert grown < 1e8, f"{grown / 1e6:.0f} MB"
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_a_slow_point_is_stopped_in_mid_run(
+    tmp_path: Path, make_job: Callable[..., Job], small: Mapping[str, Any], cache: Path, simulator: str
+) -> None:
+    n_neurons, duration = {"nest": (8_000, 3e4), "genn": (200_000, 2e4), "native": (200_000, 6e4)}[simulator]
+    quick, slow = sized(50, 4.0), sized(n_neurons, 4.0)
+    job = make_job(
+        [quick, slow, quick], simulator, Simulation(0.1, 0.0, duration), settings=settings_of(simulator, cache),
+        parameters={**small, **SPARSE, "I_th_E": 0.5, "I_th_I": 0.5}, timeout=5.0,
+    )  # fmt: skip
+    if simulator != "nest":  # what compiling takes is not to be the point's
+        first = Workplace(tmp_path / "first")
+        first.folder.mkdir()
+        first.write(replace(job, simulation=Simulation(0.1, 0.0, 1.0), timeout=None))
+        assert first.run(timeout=300.0)[0] == DONE
+    workplace = Workplace(tmp_path)
+    workplace.write(job)
+    code, log = workplace.run(timeout=300.0)
+    assert code == DONE, log
+    rows = workplace.rows()
+    assert [row["status"] for row in rows] == ["ok", "timeout", "ok"]
+    assert rows[1]["error"] == "took longer than 5 s"
+    assert (rows[1]["finished"] - rows[1]["started"]).total_seconds() < 10.0
+
+
+MEASURE = """
+import ctypes
+from simulators.statistics import Column, Statistic
+
+def measure(spikes, settings):
+    if not spikes.trains.n_spikes:
+        ctypes.string_at(0)
+    return {"fatal": 1.0}
+
+fatal = Statistic("fatal", "reads where nothing is", {"fatal": Column("1", "one")}, measure)
+"""
+MODEL = """
+import os
+from simulators.models import clustered
+
+def make_network(parameters):
+    if parameters["I_th_E"] > 5.0:
+        os.abort()
+    return clustered.make_network(parameters)
+"""
+FATAL = {
+    "a statistic that reads where nothing is": (
+        "nest", {"I_th_E": 0.2, "I_th_I": 0.2}, {"statistics": ("rate", "mine.py:fatal")}, MEASURE, signal.SIGSEGV,
+    ),
+    "a model that aborts": ("poisson", {"I_th_E": 9.0, "I_th_I": 1.0}, {"model": "mine.py"}, MODEL, signal.SIGABRT),
+}  # fmt: skip
+
+
+@pytest.mark.nest
+@pytest.mark.parametrize("fatal", FATAL)
+def test_a_point_that_ends_its_process_is_given_up(
+    workplace: Workplace, make_job: Callable[..., Job], fatal: str
+) -> None:
+    simulator, bad, changes, code, number = FATAL[fatal]
+    (workplace.folder / "mine.py").write_text(code)
+    good = {"I_th_E": 2.0, "I_th_I": 1.0}
+    workplace.write(make_job([good, bad, good], simulator, Simulation(0.1, 50.0, 200.0), **changes))
+    ends = [workplace.run("--root", str(workplace.folder))[0] for _ in range(4)]
+    assert ends == [-number, -number, -number, DONE]
+    rows = {row["point_id"]: row for row in workplace.rows()}
+    assert {name: row["status"] for name, row in rows.items()} == {"p0": "ok", "p1": "failed", "p2": "ok"}
+    assert rows["p1"]["error"] == "the worker died 3 times while it ran this point"
+    assert not workplace.marker.exists()
+
+
+def test_a_batch_that_ends_the_process_in_loading_becomes_smaller(
+    workplace: Workplace, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workplace.write(make_job(9, settings={"batch": 40}))
+    monkeypatch.setenv("PYTHONPATH", str(workplace.folder))
+    (workplace.folder / "sitecustomize.py").write_text(
+        "import os, signal\n"
+        "import simulators.backends.poisson_simulator as stand_in\n"
+        "build = stand_in.PoissonSimulator.build\n"
+        "def limited(self, network, seed):\n"
+        "    if self.batch_size(network) > 3:\n"  # as where a graphics processor's memory does not do
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return build(self, network, seed)\n"
+        "stand_in.PoissonSimulator.build = limited\n"
+    )
+    ends = [workplace.run()[0] for _ in range(3)]
+    assert ends == [-signal.SIGKILL, -signal.SIGKILL, DONE], "40 points, 6 points, one"
+    assert [row["status"] for row in workplace.rows()] == ["ok"] * 9
+    assert not workplace.marker.exists()
+
+
+def test_a_point_that_was_in_flight_at_a_death_runs_alone(workplace: Workplace, make_job: Callable[..., Job]) -> None:
+    workplace.write(make_job(3, settings={"batch": 3, "seconds_per_point": 60.0}))
+    workplace.marker.parent.mkdir()
+    workplace.marker.write_text('{"deaths": {"p0": 1}, "deaths_in_loading": 0}')
+    workplace.start()
+    wait_until(lambda: '"p0": 2' in workplace.marker.read_text())
+    assert json.loads(workplace.marker.read_text())["deaths"] == {"p0": 2}
