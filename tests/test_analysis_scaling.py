@@ -1,11 +1,15 @@
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from analysis_runs import write_run
+from analysis_runs import axis, behave, write_run
 
 import analysis
+from analysis.opening.run import RunError
+from analysis.timing import fit_per_neuron
 from analysis.timing.scaling import SYNAPSES_PER_PAIR, fit_cost, realtime_frontier, variable_cost
 
 PUBLISHED = {"genn": (0.1117, 7.10e-6, 7.71e-11), "nest": (0.4205, -2.17e-5, 1.182e-8)}
@@ -93,3 +97,52 @@ def test_frontier_is_not_extrapolated() -> None:
     assert (below.low, below.high) == (2000, np.inf)
     above = realtime_frontier([1000, 2000], [1.5, 1.6])
     assert (above.low, above.high) == (0, 1000)
+
+
+def scan_run(folder: Path, durations: Sequence[float], noise: float = 0.0) -> pd.DataFrame:
+    """A run whose stages take ms = a·N + b·N·T for two simulators, T with the warm-up of one second."""
+    random = np.random.default_rng(1)
+
+    def behaviour(swept: Mapping[str, Any], seed: int, simulator: str) -> dict[str, Any]:
+        size, biology = swept["N_E"] * 1.25, 1.0 + swept["duration"] * 1e-3
+        factor = (2.0 if simulator == "genn" else 1.0) * (1.0 + noise * random.standard_normal())
+        return {
+            **behave({"I_th_E": 1.0, "I_th_I": 0.7}, seed, simulator),
+            "n_neurons": round(size),
+            "t_load": 100.0,  # what does not grow with the network is in no stage
+            "t_compile": 100.0,
+            "t_build": 0.583e-3 * size * factor,
+            "t_reset": 0.0,
+            "t_simulate": 2.841e-3 * size * biology * factor,
+            "t_record": 0.1e-3 * size * factor,
+            "t_write": (0.102e-3 * size + 0.035e-3 * size * biology) * factor,
+        }
+
+    axes = [axis("N_E", [800, 1600, 3200]), axis("duration", list(durations), "ms")]
+    simulators = [{"simulator": "nest", "threads": 1}, {"simulator": "genn", "threads": 1}]
+    run = write_run(folder, axes, (1, 2), simulators, behaviour=behaviour)
+    return analysis.open_run(run.root)
+
+
+def test_cost_of_a_neuron_is_parted_into_what_is_fixed_and_what_grows(tmp_path: Path) -> None:
+    fits = fit_per_neuron(scan_run(tmp_path / "scan", [500.0, 1000.0, 4000.0]))
+    assert len(fits) == 6
+    expected = {"build": (0.583, 0.0), "simulate": (0.0, 2.841), "write": (0.202, 0.035)}
+    for (simulator, stage), row in fits.iterrows():
+        factor = 2.0 if "genn" in str(simulator).lower() else 1.0
+        assert (row["a"] / factor, row["b"] / factor) == pytest.approx(expected[stage], abs=1e-9)
+        assert row["r2"] == pytest.approx(1.0)
+        assert row["results"] == 18
+
+
+def test_errors_of_the_cost_of_a_neuron_cover_it(tmp_path: Path) -> None:
+    fits = fit_per_neuron(scan_run(tmp_path / "scan", [500.0, 1000.0, 4000.0], noise=0.05))
+    row = next(row for (_, stage), row in fits.iterrows() if stage == "simulate")
+    assert 0.0 < row["b_error"] < 0.3
+    assert abs(row["b"] - 2.841) < 4.0 * row["b_error"]
+    assert 0.9 < row["r2"] < 1.0
+
+
+def test_one_duration_does_not_tell_what_grows_with_it(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="two durations"):
+        fit_per_neuron(scan_run(tmp_path / "scan", [1000.0]))

@@ -16,7 +16,8 @@ import analysis
 from gridsearch.commands.cli import main
 from gridsearch.planning.plan import make_plan
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.toml"))
+ROOT = Path(__file__).parent.parent / "examples"
+EXAMPLES = sorted(ROOT.rglob("*.toml"))
 SMALLER = {
     "size_scan": {"N_E = .*?]": "N_E = { values = [80, 160, 240]", "N_I = .*?]": "N_I = { values = [20, 40, 60]"},
     "time_scan": {"N_E = 2400": "N_E = 80", "N_I = 600": "N_I = 20", r"\[500.0.*?\]": "[20.0, 40.0, 80.0]"},
@@ -25,10 +26,15 @@ SMALLER = {
 FIGURES = {"size_scan": "size_scan.png", "time_scan": "time_scan.png", "real_time": "size_scan.png"}
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def name_of(path: Path) -> str:
+    """The file's name, after that of the network's folder where there is one: runs lie side by side in one."""
+    return "_".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name_of)
 def test_example_can_be_planned(path: Path, tmp_path: Path) -> None:
     plan = make_plan(path, tmp_path, executor="local")
-    assert plan.sweep.name == path.stem
+    assert plan.sweep.name == name_of(path)
     assert all(share.n_left == share.n_points > 0 for share in plan.simulators.values())
 
 
@@ -38,7 +44,7 @@ def test_example_can_be_planned(path: Path, tmp_path: Path) -> None:
 def test_scan_runs_on_both_simulators(name: str, tmp_path: Path) -> None:
     for simulator in ("nest", "genn"):
         require_simulator(simulator, default_settings(simulator))
-    text = next(path for path in EXAMPLES if path.stem == name).read_text(encoding="utf-8")
+    text = next(path for path in EXAMPLES if name_of(path) == name).read_text(encoding="utf-8")
     changes = SMALLER[name] | {"warmup = 500.0": "warmup = 10.0", "\nduration = 500.0": "\nduration = 40.0"}
     for old, new in changes.items():
         assert re.search(old, text) or "warmup" in old or "duration" in old, old
