@@ -74,7 +74,9 @@ def packed(explorer: Explorer) -> dict[str, Any]:
     return found
 
 
-def expected(run: RunDirectory, table: pd.DataFrame, point: int, configuration: str, end: float) -> list[tuple[float, int]]:
+def expected(
+    run: RunDirectory, table: pd.DataFrame, point: int, configuration: str, end: float
+) -> list[tuple[float, int]]:
     """Times and rows of the spikes that a raster shows, from the files."""
     ids = table.loc[(table["configuration"] == configuration) & (table["seed"] == 1), "point_id"]
     spikes = analysis.read_spikes(run.root, ids.iloc[point], configuration)
@@ -150,11 +152,13 @@ def test_rasters_of_a_large_run_are_few(run: RunDirectory, monkeypatch: pytest.M
 
 
 def press(page: Page, title: str, frame: str = "document") -> None:
-    x, y = page.run(f"""const button = [...{frame}.querySelectorAll("button")].find((one) => one.textContent === "{title}");
+    x, y = (
+        page.run(f"""const button = [...{frame}.querySelectorAll("button")].find((one) => one.textContent === "{title}");
         button.scrollIntoView({{ block: "center" }});
         const outer = {frame}.defaultView.frameElement?.getBoundingClientRect() ?? {{ left: 0, top: 0 }};
         const box = button.getBoundingClientRect();
         return [outer.left + box.left + box.width / 2, outer.top + box.top + box.height / 2];""")
+    )
     page.move(x, y, click=True)
 
 

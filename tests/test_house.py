@@ -211,7 +211,8 @@ def test_the_worker_needs_only_numpy_and_pyarrow() -> None:
     allowed = {"numpy", "pyarrow", "nest", "pygenn", "numba", "llvmlite", "simulators"} | set(sys.stdlib_module_names)
     allowed -= {"tomllib"}
     found = {name: path for path in MODULES if path.is_relative_to(ROOT / "simulators") for name in worlds(path)}
-    assert found.keys() - allowed == set()
+    # HDF5 is one model's, and only where a sweep gives it such a file
+    assert {name: path.name for name, path in found.items() if name not in allowed} == {"h5py": "cerebellum.py"}
 
 
 def test_nothing_is_pickled() -> None:

@@ -34,6 +34,24 @@ CELLS: dict[str, tuple[str, dict[str, float], dict[str, float], tuple[float, flo
     "lif": ("lif_psc_exp", {**MEMBRANE, "I_e": 650.0}, {"V_m": -60.0}, (400.0, -300.0)),
     "lif, driven by spikes alone": ("lif_psc_exp", MEMBRANE, {}, (1500.0, -300.0)),
     "conductance": ("lif_cond_exp", {**MEMBRANE, **CONDUCTANCE, "I_e": 650.0}, {}, (8.0, 12.0)),
+    # A granule cell of the cerebellum: one input is six times its leak, and several settle it within a step
+    "conductance, settled within a step": (
+        "lif_cond_exp",
+        {
+            "C_m": 3.0,
+            "tau_m": 2.0,
+            "E_L": -74.0,
+            "V_reset": -84.0,
+            "V_th": -42.0,
+            "t_ref": 1.5,
+            "tau_syn_ex": 0.5,
+            "tau_syn_in": 10.0,
+            "E_ex": 0.0,
+            "E_in": -90.0,
+        },
+        {},
+        (120.0, 60.0),
+    ),
     "adaptive": ("aeif_psc_exp", {**MEMBRANE, **ADAPTIVE, "I_e": 800.0}, {"w": 100.0}, (400.0, -300.0)),
     "adaptive, no parameter beyond need": (
         "aeif_psc_exp",

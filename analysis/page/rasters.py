@@ -93,7 +93,7 @@ def _in_order(keys: Collection[tuple[int, int]], best: list[int]) -> list[tuple[
         simulators.setdefault(key[1], []).append(key)
     points = sorted(simulators)
     room = max(MOST_RASTERS // max(len({key[0] for key in keys}), 1), 1)
-    spread = np.unique(np.linspace(0, len(points) - 1, room).round().astype(int)) if points else []
+    spread: list[int] = np.unique(np.linspace(0, len(points) - 1, room).round().astype(int)).tolist() if points else []
     chosen = dict.fromkeys([*(point for point in best if point in simulators), *(points[index] for index in spread)])
     return [key for point in chosen for key in simulators[point]]
 

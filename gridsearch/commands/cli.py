@@ -19,14 +19,13 @@ from types import FrameType
 import pandas as pd
 
 import analysis
-from gridsearch.commands import check
-from gridsearch.commands import display
-from gridsearch.planning.in_flight import count_missing, look_up
+from gridsearch.commands import check, display
+from gridsearch.commands.starter import starter_model, starter_sweep
 from gridsearch.inputs.input_files import InputError, Problem
+from gridsearch.planning.in_flight import count_missing, look_up, seconds_left
 from gridsearch.planning.plan import Plan, make_plan
 from gridsearch.submitting.recompute import recompute
 from gridsearch.submitting.run_lock import Busy, lock_owner, locked, stop_owner
-from gridsearch.commands.starter import starter_model, starter_sweep
 from gridsearch.submitting.submission import (
     check_conflict,
     check_simulators,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-from gridsearch.planning.advice import times_of_points
 from gridsearch.inputs.input_files import toml_text
 from gridsearch.inputs.parameters import Parameter, defaults_file, read_defaults
+from gridsearch.planning.advice import times_of_points
 from simulators.models import find_model
 from simulators.records.job import Simulation
 from simulators.statistics import STATISTICS

@@ -64,6 +64,11 @@ class Network:
         return {population.name: population for population in self.populations}
 
     @cached_property
+    def places(self) -> dict[str, int]:
+        """Number of each population, by name."""
+        return {population.name: index for index, population in enumerate(self.populations)}
+
+    @cached_property
     def projections_by_name(self) -> dict[str, Projection]:
         """Projections by name."""
         return {projection.name: projection for projection in self.projections}

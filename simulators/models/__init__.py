@@ -2,7 +2,7 @@
 
 A model is a module of this folder, a Python file of a user's own, or what an installed package names by an entry point
 of the group ``gridsearch.models``. One that reads data files is ``make_network(parameters, data)``, with a path for
-each name.
+each name; ``data=None`` makes them optional.
 """
 
 from __future__ import annotations
@@ -58,8 +58,9 @@ def find_model(reference: str, root: Path, data: Mapping[str, Path] | None = Non
     make: Callable[..., Network] | None = getattr(module, "make_network", None)
     if not callable(make):
         raise GuestError(f"{module.__file__}: has no function make_network(parameters)")
-    takes_data = len(inspect.signature(make).parameters) > 1
-    if takes_data and not data:
+    more = list(inspect.signature(make).parameters.values())[1:]
+    takes_data = bool(more)
+    if takes_data and more[0].default is inspect.Parameter.empty and not data:
         raise GuestError(f"{module.__file__}: make_network reads data: name them in [data] of a sweep")
     if data and not takes_data:
         raise GuestError(f"{module.__file__}: make_network reads no data: write make_network(parameters, data)")

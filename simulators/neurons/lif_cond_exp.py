@@ -41,8 +41,10 @@ MODEL = NeuronModel(
         constants=constants,
         threshold="V_th",
         reset={"V": "V_reset"},
-        # Classical Runge–Kutta of dV/dt = drive − rate·V. Conductances, and so rate and drive, are known exactly at the
-        # start, the middle and the end of the step; k1 to k4 are the slopes there.
+        # dV/dt = drive − rate·V by the three-stage Lobatto IIIC rule, of fourth order. Conductances, and so rate and
+        # drive, are known exactly at its nodes: the start, the middle and the end of the step. Its stages, linear
+        # equations in V there, are solved for the last. It holds where conductances settle the membrane within a step,
+        # too, where the classical Runge–Kutta rule runs away (rate·dt > 2.8). n_* and s_* are rate·dt and drive·dt.
         code="""
 middle_ex = half_decay_ex * input_ex
 middle_in = half_decay_in * input_in
@@ -54,11 +56,16 @@ rate_end = leak + inverse_C * (next_input_ex + next_input_in)
 drive_start = drift + inverse_C * (input_ex * reversal_ex + input_in * reversal_in)
 drive_middle = drift + inverse_C * (middle_ex * reversal_ex + middle_in * reversal_in)
 drive_end = drift + inverse_C * (next_input_ex * reversal_ex + next_input_in * reversal_in)
-k1 = drive_start - rate_start * V
-k2 = drive_middle - rate_middle * (V + 0.5 * dt * k1)
-k3 = drive_middle - rate_middle * (V + 0.5 * dt * k2)
-k4 = drive_end - rate_end * (V + dt * k3)
-next_V = V + dt * (k1 + 2.0 * (k2 + k3) + k4) / 6.0
+n_start = dt * rate_start
+n_middle = dt * rate_middle
+n_end = dt * rate_end
+s_middle = dt * drive_middle
+s_end = dt * drive_end
+of_middle = n_middle * (4.0 + n_start) / 6.0
+of_end = 1.0 + (n_start + n_end) / 6.0
+told = V + (dt * drive_start + 4.0 * s_middle + s_end + n_start * s_middle) / 6.0
+rest = 1.0 - 0.25 * n_middle
+next_V = (0.25 * of_middle * (s_middle + s_end) + rest * told) / (of_middle * (1.0 + 0.25 * n_end) + of_end * rest)
 """,
     ),
 )

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from simulators.description.parameters import element, split_key, with_overrides
 from simulators.records.atomic_file import replacing
 from simulators.records.job import Job
-from simulators.records.row_checks import fault, stranger
+from simulators.records.row_checks import REQUIRED, fault, stranger
 from simulators.records.run_directory import RunDirectory
 from simulators.statistics import Column, Statistic, Window
 from simulators.statistics import columns as statistics_columns

@@ -11,13 +11,21 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from simulators.statistics import clusters, correlations, dimensionality, single_neurons, spectrum, timescales
+from simulators.statistics import (
+    clusters,
+    correlations,
+    dimensionality,
+    responses,
+    single_neurons,
+    spectrum,
+    timescales,
+)
 from simulators.statistics.sorted_trains import SortedTrains
 from simulators.statistics.spike_trains import SpikeTrains
 from simulators.statistics.statistic import Column, Setting, Statistic, Value
 from simulators.statistics.windows import Window, cut
 
-_FAMILIES = (single_neurons, correlations, spectrum, timescales, dimensionality, clusters)
+_FAMILIES = (single_neurons, correlations, spectrum, timescales, dimensionality, clusters, responses)
 
 STATISTICS: Mapping[str, Statistic] = {
     statistic.name: statistic for family in _FAMILIES for statistic in family.STATISTICS
@@ -219,7 +227,8 @@ def summarise(
     for window, content in ((None, None), *windows.items()):
         for population, recorded in trains.items():
             part = recorded if content is None else cut(recorded, content, population)
-            spikes = SortedTrains(part)
+            begin = 0 if content is None else round(content.bounds(population)[0] / recorded.dt)
+            spikes = SortedTrains(part, recorded, begin)
             for statistic in wanted:
                 for name, value in statistic.compute(spikes, chosen).items():
                     values[_full_name(name, population, window)] = value

@@ -23,6 +23,10 @@ class SortedTrains:
     ----------
     trains : SpikeTrains
         The spikes in any order.
+    recording : SpikeTrains, optional
+        The whole recording, if they are cut from one.
+    begin : int
+        Steps of the recording that precede them.
 
     Attributes
     ----------
@@ -30,8 +34,18 @@ class SortedTrains:
         The same.
     """
 
-    def __init__(self, trains: SpikeTrains) -> None:
+    def __init__(self, trains: SpikeTrains, recording: SpikeTrains | None = None, begin: int = 0) -> None:
         self.trains = trains
+        self._recording = recording
+        self._begin = begin
+
+    def counts_before(self, duration: float) -> NDArray[np.int64] | None:
+        """Count the spikes of each neuron in the ms just before these, shape (size,); None if none were recorded."""
+        first = self._begin - self.bin_steps(duration)
+        if self._recording is None or first < 0:
+            return None
+        inside = (self._recording.steps > first) & (self._recording.steps <= self._begin)
+        return np.bincount(self._recording.senders[inside], minlength=self.trains.size)
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:

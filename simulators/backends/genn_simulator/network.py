@@ -88,12 +88,14 @@ def describe_network(pygenn: Any, network: Network, layout: Layout, seed: int, b
         arriving.setdefault((projection.target, projection.receptor), []).append(added)
     updates = {}
     for index, (name, group) in enumerate(zip(names, layout.neurons, strict=True)):
-        inputs = {receptor: arriving[name, receptor][0] for receptor in group.receptors}
+        references = _references(described, group, described.neurons[name], arriving, name)
         for update in group.updates:
             label = f"{update.launch}_{index}"
-            updates[name, update.launch] = _add_update(described, label, update, group, described.neurons[name], inputs)
+            updates[name, update.launch] = _add_update(described, label, update, group, references)
     longest = max((max(group.buffer, group.waits + 1) for group in layout.synapses), default=1)
-    return GennNetwork(model, described.neurons, synapses, updates, arriving, longest, described.kept)
+    return GennNetwork(
+        model, described.neurons, synapses, updates, arriving, longest, [*described.kept, described.models]
+    )
 
 
 def compile_network(described: GennNetwork, folder: Path) -> None:
@@ -157,16 +159,18 @@ def _types(backend: str) -> Callable[[str], str]:
 def _add_neurons(described: Description, name: str, group: NeuronLayout) -> Any:
     pygenn = described.pygenn
     variables = [(v.name, described.type_of(v.type), _access(pygenn, v)) for v in group.variables]
-    model = pygenn.create_neuron_model(
-        "neuron",
-        vars=variables,
-        params=[(parameter, "unsigned int") for parameter, _ in group.parameters],
-        sim_code="",
-        threshold_condition_code=group.threshold_code,
-        reset_code="",
-        extra_global_params=[(array, f"{described.type_of(kind)}*") for array, kind in group.arrays],
+    model = described.shared(
+        ("neuron", group.variables, group.threshold_code, tuple(name for name, _ in group.parameters), group.arrays),
+        lambda: pygenn.create_neuron_model(
+            "neuron",
+            vars=variables,
+            params=[(parameter, "unsigned int") for parameter, _ in group.parameters],
+            sim_code="",
+            threshold_condition_code=group.threshold_code,
+            reset_code="",
+            extra_global_params=[(array, f"{described.type_of(kind)}*") for array, kind in group.arrays],
+        ),
     )
-    described.kept.append(model)
     added = described.model.add_neuron_population(
         name, group.size, model, dict(group.parameters), {v[0]: 0 for v in variables}
     )
@@ -185,32 +189,47 @@ def _access(pygenn: Any, variable: Variable) -> Any:
     return access.READ_ONLY_DUPLICATE if variable.each else access.READ_ONLY_SHARED_NEURON
 
 
+def _references(
+    described: Description,
+    group: NeuronLayout,
+    neurons: Any,
+    arriving: Mapping[tuple[str, Receptor], list[Any]],
+    name: str,
+) -> dict[str, tuple[str, Any]]:
+    """Type of, and reference to, each variable that updates of a population read or write."""
+    pygenn = described.pygenn
+    types = {variable.name: described.type_of(variable.type) for variable in group.variables}
+    synapses = {f"input_{SUFFIXES[receptor]}": arriving[name, receptor][0] for receptor in group.receptors}
+    used = dict.fromkeys(one for update in group.updates for one in (*update.reads, *update.writes))
+    return {
+        one: ("scalar", pygenn.create_out_post_var_ref(synapses[one]))
+        if one in synapses
+        else (types[one], pygenn.create_var_ref(neurons, one))
+        for one in used
+    }
+
+
 def _add_update(
     described: Description,
     name: str,
     update: UpdateLayout,
     group: NeuronLayout,
-    neurons: Any,
-    inputs: Mapping[Receptor, Any],
+    references: Mapping[str, tuple[str, Any]],
 ) -> Any:
     pygenn = described.pygenn
-    types = {variable.name: described.type_of(variable.type) for variable in group.variables}
-    references = {name: pygenn.create_var_ref(neurons, name) for name in types}
-    for receptor, synapses in inputs.items():
-        arriving = f"input_{SUFFIXES[receptor]}"
-        references[arriving] = pygenn.create_out_post_var_ref(synapses)
-        types[arriving] = "scalar"
     modes = pygenn.VarAccessMode
-    used = [(name, modes.READ_ONLY) for name in update.reads] + [(name, modes.READ_WRITE) for name in update.writes]
-    model = pygenn.create_custom_update_model(
-        "update",
-        var_refs=[(name, types[name], mode) for name, mode in used],
-        update_code=update.code,
-        extra_global_params=[(array, f"{described.type_of(kind)}*") for array, kind in update.arrays],
+    used = [(one, modes.READ_ONLY) for one in update.reads] + [(one, modes.READ_WRITE) for one in update.writes]
+    model = described.shared(
+        ("update", update, tuple(references[one][0] for one, _ in used)),
+        lambda: pygenn.create_custom_update_model(
+            "update",
+            var_refs=[(one, references[one][0], mode) for one, mode in used],
+            update_code=update.code,
+            extra_global_params=[(array, f"{described.type_of(kind)}*") for array, kind in update.arrays],
+        ),
     )
-    described.kept.append(model)
     added = described.model.add_custom_update(
-        name, update.launch, model, {}, {}, {name: references[name] for name, _ in used}
+        name, update.launch, model, {}, {}, {one: references[one][1] for one, _ in used}
     )
     n_drives = described.layout.batch * len(group.drives)
     rooms = {"limits": n_drives * (1 + DRAWS[-1]), "strength": n_drives}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from simulators.description.projection import (
     OneToOne,
     Projection,
 )
+from simulators.neurons.neuron_model import NeuronModel
 from simulators.neurons.step_code import check_step_rule
 
 _LONGEST_DELAY = 2**16 - 1  # steps, as a synapse keeps them
@@ -86,10 +88,18 @@ def _of_population(population: Population) -> Iterator[str]:
     if model.step is None:
         yield f"{where} has no step rule, which the GeNN simulator makes its code from"
         return
+    if problem := _step_problem(model):
+        yield f"{where}: {problem}"
+
+
+@cache
+def _step_problem(model: NeuronModel) -> str:
+    """Say what is wrong with the step of a neuron model; empty if nothing is. Many populations may share it."""
     try:
         check_step_rule(model, set(constant_names(model)))
     except Exception as error:  # whatever a model of one's own may raise
-        yield f"{where}: {error}"
+        return str(error) or type(error).__name__
+    return ""
 
 
 def _of_projection(projection: Projection, dt: float, procedural: bool) -> Iterator[str]:

@@ -5,7 +5,7 @@ The ``pygenn`` module is handed in by `simulators.backends.genn_simulator`, whic
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,8 @@ class Description:
         Those that were added, by population.
     kept : list
         What must not be collected while the model lives.
+    models : dict
+        PyGeNN's models of neurons, synapses and updates, by what they are made of: equal ones are made once.
     """
 
     pygenn: Any
@@ -55,6 +57,13 @@ class Description:
     type_of: Callable[[str], str]
     neurons: dict[str, Any] = field(default_factory=dict)
     kept: list[Any] = field(default_factory=list)
+    models: dict[Hashable, Any] = field(default_factory=dict)
+
+    def shared(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return the model of a key, made when it is first asked for; PyGeNN itself holds no reference to it."""
+        if key not in self.models:
+            self.models[key] = make()
+        return self.models[key]
 
 
 def add_synapses(described: Description, name: str, projection: Projection, compiled: SynapseLayout) -> Any:
@@ -74,8 +83,9 @@ def add_synapses(described: Description, name: str, projection: Projection, comp
     pygenn = described.pygenn
     # Spikes add directly to the synaptic current or conductance, one array per receptor. Groups are fused if their
     # postsynaptic models have the same parameters: the one here keeps the receptors apart.
-    postsynaptic = pygenn.create_postsynaptic_model("receptor", params=["receptor"], sim_code="")
-    described.kept.append(postsynaptic)
+    postsynaptic = described.shared(
+        "receptor", lambda: pygenn.create_postsynaptic_model("receptor", params=["receptor"], sim_code="")
+    )
     receptor = pygenn.init_postsynaptic(postsynaptic, {"receptor": list(SUFFIXES).index(compiled.receptor)})
     group = described.model.add_synapse_population(
         name,
@@ -128,14 +138,16 @@ def _weight_update(described: Description, projection: Projection, compiled: Syn
         steps = None if listed is None else np.maximum(np.rint(listed / described.layout.dt).astype(np.int64), 1) - 1
         values["delay"] = _drawn(described, compiled.delay_code) if steps is None else steps
     parameters = {} if compiled.delay is None else {"delay": compiled.delay}
-    delivery = pygenn.create_weight_update_model(
-        "delivery",
-        params=[(name, "unsigned int") for name in parameters],
-        vars=variables,
-        pre_spike_syn_code=compiled.delivery_code,
-        extra_global_params=[("scale", f"{described.type_of('shared')}*")],
+    delivery = described.shared(
+        ("delivery", compiled.delivery_code, tuple(parameters), tuple((name, kind) for name, kind, _ in variables)),
+        lambda: pygenn.create_weight_update_model(
+            "delivery",
+            params=[(name, "unsigned int") for name in parameters],
+            vars=variables,
+            pre_spike_syn_code=compiled.delivery_code,
+            extra_global_params=[("scale", f"{described.type_of('shared')}*")],
+        ),
     )
-    described.kept.append(delivery)
     return pygenn.init_weight_update(delivery, parameters, values)
 
 

@@ -63,7 +63,7 @@ def draw_bundles(
     ValueError
         If a bundle has more synapses than 32 bits count.
     """
-    order = {population.name: index for index, population in enumerate(network.populations)}
+    order = network.places
     delays = [delay_range(bundle, dt) for bundle in layout.bundles]
     sizes = [network[b.source].size * (n + 1) for b, (_, n) in zip(layout.bundles, delays, strict=True)]
     firsts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
@@ -131,8 +131,7 @@ class _Visit:
         self._beyond = beyond[projection.name] if bundle.beyond else None
         self._seed = seed
         self._dt = dt
-        names = [population.name for population in network.populations]
-        target = names.index(projection.target)
+        target = network.places[projection.target]
         self._offset, self._n_words = layout.offsets[target], layout.padded[target] // 32
         self._delays = delay_table(projection, dt)
         self._weights = weight_table(projection, network[projection.target].model.synapses)

@@ -135,8 +135,10 @@ def layout_of(network: Network, dt: float) -> Layout:
     padded = tuple(-(-population.size // PADDING) * PADDING for population in network.populations)
     offsets = tuple(sum(padded[:index]) for index in range(len(padded)))
     order = {population.name: index for index, population in enumerate(network.populations)}
-    dense = [projection for projection in network.projections if is_dense(network, projection, dt)]
-    sparse = [projection for projection in network.projections if projection not in dense]
+    dense: list[Projection] = []
+    sparse: list[Projection] = []
+    for projection in network.projections:
+        (dense if is_dense(network, projection, dt) else sparse).append(projection)
     blocks = sorted(_blocks(network, dense, dt), key=lambda block: order[block.target])
     bundles = [*_bundles(sparse, sum(padded)), *_beyond(blocks)]
     return Layout(offsets, padded, tuple(blocks), tuple(sorted(bundles, key=lambda bundle: order[bundle.source])))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,7 +21,6 @@ from simulators.description import (
     PiecewiseConstant,
     PoissonDrive,
     Population,
-    Projection,
     SpikeEvents,
     StepCurrent,
 )
@@ -327,22 +325,14 @@ def _thresholds(population: Population, seed: int, step: int, dt: float) -> NDAr
     return np.minimum(np.rint(probability * 2.0**32), 2.0**32 - 1.0).astype(np.uint32)
 
 
-def _projection(network: Network, name: str) -> Projection:
-    return next(projection for projection in _named(network) if projection.name == name)
-
-
-def _named(network: Network) -> Iterator[Projection]:
-    return iter(network.projections)
-
-
 def _weight(network: Network, name: str) -> float:
-    projection = _projection(network, name)
+    projection = network.projections_by_name[name]
     assert isinstance(projection.weight, (int, float))
     return float(signed(float(projection.weight), projection.receptor, network[projection.target].model.synapses))
 
 
 def _scale(network: Network, name: str) -> float:
-    projection = _projection(network, name)
+    projection = network.projections_by_name[name]
     if isinstance(projection.rule, ConnectionList) and projection.rule.weights is not None:
         return 1.0
     if projection.drawn_weight is not None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import cache
 
 from simulators.neurons.neuron_model import SUFFIXES, NeuronModel, StepRule
 from simulators.neurons.step_code import assignments, expression, written
@@ -61,6 +62,7 @@ def state_variables(model: NeuronModel) -> tuple[str, ...]:
     return (*(f"state_{name}" for name in model.step.states), *refractory)
 
 
+@cache
 def integration_code(model: NeuronModel, constants: frozenset[str], spread: Spread) -> str:
     """Code that propagates a neuron by one step; spikes then add to its ``input_ex`` and ``input_in``.
 
