@@ -26,7 +26,7 @@ from types import TracebackType
 
 import pyarrow.parquet as pq
 
-from gridsearch.planning import make_plan
+from gridsearch.planning.plan import make_plan
 from jobs.local_executor.forecast import read_end
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import PHASES, UNREADABLE

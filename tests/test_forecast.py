@@ -12,8 +12,8 @@ import pytest
 from sweeps import make_grid, write_sweep
 from test_plan import workload
 
-from gridsearch.planning import make_plan
-from gridsearch.submission import run_plan, write_plan
+from gridsearch.planning.plan import make_plan
+from gridsearch.submitting.submission import run_plan, write_plan
 from jobs.local_executor.forecast import Course, Forecast, read_end, write_end
 from jobs.plan import PlannedJob, plan_jobs
 from simulators.records.run_directory import RunDirectory
