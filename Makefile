@@ -45,6 +45,7 @@ attacks: .venv/.installed-dev
 	$(BIN)/python benchmarks/kills.py --kills 100 --simulators genn --seed 2
 	$(BIN)/python benchmarks/plan.py --points 100000
 	$(BIN)/python benchmarks/plan.py --points 1000000
+	$(BIN)/python benchmarks/hours.py
 
 images images-genn images-genn-cuda pool pool-stop:
 	$(MAKE) -C containers $@

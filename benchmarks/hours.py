@@ -2,11 +2,12 @@
 
 The claim: both are within a fifth, whatever the first guess was, on a grid whose points differ in rate. A run is
 interrupted after ten points and planned anew; the submit that goes on is asked for its end after ten more. What the
-plan says in core seconds is held against the phases of the rows that follow, what the forecast says against the end of
-the submit. Machines that others use take longer or shorter from one minute to the next, which no estimate foresees: the
-load is printed beside each number.
+plan says in core seconds is held against the phases of the rows that follow, what the forecast says against the
+last row. On a machine that others use, workers get more or less of the processors from one minute to the next, which
+no estimate foresees: the share that they got is measured (their processor time over that of the clock), and what things
+would have taken had it stayed as it was is given as well. Where nobody else is at work the two are the same.
 
-    python benchmarks/hours.py [--points 48] [--simulators nest genn native]
+    python benchmarks/hours.py [--points 40] [--simulators nest genn native]
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 
 import pyarrow.parquet as pq
 
@@ -32,7 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ENOUGH = 10  # points
 SIMULATORS = {
     # neurons and ms of biology for points of half a second or so
-    "nest": (1000, 3000.0),
+    "nest": (1000, 1500.0),
     "genn": (5000, 4000.0),
     "native": (5000, 20000.0),
 }
@@ -74,34 +77,103 @@ def run(simulator: str, n_points: int, folder: Path) -> None:
     sweep.write_text(content, encoding="utf-8")
     results = RunDirectory(folder / "results" / simulator)
     guess = _planned(sweep, folder)
-    first = _submit(sweep, folder)
-    _wait_for(results, ENOUGH, first)
-    first.send_signal(signal.SIGINT)
-    first.wait()
-    before = list(_rows(results))
-    planned = _planned(sweep, folder)
-    second = _submit(sweep, folder)
-    _wait_for(results, len(before) + ENOUGH, second)
-    time.sleep(1.0)  # the forecast is written twice a second
-    asked = time.time()
-    end = read_end(results)
-    load = os.getloadavg()[0]
-    second.wait()
-    took = time.time() - asked
+    with Shares(results.root) as shares:
+        first = _submit(sweep, folder)
+        _wait_for(results, ENOUGH, first)
+        first.send_signal(signal.SIGINT)
+        first.wait()
+        before = list(_rows(results))
+        share_before = shares.take()
+        planned = _planned(sweep, folder)
+        second = _submit(sweep, folder)
+        _wait_for(results, len(before) + ENOUGH, second)
+        time.sleep(1.0)  # the forecast is written twice a second
+        asked = time.time()
+        end = read_end(results)
+        share_asked = shares.take()
+        second.wait()
+        took = max(path.stat().st_mtime for path in results.summary_files()) - asked  # figures come after the last row
+        share_after = shares.take()
     after = list(_rows(results))
     spent = sum(after) - sum(before)
-    left = "no forecast" if end is None else f"{end - asked:.1f} s, {_off(end - asked, took)}"
+    share_second = 0.5 * (share_asked + share_after)
     print(
-        f"{simulator}: {len(after)} points; first guess {guess:.1f} core s in all, took {sum(after):.1f}\n"
-        f"    plan after {len(before)}: {planned:.1f} core s, took {spent:.1f}: {_off(planned, spent)}\n"
-        f"    status after {ENOUGH} of the second submit: {left}, took {took:.1f} s\n"
-        f"    load {load:.1f} then, {os.getloadavg()[0]:.1f} at the end, on {os.cpu_count()} cores",
+        f"{simulator}: {len(after)} points; first guess {guess:.1f} core s in all, took {sum(after):.1f}, "
+        f"of which {sum(before) * share_before + spent * share_second:.1f} s of processor\n"
+        f"    plan after {len(before)}: {planned:.1f} core s{_off(planned, spent, share_second / share_before)}\n"
+        f"    status after {ENOUGH} of the second submit: "
+        f"{'no forecast' if end is None else f'{end - asked:.1f} s'}"
+        f"{'' if end is None else _off(end - asked, took, share_after / share_asked)}\n"
+        f"    share of a processor {share_before:.2f}, {share_asked:.2f}, {share_after:.2f}; "
+        f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
         flush=True,
     )
 
 
-def _off(expected: float, took: float) -> str:
-    return f"{100.0 * (expected / took - 1.0):+.0f} %"
+def _off(expected: float, took: float, share: float) -> str:
+    at_that_share = took * share
+    return (
+        f", took {took:.1f} ({100.0 * (expected / took - 1.0):+.0f} %), "
+        f"{at_that_share:.1f} had the share stayed ({100.0 * (expected / at_that_share - 1.0):+.0f} %)"
+    )
+
+
+class Shares:
+    """The share of a processor that the workers of a run get, each at work on one.
+
+    Parameters
+    ----------
+    root : Path
+        The run's folder, which their commands name.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = str(root)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._cpu = self._clock = 0.0
+
+    def __enter__(self) -> Shares:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def take(self) -> float:
+        """Return the share since the last time."""
+        share = self._cpu / self._clock if self._clock else float("nan")
+        self._cpu = self._clock = 0.0
+        return share
+
+    def _watch(self) -> None:
+        known: dict[int, tuple[float, float]] = {}
+        while not self._ended.wait(0.25):
+            now = time.monotonic()
+            seen = {process: (now, cpu) for process, cpu in self._workers().items()}
+            for process, (_, cpu) in seen.items():
+                if process in known:
+                    self._clock += now - known[process][0]
+                    self._cpu += cpu - known[process][1]
+            known = seen
+
+    def _workers(self) -> dict[int, float]:
+        """Processor time of the workers; of each those that its supervisor started, not the supervisor."""
+        times, parents = {}, set()
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if self._root not in (folder / "cmdline").read_bytes().decode(errors="replace"):
+                    continue
+                # After the command in parentheses: state, parent; user and system time are the 14th and 15th of all
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents.add(int(fields[1]))
+            times[int(folder.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return {process: cpu for process, cpu in times.items() if process not in parents}
 
 
 def _planned(sweep: Path, folder: Path) -> float:
@@ -135,7 +207,7 @@ def _rows(results: RunDirectory) -> Iterator[float]:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--points", type=int, default=48)
+    parser.add_argument("--points", type=int, default=40)
     parser.add_argument("--simulators", nargs="+", default=list(SIMULATORS), choices=SIMULATORS)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

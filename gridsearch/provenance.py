@@ -40,15 +40,6 @@ def append_provenance(run: RunDirectory, submit: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def jobs_of(run: RunDirectory, executor: str) -> set[str]:
-    """Return the jobs that were given to an executor, as far as ``provenance.json`` can be read."""
-    try:
-        submits = json.loads(run.provenance.read_bytes())["submits"]
-        return {str(job) for submit in submits if submit["executor"] == executor for job in submit["jobs"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
-
-
 def describe_environment() -> dict[str, Any]:
     """Describe time, command, code, packages and machine."""
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,15 @@ def pace_here(run: RunDirectory, history: History, simulator: str, identity: Map
 def pace_elsewhere(history: History, simulator: str, identity: Mapping[str, Any], jobs: Collection[str]) -> Pace:
     """Return the pace of a pool's machines: that of the jobs that ran there, else that of the estimates."""
     return history.pace(simulator, identity, jobs=jobs) or Pace()
+
+
+def jobs_of(run: RunDirectory, executor: str) -> set[str]:
+    """Return the jobs that were given to an executor, as far as ``provenance.json`` can be read."""
+    try:
+        submits = json.loads(run.provenance.read_bytes())["submits"]
+        return {str(job) for submit in submits if submit["executor"] == executor for job in submit["jobs"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _of_neighbours(

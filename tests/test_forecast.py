@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sweeps import make_grid
+from sweeps import make_grid, write_sweep
 from test_plan import workload
 
+from gridsearch.planning.plan import make_plan
+from gridsearch.submitting.submission import run_plan, write_plan
 from jobs.local_executor.forecast import Course, Forecast, read_end, write_end
 from jobs.plan import PlannedJob, plan_jobs
 from simulators.records.run_directory import RunDirectory
@@ -83,6 +85,19 @@ def test_status_hears_of_it_while_the_submit_is_alive(tmp_path: Path) -> None:
     write_end(run, None)
     write_end(run, None)
     assert not run.forecast.exists()
+
+
+def test_a_submit_says_when_it_will_end_and_nothing_afterwards(tmp_path: Path) -> None:
+    jobs = 'executor = "local"\n[jobs.poisson]\nseconds_per_point = 0.4'
+    sweep = write_sweep(tmp_path, jobs=jobs, axes="I_th_E = { start = 1, step = 0.1, num = 8 }")
+    plan = make_plan(sweep, tmp_path)
+    write_plan(plan, replace_sweep=False)
+    told = []
+    begin = time.time()
+    assert run_plan(plan, lambda _: told.append(read_end(plan.run))) == []
+    ends = [end for end in told if end is not None]
+    assert ends and all(end >= begin for end in ends)
+    assert read_end(plan.run) is None and not plan.run.forecast.exists()
 
 
 def test_no_word_is_left_through_a_link(tmp_path: Path) -> None:

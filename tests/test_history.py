@@ -65,7 +65,15 @@ def test_what_finished_points_took_of_what_was_expected(tmp_path: Path) -> None:
     run = write(
         tmp_path,
         "a",
-        row("p", **{**expected, "expected_build": 10.0}, t_load=9.0, t_build=5.0, t_simulate=2.5, peak_memory=300),
+        row(
+            "p",
+            **{**expected, "expected_build": 10.0},
+            t_load=9.0,
+            t_compile=70.0,
+            t_build=5.0,
+            t_simulate=2.5,
+            peak_memory=300,
+        ),
         row("q", **expected, t_reset=0.5, t_simulate=3.0, t_statistics=0.5, t_write=0.5, peak_memory=500),
         row("r", **{**expected, "cpu": "b"}, t_simulate=20.0, peak_memory=400),
         row("s", "failed", **expected, t_build=99.0, t_simulate=99.0, peak_memory=999),

@@ -17,6 +17,8 @@ from gridsearch.inputs.parameters import defaults_file, read_defaults
 from gridsearch.sweeps.axes import Axis, zip_groups
 from gridsearch.sweeps.network_checks import ParameterSpace
 from gridsearch.sweeps.sweep import read_sweep
+from jobs.machine_speed import slowness
+from jobs.plan import Pace
 from simulators import models
 from simulators.backends.simulator import (
     Cost,
@@ -151,7 +153,8 @@ def try_simulator(checked: Checked, name: str, networks: Sequence[tuple[dict[str
     )
     if problems:
         return Trial(None, tuple(problems))
-    cost = simulator.estimate(networks[0][1], checked.simulation, settings)
+    times = slowness()
+    cost = Pace(build=times, point=times).of(simulator.estimate(networks[0][1], checked.simulation, settings))
     try:
         simulator.check_available(settings)
     except SimulatorUnavailableError as error:

@@ -14,13 +14,12 @@ from rich.table import Table
 
 from gridsearch.commands.check import Trial
 from gridsearch.inputs.input_files import InputError
-from gridsearch.planning.plan import Plan
+from gridsearch.planning.plan import Plan, SimulatorPlan
 from gridsearch.planning.recording_length import short_recordings
 from gridsearch.submitting.run_lock import Owner
 from gridsearch.sweeps.axes import zip_groups
 from jobs.executor import InFlight, JobFailure, JobInFlight, Submission, find_executor
 from jobs.executor import Progress as JobProgress
-from jobs.plan import Pace
 from simulators.description.network import Network, expected_synapses, projection_synapses
 from simulators.records.run_directory import RunDirectory
 
@@ -82,7 +81,7 @@ def show_plan(plan: Plan) -> None:
         say(line)
     for name, share in plan.simulators.items():
         if share.jobs:
-            say(f"{name}: {_about_hours(share.pace, find_executor(plan.executor).ON_THIS_MACHINE)}")
+            say(f"{name}: {_about_hours(share, find_executor(plan.executor).ON_THIS_MACHINE)}")
     if plan.advice:
         say(plan.advice)
     for line in short_recordings(plan.sweep, plan.grid.populations, [one.duration for one in plan.grid.simulations]):
@@ -91,11 +90,14 @@ def show_plan(plan: Plan) -> None:
         say(f"unreadable, its points run again: {error}")
 
 
-def _about_hours(pace: Pace, here: bool) -> str:
+def _about_hours(share: SimulatorPlan, here: bool) -> str:
     """Say how it is known what things take."""
+    pace = share.pace
     if pace.n_points:
         where = f"of {pace.elsewhere} here" if pace.elsewhere else "here" if here else "on the pool"
         return f"times as {pace.n_points} points {where} took them, {pace.point:.2g} times the estimate"
+    if here and share.gpu_hours:
+        return "times on a graphics processor are a guess; after ten points they hold"
     if here:
         return f"times are a guess, {pace.point:.2g} times the estimate as this machine is; after ten points they hold"
     return "times are a guess: the pool's machines are others; points that come back from it correct them"

@@ -12,11 +12,10 @@ from gridsearch.planning.advice import quicker_simulator
 from gridsearch.planning.grid import Grid, expand
 from gridsearch.planning.in_flight import look_up, points_in_flight
 from gridsearch.planning.wanted import wanted_of
-from gridsearch.provenance import jobs_of
 from gridsearch.sweeps.sweep import Sweep, read_sweep
 from jobs.executor import InFlight, executor_names, find_executor
 from jobs.history import OUTDATED, History, read_history
-from jobs.pace import pace_elsewhere, pace_here
+from jobs.pace import jobs_of, pace_elsewhere, pace_here
 from jobs.plan import Pace, PlannedJob, Workload, plan_jobs
 from simulators.backends.simulator import find_simulator
 from simulators.description.network import structure_of

@@ -72,7 +72,7 @@ class Course:
         if self._started is None:
             return left
         # What goes on now has begun with the start or the latest row; it takes as long as it takes
-        begun = now - self._latest
+        begun = max(now - self._latest, 0.0)  # a file system may have a clock of its own
         under_way = self.each * pace + (self.once * pace_once if self._first is None else 0.0)
         return left - min(begun, under_way) if self.n_rows < self.n_points else 0.0
 
