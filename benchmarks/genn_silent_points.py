@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gridsearch.parameters import defaults_file, read_defaults
-from simulators.backends.genn_simulator import neuron_code as code
+from gridsearch.inputs.parameters import defaults_file, read_defaults
+from simulators.backends.genn_simulator.generated_code import neuron_code as code
 from simulators.backends.simulator import Recording, Simulator, find_simulator
 from simulators.description.network import Network
 from simulators.models.clustered import make_network

@@ -19,7 +19,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from gridsearch.cli import main as gridsearch
+from gridsearch.commands.cli import main as gridsearch
 
 SWEEP = """\
 name = "small"

@@ -18,8 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from gridsearch.planning import Plan, make_plan
-from gridsearch.submission import write_plan
+from gridsearch.planning.plan import Plan, make_plan
+from gridsearch.submitting.submission import write_plan
 from simulators.records.summary import PHASES, schema_of, write_summary
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -25,7 +25,7 @@ from typing import Any
 
 import pandas as pd
 
-from gridsearch.parameters import defaults_file, read_defaults
+from gridsearch.inputs.parameters import defaults_file, read_defaults
 from jobs.local_executor import run_jobs
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import find_simulator

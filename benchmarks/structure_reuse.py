@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from gridsearch.parameters import defaults_file, read_defaults
+from gridsearch.inputs.parameters import defaults_file, read_defaults
 from simulators.backends.simulator import Recording, Simulator, find_simulator
 from simulators.description.network import Network, expected_synapses, structure_of
 from simulators.models.clustered import make_network

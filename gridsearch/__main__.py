@@ -10,6 +10,6 @@ if __name__ == "__main__":
         del sys.path[0]  # the working directory; a user's files are loaded as guests, from where the sweep says
     sys.path.insert(0, _ROOT)
     os.environ["PYTHONSAFEPATH"] = "1"  # for the processes we start
-    from gridsearch.cli import main
+    from gridsearch.commands.cli import main
 
     sys.exit(main())

@@ -12,7 +12,7 @@ import pytest
 from htcondor_pool import Pool, start_pool
 from required import skip_or_fail
 
-from gridsearch.parameters import defaults_file, read_defaults
+from gridsearch.inputs.parameters import defaults_file, read_defaults
 from simulators.backends.simulator import (
     Simulator,
     SimulatorModule,

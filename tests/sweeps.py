@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gridsearch.grid import Grid, expand
-from gridsearch.sweep import Sweep, read_sweep
+from gridsearch.planning.grid import Grid, expand
+from gridsearch.sweeps.sweep import Sweep, read_sweep
 
 # 100 neurons in 4 clusters: every simulator takes next to no time
 SMALL = "N_E = 80\nN_I = 20\nQ = 4"

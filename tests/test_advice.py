@@ -10,8 +10,8 @@ import pytest
 from sweeps import make_grid, write_sweep
 from test_plan import workload
 
-from gridsearch.advice import quicker_simulator
-from gridsearch.planning import make_plan
+from gridsearch.planning.advice import quicker_simulator
+from gridsearch.planning.plan import make_plan
 from jobs.plan import Workload, core_hours
 from simulators.backends.simulator import simulator_names
 from simulators.records.job import Simulation

@@ -11,9 +11,9 @@ import pytest
 from sweeps import write_sweep
 from test_submission import finish, plan
 
-from gridsearch.cli import main
-from gridsearch.input_files import InputError
-from gridsearch.submission import check_conflict, write_plan
+from gridsearch.commands.cli import main
+from gridsearch.inputs.input_files import InputError
+from gridsearch.submitting.submission import check_conflict, write_plan
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import kills

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridsearch.axes import Axis, combinations, expand_axis, zip_groups
-from gridsearch.parameters import Parameter
-from gridsearch.sweep_tables import AxisTable
+from gridsearch.inputs.parameters import Parameter
+from gridsearch.sweeps.axes import Axis, combinations, expand_axis, zip_groups
+from gridsearch.sweeps.tables import AxisTable
 
 FLOAT = Parameter("x", 1.0, float, "ms", "a parameter", max=1e6)
 VECTOR = Parameter("v", [1.0, 2.0], float, "1", "a vector")

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from sweeps import SMALL, write_sweep
 
-from gridsearch.planning import make_plan
+from gridsearch.planning.plan import make_plan
 from simulators.records.job import write_job
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import read_summary

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridsearch.cli import main
-from gridsearch.grid import expand
-from gridsearch.planning import make_plan
-from gridsearch.submission import write_plan
-from gridsearch.sweep import read_sweep
+from gridsearch.commands.cli import main
+from gridsearch.planning.grid import expand
+from gridsearch.planning.plan import make_plan
+from gridsearch.submitting.submission import write_plan
+from gridsearch.sweeps.sweep import read_sweep
 from jobs import htcondor_executor
 from jobs.executor import Conditions, Placement
 from jobs.htcondor_executor import SETTINGS

@@ -12,8 +12,8 @@ from sweeps import write_sweep
 from test_cli import gridsearch
 from test_house import MODULES, ROOT, SOURCES, imported
 
-from gridsearch.run_lock import lock_owner, locked
-from simulators.backends.genn_simulator import cache
+from gridsearch.submitting.run_lock import lock_owner, locked
+from simulators.backends.genn_simulator.host import cache
 from simulators.backends.simulator import SimulatorUnavailableError
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory

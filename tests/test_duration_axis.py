@@ -10,10 +10,10 @@ import pytest
 from sweeps import SMALL, ids, make_grid, make_sweep, write_sweep
 
 import analysis
-from gridsearch.cli import main
-from gridsearch.input_files import InputError
-from gridsearch.parameters import _parameter
-from gridsearch.planning import make_plan
+from gridsearch.commands.cli import main
+from gridsearch.inputs.input_files import InputError
+from gridsearch.inputs.parameters import _parameter
+from gridsearch.planning.plan import make_plan
 
 AXES = "I_th_E = { values = [1.0, 1.5] }\nduration = { values = [100.0, 200.0] }"
 

@@ -9,8 +9,8 @@ import pytest
 from conftest import default_settings, require_simulator
 
 import analysis
-from gridsearch.cli import main
-from gridsearch.planning import make_plan
+from gridsearch.commands.cli import main
+from gridsearch.planning.plan import make_plan
 
 ROOT = Path(__file__).parent.parent / "examples"
 EXAMPLES = sorted(ROOT.rglob("*.toml"))

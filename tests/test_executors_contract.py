@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from sweeps import write_sweep
 
-from gridsearch.planning import make_plan
+from gridsearch.planning.plan import make_plan
 from jobs.executor import (
     Conditions,
     ExecutorModule,

@@ -7,7 +7,7 @@ from pathlib import Path
 from sweeps import write_sweep
 
 import analysis
-from gridsearch.cli import main
+from gridsearch.commands.cli import main
 
 
 def _submit(folder: Path, **sections: object) -> int:

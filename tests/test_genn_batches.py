@@ -16,13 +16,13 @@ from conftest import default_settings
 from numpy.typing import NDArray
 from recordings import no_check
 
-from simulators.backends.genn_simulator.instances import Instances
-from simulators.backends.genn_simulator.layout import Layout, layout_of
+from simulators.backends.genn_simulator.generated_code.neuron_code import Spread
+from simulators.backends.genn_simulator.generated_code.poisson_code import DRAWS, NEVER, count_limits
 from simulators.backends.genn_simulator.model import GennSimulator
 from simulators.backends.genn_simulator.network import GennNetwork
-from simulators.backends.genn_simulator.neuron_code import Spread
-from simulators.backends.genn_simulator.points import Point
-from simulators.backends.genn_simulator.poisson_code import DRAWS, NEVER, count_limits
+from simulators.backends.genn_simulator.points.instances import Instances
+from simulators.backends.genn_simulator.points.points import Point
+from simulators.backends.genn_simulator.structure.layout import Layout, layout_of
 from simulators.backends.simulator import PointFailure, Recording
 from simulators.description import Network, StepCurrent, Uniform
 from simulators.description.network import structure_of

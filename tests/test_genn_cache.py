@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from simulators.backends.genn_simulator.cache import cache_key, compiled, prune
+from simulators.backends.genn_simulator.host.cache import cache_key, compiled, prune
 from simulators.backends.simulator import SimulatorUnavailableError
 
 HOUR = 3600.0
@@ -71,7 +71,7 @@ def test_asking_for_a_model_counts_as_its_use(tmp_path: Path) -> None:
 
 
 def test_a_new_model_drives_out_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulators.backends.genn_simulator.cache.MAX_MODELS", 2)
+    monkeypatch.setattr("simulators.backends.genn_simulator.host.cache.MAX_MODELS", 2)
     for name, hours in (("older", 9.0), ("younger", 5.0)):
         make_model(tmp_path, name, hours)
     assert compiled(tmp_path, "new", write_code) == tmp_path / "new"
@@ -98,7 +98,7 @@ def test_a_model_that_does_not_compile_leaves_nothing_behind(tmp_path: Path) -> 
 WORKER = """
 import sys, time
 from pathlib import Path
-from simulators.backends.genn_simulator import cache
+from simulators.backends.genn_simulator.host import cache
 
 cache.MAX_MODELS, cache._IN_USE = 2, 0.3
 until = time.monotonic() + 3.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from simulators.backends.genn_simulator.cache import cache_key
-from simulators.backends.genn_simulator.compilers import gpu_compiler_problem
+from simulators.backends.genn_simulator.host.cache import cache_key
+from simulators.backends.genn_simulator.host.compilers import gpu_compiler_problem
 
 WORKING = """#!/bin/sh
 if [ "$1" = --version ]; then echo "release 12.9"; exit 0; fi

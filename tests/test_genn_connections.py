@@ -16,8 +16,8 @@ from conftest import default_settings, require_simulator
 from recordings import Pairs, genn_connections, run_one
 
 from simulators.backends.genn_simulator import GennSimulator, open_simulator
-from simulators.backends.genn_simulator.layout import layout_of, text_of
 from simulators.backends.genn_simulator.network import GennNetwork, compile_network, describe_network
+from simulators.backends.genn_simulator.structure.layout import layout_of, text_of
 from simulators.description import (
     Bernoulli,
     ConnectionList,

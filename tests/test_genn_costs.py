@@ -14,8 +14,8 @@ from test_nest_costs import N_SYNAPSES, microcircuit
 
 from simulators.backends.genn_simulator import estimate, problems, structure
 from simulators.backends.genn_simulator.costs import cpu_cost, device_memory
-from simulators.backends.genn_simulator.layout import layout_of, text_of
-from simulators.backends.genn_simulator.points import Point
+from simulators.backends.genn_simulator.points.points import Point
+from simulators.backends.genn_simulator.structure.layout import layout_of, text_of
 from simulators.description import FixedTotalNumber, Network, Normal, PoissonDrive, Population, Projection, StepCurrent
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation

@@ -12,7 +12,7 @@ from conftest import default_settings
 
 from simulators.backends.genn_simulator import estimate, open_simulator
 from simulators.backends.genn_simulator.costs import batch_that_fits, check_memory, device_memory
-from simulators.backends.genn_simulator.devices import visible_gpu
+from simulators.backends.genn_simulator.host.devices import visible_gpu
 from simulators.backends.simulator import Cost, SimulatorUnavailableError
 from simulators.description.network import Network
 from simulators.models.clustered import make_network

@@ -15,20 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from simulators.backends.genn_simulator.cache import cache_folder, cache_key, compiled
-from simulators.backends.genn_simulator.compilers import cxx_command
-from simulators.backends.genn_simulator.delays import buffer_lengths
-from simulators.backends.genn_simulator.input_values import change_steps, source_limits_at, step_current
-from simulators.backends.genn_simulator.layout import Layout, layout_of
-from simulators.backends.genn_simulator.neuron_code import Spread
-from simulators.backends.genn_simulator.points import Point
-from simulators.backends.genn_simulator.poisson_code import (
+from simulators.backends.genn_simulator.generated_code.neuron_code import Spread
+from simulators.backends.genn_simulator.generated_code.poisson_code import (
     LARGEST_MEAN_COUNT,
     count_limits,
     draws_needed,
     source_limits,
 )
-from simulators.backends.genn_simulator.synapse_layout import binomial_row_limit, row_limit
+from simulators.backends.genn_simulator.host.cache import cache_folder, cache_key, compiled
+from simulators.backends.genn_simulator.host.compilers import cxx_command
+from simulators.backends.genn_simulator.points.input_values import change_steps, source_limits_at, step_current
+from simulators.backends.genn_simulator.points.points import Point
+from simulators.backends.genn_simulator.structure.delays import buffer_lengths
+from simulators.backends.genn_simulator.structure.layout import Layout, layout_of
+from simulators.backends.genn_simulator.structure.synapse_layout import binomial_row_limit, row_limit
 from simulators.backends.genn_simulator.values import (
     generator_states,
     neuron_constants,

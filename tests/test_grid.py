@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sweeps import SMALL, ids, make_grid
 
-from gridsearch.grid import Grid
+from gridsearch.planning.grid import Grid
 
 
 def grid(folder: Path, **sections: Any) -> Grid:

@@ -10,12 +10,12 @@ from sweeps import write_sweep
 from test_cli import gridsearch
 from test_submission import finish, plan
 
-from gridsearch import planning
-from gridsearch.in_flight import count_missing
-from gridsearch.input_files import InputError
-from gridsearch.planning import choose_executor, make_plan
-from gridsearch.run_lock import locked
-from gridsearch.submission import sweep_leftovers, write_plan
+from gridsearch.inputs.input_files import InputError
+from gridsearch.planning import plan as planning
+from gridsearch.planning.in_flight import count_missing
+from gridsearch.planning.plan import choose_executor, make_plan
+from gridsearch.submitting.run_lock import locked
+from gridsearch.submitting.submission import sweep_leftovers, write_plan
 from jobs.executor import InFlight, JobInFlight
 from simulators.records.job import write_job
 from simulators.records.run_directory import RunDirectory

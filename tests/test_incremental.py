@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_submission import plan
 
-from gridsearch.submission import run_plan, write_plan
+from gridsearch.submitting.submission import run_plan, write_plan
 from jobs import htcondor_executor, local_executor
 from jobs.htcondor_executor.event_log import NodeState
 from jobs.htcondor_executor.record import DagRecord, RecordedJob, dag_file, node_log, write_record

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gridsearch.input_files import InputError, Problem, choices, read_toml
+from gridsearch.inputs.input_files import InputError, Problem, choices, read_toml
 
 
 def complaint(path: Path) -> str:

@@ -279,7 +279,7 @@ print(json.dumps(found))
 
 
 def everything() -> dict[str, Network]:
-    from gridsearch.parameters import defaults_file, read_defaults
+    from gridsearch.inputs.parameters import defaults_file, read_defaults
 
     defaults = read_defaults(defaults_file("clustered", Path())).values_by_name()
     small = {**defaults, "N_E": 400, "N_I": 100, "Q": 4, "jep": 2.5}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gridsearch import parameters
-from gridsearch.input_files import InputError
-from gridsearch.parameters import Parameter, defaults_file, read_defaults
+from gridsearch.inputs import parameters
+from gridsearch.inputs.input_files import InputError
+from gridsearch.inputs.parameters import Parameter, defaults_file, read_defaults
 from simulators.models import model_names
 
 

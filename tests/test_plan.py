@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweeps import make_grid
 
-from gridsearch.grid import Grid
+from gridsearch.planning.grid import Grid
 from jobs.plan import Observed, PlannedJob, Workload, core_hours, estimate_costs, plan_jobs
 from simulators.backends.simulator import find_simulator
 from simulators.records.job import Job, Point, Simulation

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from sweeps import SMALL, make_sweep
 
 import analysis
-from gridsearch.grid import expand
-from gridsearch.points_table import METADATA_KEY, read_setting_ids, write_points
+from gridsearch.planning.grid import expand
+from gridsearch.submitting.points_table import METADATA_KEY, read_setting_ids, write_points
 from simulators.records.run_directory import RunDirectory
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sweeps import write_sweep
 
-from gridsearch.cli import main
-from gridsearch.grid import expand
-from gridsearch.recording_length import short_recordings, wanted_rate
-from gridsearch.sweep import read_sweep
+from gridsearch.commands.cli import main
+from gridsearch.planning.grid import expand
+from gridsearch.planning.recording_length import short_recordings, wanted_rate
+from gridsearch.sweeps.sweep import read_sweep
 
 ROOT = Path(__file__).resolve().parent.parent
 

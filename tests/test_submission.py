@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from sweeps import write_sweep
 
-from gridsearch.cli import main
-from gridsearch.input_files import InputError
-from gridsearch.planning import Plan, choose_executor, make_plan
-from gridsearch.run_lock import Busy, lock_owner, locked, stop_owner
-from gridsearch.submission import check_conflict, write_plan
+from gridsearch.commands.cli import main
+from gridsearch.inputs.input_files import InputError
+from gridsearch.planning.plan import Plan, choose_executor, make_plan
+from gridsearch.submitting.run_lock import Busy, lock_owner, locked, stop_owner
+from gridsearch.submitting.submission import check_conflict, write_plan
 from jobs.executor import executor_names
 from simulators.records.job import read_job
 from simulators.records.run_directory import RunDirectory
@@ -103,7 +103,7 @@ def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
     assert lock_owner(run) is None
     with locked(run):
         look = (
-            "import sys; from pathlib import Path; from gridsearch.run_lock import *\n"
+            "import sys; from pathlib import Path; from gridsearch.submitting.run_lock import *\n"
             "from simulators.records.run_directory import RunDirectory\n"
             "run = RunDirectory(Path(sys.argv[1])); print(lock_owner(run))\n"
             "try:\n with locked(run): print('held twice')\n"
@@ -144,7 +144,7 @@ def test_a_process_of_another_machine_or_time_is_not_stopped(tmp_path: Path, cha
 def test_a_process_of_this_machine_is_stopped(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
     hold = (
-        "import sys, time; from pathlib import Path; from gridsearch.run_lock import locked\n"
+        "import sys, time; from pathlib import Path; from gridsearch.submitting.run_lock import locked\n"
         "from simulators.records.run_directory import RunDirectory\n"
         "with locked(RunDirectory(Path(sys.argv[1]))):\n print('held', flush=True)\n time.sleep(60)\n"
     )

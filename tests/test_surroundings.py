@@ -11,7 +11,7 @@ import pytest
 from sweeps import write_sweep
 from test_cli import ROOT, gridsearch
 
-from gridsearch.planning import make_plan
+from gridsearch.planning.plan import make_plan
 from jobs.htcondor_executor.archive import write_worker_archive
 from simulators.records.job import write_job
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from sweeps import SMALL, make_sweep, sweep_text, write_sweep
 
-from gridsearch.grid import expand
-from gridsearch.input_files import InputError
-from gridsearch.parameters import defaults_file, read_defaults
-from gridsearch.starter import starter_sweep
-from gridsearch.sweep import read_sweep
+from gridsearch.commands.starter import starter_sweep
+from gridsearch.inputs.input_files import InputError
+from gridsearch.inputs.parameters import defaults_file, read_defaults
+from gridsearch.planning.grid import expand
+from gridsearch.sweeps.sweep import read_sweep
 from simulators.models import model_names
 
 # Words of the libraries beneath, and Python's own way to write values

@@ -6,9 +6,9 @@ import os
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from simulators.backends.genn_simulator.compilers import cxx_compiler, gpu_compiler_problem
 from simulators.backends.genn_simulator.costs import LARGEST_BATCH, cpu_cost, gpu_cost
-from simulators.backends.genn_simulator.devices import set_device_order, visible_gpu
+from simulators.backends.genn_simulator.host.compilers import cxx_compiler, gpu_compiler_problem
+from simulators.backends.genn_simulator.host.devices import set_device_order, visible_gpu
 from simulators.backends.genn_simulator.model import GPU_BACKENDS, GennSimulator
 from simulators.backends.genn_simulator.problems import structure_problems, value_problems
 from simulators.backends.simulator import (

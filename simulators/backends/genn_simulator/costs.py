@@ -15,10 +15,19 @@ import ast
 import math
 from functools import cache
 
-from simulators.backends.genn_simulator.delays import buffer_lengths, delay_steps, has_own_delays, has_own_weights
-from simulators.backends.genn_simulator.layout import constant_names
-from simulators.backends.genn_simulator.poisson_code import LARGEST_MEAN_COUNT, count_limits, draws_needed
-from simulators.backends.genn_simulator.synapse_layout import longest_row
+from simulators.backends.genn_simulator.generated_code.poisson_code import (
+    LARGEST_MEAN_COUNT,
+    count_limits,
+    draws_needed,
+)
+from simulators.backends.genn_simulator.structure.delays import (
+    buffer_lengths,
+    delay_steps,
+    has_own_delays,
+    has_own_weights,
+)
+from simulators.backends.genn_simulator.structure.layout import constant_names
+from simulators.backends.genn_simulator.structure.synapse_layout import longest_row
 from simulators.backends.simulator import Cost, SimulatorUnavailableError
 from simulators.description.inputs import PiecewiseConstant, PoissonDrive
 from simulators.description.network import Network, projection_synapses

@@ -15,16 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.genn_simulator import cache
 from simulators.backends.genn_simulator.costs import batch_that_fits, check_memory, device_memory
-from simulators.backends.genn_simulator.devices import visible_gpu
-from simulators.backends.genn_simulator.instances import (
-    Instances,
-    diverged_populations,
-    fetch_states,
-    let_out_spikes,
-)
-from simulators.backends.genn_simulator.layout import Layout, layout_of, text_of
+from simulators.backends.genn_simulator.host import cache
+from simulators.backends.genn_simulator.host.devices import visible_gpu
 from simulators.backends.genn_simulator.network import (
     GennNetwork,
     array_of,
@@ -33,9 +26,16 @@ from simulators.backends.genn_simulator.network import (
     describe_network,
     load_network,
 )
-from simulators.backends.genn_simulator.points import Point
+from simulators.backends.genn_simulator.points.instances import (
+    Instances,
+    diverged_populations,
+    fetch_states,
+    let_out_spikes,
+)
+from simulators.backends.genn_simulator.points.points import Point
 from simulators.backends.genn_simulator.problems import structure_problems
-from simulators.backends.genn_simulator.synapse_layout import without_empty_lists
+from simulators.backends.genn_simulator.structure.layout import Layout, layout_of, text_of
+from simulators.backends.genn_simulator.structure.synapse_layout import without_empty_lists
 from simulators.backends.genn_simulator.values import unpacked_spikes
 from simulators.backends.simulator import (
     Build,

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.genn_simulator.layout import Layout, NeuronLayout, UpdateLayout, Variable
-from simulators.backends.genn_simulator.poisson_code import DRAWS
+from simulators.backends.genn_simulator.generated_code.poisson_code import DRAWS
+from simulators.backends.genn_simulator.structure.layout import Layout, NeuronLayout, UpdateLayout, Variable
 from simulators.backends.genn_simulator.synapses import Description, add_synapses
 from simulators.description.network import Network, projection_synapses
 from simulators.neurons.neuron_model import SUFFIXES, Receptor
@@ -65,7 +65,7 @@ def describe_network(pygenn: Any, network: Network, layout: Layout, seed: int, b
     network : Network
         The network.
     layout : Layout
-        From `simulators.backends.genn_simulator.layout.layout_of`.
+        From `simulators.backends.genn_simulator.structure.layout.layout_of`.
     seed : int
         Seed of the connectivity. It is data, not code.
     backend : str

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from simulators.backends.genn_simulator.delays import longest_delay
-from simulators.backends.genn_simulator.layout import constant_names
-from simulators.backends.genn_simulator.neuron_code import DRIFT
-from simulators.backends.genn_simulator.poisson_code import LARGEST_MEAN_COUNT
+from simulators.backends.genn_simulator.generated_code.neuron_code import DRIFT
+from simulators.backends.genn_simulator.generated_code.poisson_code import LARGEST_MEAN_COUNT
+from simulators.backends.genn_simulator.structure.delays import longest_delay
+from simulators.backends.genn_simulator.structure.layout import constant_names
 from simulators.description.distributions import FiringPhase, Normal, Uniform
 from simulators.description.inputs import PiecewiseConstant, PoissonDrive, StepCurrent
 from simulators.description.network import Network

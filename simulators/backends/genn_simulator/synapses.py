@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.genn_simulator.delays import bounded_delay
-from simulators.backends.genn_simulator.layout import Layout
-from simulators.backends.genn_simulator.synapse_code import distribution_values
-from simulators.backends.genn_simulator.synapse_layout import ConnectivityLayout, SynapseLayout
+from simulators.backends.genn_simulator.generated_code.synapse_code import distribution_values
+from simulators.backends.genn_simulator.structure.delays import bounded_delay
+from simulators.backends.genn_simulator.structure.layout import Layout
+from simulators.backends.genn_simulator.structure.synapse_layout import ConnectivityLayout, SynapseLayout
 from simulators.backends.genn_simulator.values import projection_key
 from simulators.description.distributions import Normal, Uniform
 from simulators.description.network import Network

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.genn_simulator.neuron_code import DRIFT, REFRACTORY_STEPS, REST
+from simulators.backends.genn_simulator.generated_code.neuron_code import DRIFT, REFRACTORY_STEPS, REST
 from simulators.description.inputs import PiecewiseConstant
 from simulators.neurons.neuron_model import NeuronModel, Receptor, Values, refractory_steps
 

@@ -1,0 +1,261 @@
+"""What the commands show: problems, plans, progress, status. Quiet where nobody watches."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from gridsearch.commands.check import Trial
+from gridsearch.inputs.input_files import InputError
+from gridsearch.planning.plan import Plan
+from gridsearch.planning.recording_length import short_recordings
+from gridsearch.submitting.run_lock import Owner
+from gridsearch.sweeps.axes import zip_groups
+from jobs.executor import InFlight, JobFailure, Submission
+from jobs.executor import Progress as JobProgress
+from simulators.description.network import Network, expected_synapses, projection_synapses
+from simulators.records.run_directory import RunDirectory
+
+MAX_ROWS = 40  # of a table of projections
+
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def show_problems(error: InputError) -> None:
+    """List what is wrong with the input."""
+    count = len(error.problems)
+    errors.print(f"{count} problem{'s' if count > 1 else ''}; nothing was written:", markup=False)
+    for problem in error.problems:
+        errors.print(f"  {problem}", markup=False)
+
+
+def show_error(message: str) -> None:
+    """Say one error."""
+    errors.print(message, markup=False)
+
+
+def say(message: str) -> None:
+    """Say one line."""
+    console.print(message, markup=False)
+
+
+def show_plan(plan: Plan) -> None:
+    """Show points, jobs, hours, memory and disk per simulator."""
+    lengths = [len(group[0].values) for group in zip_groups(plan.sweep.axes)]
+    n_seeds = len(plan.sweep.seeds)
+    replicates = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
+    say(f"{plan.sweep.name}: model {plan.sweep.model}, grid {' × '.join(map(str, lengths)) or '1'}, {replicates}")
+    say(f"executor: {plan.executor} ({plan.why})")
+    on_gpus = any(share.gpu_hours for share in plan.simulators.values())
+    hours = ("core h", "GPU h") if on_gpus else ("core h",)
+    table = _table(
+        "simulator", "points", "done", "failed", "in flight", "to do", "jobs", *hours, "longest", "memory", "disk"
+    )
+    for name, share in plan.simulators.items():
+        longest = max((planned.seconds for planned in share.jobs), default=0.0)
+        table.add_row(
+            name,
+            str(share.n_points),
+            str(share.n_done),
+            str(share.n_failed),
+            str(share.n_in_flight),
+            str(share.n_left),
+            str(len(share.jobs)),
+            f"{share.hours:.2f}",
+            *([f"{share.gpu_hours:.2f}"] if on_gpus else []),
+            duration(longest),
+            size(share.memory),
+            size(share.disk),
+        )
+    console.print(table)
+    for line in _about_files(plan):
+        say(line)
+    if plan.advice:
+        say(plan.advice)
+    for line in short_recordings(plan.sweep, plan.grid.populations, [one.duration for one in plan.grid.simulations]):
+        say(line)
+    for _, error in plan.history.corrupt:
+        say(f"unreadable, its points run again: {error}")
+
+
+def _about_files(plan: Plan) -> Iterator[str]:
+    """Say which of the user's files are run, and what is done with other ones, or lacks only statistics."""
+    guests = plan.sweep.guests
+    if guests.loaded:
+        yield f"runs your code: {', '.join(str(file) for file in guests.loaded)}"
+    for package in guests.must_be_in_image:
+        yield f"{package} is not Python alone and does not travel: it must be in the image, or on the pool's machines"
+    for name, share in plan.simulators.items():
+        for keys, count in share.former.items():
+            changed = " and ".join(guests.named(key) for key in keys.split(","))
+            yield (
+                f"{name}: {share.n_done} of {share.n_points} done; {count} were made with another {changed}: "
+                "their rows stay in the folder but leave tables and figures"
+            )
+        if share.recomputed:
+            yield f"{name}: {len(share.recomputed)} points lack only statistics, which come from their stored spikes"
+
+
+def show_network(network: Network, n_networks: int, files: Sequence[str]) -> None:
+    """Show populations, projections and inputs of a network."""
+    if files:
+        say(f"runs your code: {', '.join(files)}")
+    also = f"; {n_networks - 1} more at the corners of the axes make networks, too" if n_networks > 1 else ""
+    say(f"at the defaults: {network.n_neurons} neurons, {expected_synapses(network):.4g} synapses{also}")
+    populations = _table("population", "size", "clusters", "neuron model")
+    for population in network.populations:
+        numbers = (str(population.size), str(population.n_clusters))
+        populations.add_row(population.name, *numbers, population.model.name)
+    console.print(populations)
+    projections = _table("projection", "from", "to", "rule", "pairs", "receptor", "synapses")
+    for p in network.projections[:MAX_ROWS]:
+        synapses = f"{projection_synapses(network, p):.4g}"
+        projections.add_row(p.name, p.source, p.target, type(p.rule).__name__, p.pairs, p.receptor, synapses)
+    console.print(projections)
+    if len(network.projections) > MAX_ROWS:
+        say(f"and {len(network.projections) - MAX_ROWS} more projections")
+    for given in network.inputs:
+        say(f"input {given.name}: {type(given).__name__} to {given.target}")
+
+
+def show_trials(trials: Mapping[str, Trial]) -> None:
+    """Show what a network costs on each simulator, and how a short run of a small copy went."""
+    table = _table("simulator", "memory", "build", "a point", "rates of the trial, Hz")
+    for name, trial in trials.items():
+        cost = trial.cost
+        costs = ("", "", "") if cost is None else (size(cost.memory), duration(cost.build), duration(cost.point))
+        rates = ", ".join(f"{key} {rate:.1f}" for key, rate in list((trial.rates or {}).items())[:8])
+        table.add_row(name, *costs, rates or "did not run")
+    console.print(table)
+    for name, trial in trials.items():
+        for problem in trial.problems:
+            say(f"{name} cannot run it: {problem}")
+        if trial.failure:
+            say(f"{name}: {trial.failure}")
+    say("the trial is 100 ms of a copy of at most 1,000 neurons: it says that it runs, not how it behaves")
+
+
+def show_failures(failures: Sequence[JobFailure]) -> None:
+    """List jobs that ended without a row for every point."""
+    for failure in failures:
+        errors.print(f"job {failure.job} {failure.reason}", markup=False)
+
+
+def show_submission(submission: Submission, run: RunDirectory) -> None:
+    """Say what was handed over, and how to watch it."""
+    say(submission.description)
+    for command in (*submission.watch, f"python -m gridsearch status {run.root} --watch"):
+        say(f"watch:   {command}")
+    say(f"cancel:  python -m gridsearch cancel {run.root}")
+
+
+def show_status(
+    name: str,
+    counts: Mapping[str, Mapping[str, int]],
+    reasons: Sequence[str],
+    worker: Owner | None,
+    flights: Sequence[InFlight],
+) -> None:
+    """Show how many points of each simulator are where; missing are those that nobody has in flight."""
+    statuses = ("ok", "failed", "timeout", "diverged", "missing")
+    phases = ("running", "idle", "held")
+    jobs = [job for flight in flights for job in flight.jobs]
+    say(name)
+    table = _table("simulator", *statuses, *(phases if jobs else ()))
+    for simulator, count in counts.items():
+        open_ = Counter(dict.fromkeys(phases, 0))
+        for job in jobs:
+            if job.simulator == simulator:
+                open_["idle" if job.phase == "waiting" else job.phase] += job.n_points
+        row = [count.get(status, 0) for status in statuses] + ([open_[phase] for phase in phases] if jobs else [])
+        table.add_row(simulator, *map(str, row))
+    console.print(table)
+    for reason in reasons:
+        say(reason)
+    for flight in flights:
+        if flight.description:
+            eta = "" if flight.seconds_left is None else f", done in about {duration(flight.seconds_left)}"
+            say(f"{flight.description}: {_n_jobs(flight)}{eta}")
+        held = Counter(job.reason for job in flight.jobs if job.phase == "held")
+        for reason, n_held in held.most_common(5):
+            say(f"{n_held} × {reason}")
+        for line in flight.machines[:5]:
+            say(line)
+        alike = Counter(failure.gist for failure in flight.failures)
+        for gist, n_alike in alike.most_common(5):
+            first = next(failure for failure in flight.failures if failure.gist == gist)
+            say(f"job {first.job} {f'and {n_alike - 1} more ' if n_alike > 1 else ''}{first.reason}")
+        if len(alike) > 5:
+            say(f"and {sum(n for _, n in alike.most_common()[5:])} more jobs")
+    if worker or not jobs:
+        say(f"a submit is at work ({worker})" if worker else "no submit is at work on this machine")
+
+
+def _n_jobs(flight: InFlight) -> str:
+    count = Counter(str(job.phase) for job in flight.jobs)
+    phases = ("running", "idle", "waiting", "held")
+    if not flight.jobs:
+        return "collecting the results"
+    return "jobs: " + ", ".join(f"{count[phase]} {phase}" for phase in phases if count[phase])
+
+
+@contextmanager
+def progress_bar(total: int) -> Iterator[Callable[[JobProgress], None]]:
+    """Show a bar with an ETA while jobs run, on a terminal only."""
+    columns = (
+        TextColumn("points"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[jobs]}"),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, speed_estimate_period=600) as bar:
+        task = bar.add_task("points", total=total, jobs="")
+
+        def report(progress: JobProgress) -> None:
+            jobs = f"{progress.n_running} running, {progress.n_waiting} waiting"
+            bar.update(task, completed=progress.n_done, jobs=jobs)
+
+        yield report
+
+
+@contextmanager
+def counting_bar(total: int, title: str) -> Iterator[Callable[[int], None]]:
+    """Show a bar with an ETA while something is counted, on a terminal only."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("ETA"), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _table(first: str, *numbers: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Write a time readably."""
+    if seconds < 90.0:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60.0:.0f} min" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} h"
+
+
+def size(n_bytes: float) -> str:
+    """Write a size readably."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= scale:
+            return f"{n_bytes / scale:.1f} {unit}"
+    return f"{n_bytes:.0f} B"

@@ -1,0 +1,1 @@
+"""What the user hands in: TOML, a model's defaults, code and data of their own."""

@@ -1,0 +1,1 @@
+"""From a sweep to points and jobs. Nothing is written."""

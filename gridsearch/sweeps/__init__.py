@@ -1,0 +1,1 @@
+"""The sweep file: its tables, axes and settings, read and checked."""

@@ -1,0 +1,1 @@
+"""The machine that GeNN runs on: compilers, compiled models kept, graphics processor."""

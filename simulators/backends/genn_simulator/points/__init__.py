@@ -1,0 +1,1 @@
+"""Setting a built network to points: values, states, weights, inputs."""

@@ -1,0 +1,1 @@
+"""What of a network has to be compiled, and what buffers it needs."""
