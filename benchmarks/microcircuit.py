@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from gridsearch.parameters import defaults_file, read_defaults
+from gridsearch.inputs.parameters import defaults_file, read_defaults
 from simulators.backends.simulator import Recording, find_simulator
 from simulators.description import Network
 from simulators.models import find_model

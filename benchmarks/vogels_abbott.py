@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gridsearch.parameters import defaults_file, read_defaults
+from gridsearch.inputs.parameters import defaults_file, read_defaults
 from simulators.backends.simulator import Recording, find_simulator
 from simulators.models import find_model
 from simulators.records import machine

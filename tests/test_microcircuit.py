@@ -11,7 +11,7 @@ import pytest
 from conftest import default_settings, require_simulator
 from numpy.typing import NDArray
 
-from gridsearch.parameters import defaults_file, read_defaults
+from gridsearch.inputs.parameters import defaults_file, read_defaults
 from simulators.backends.simulator import Recording, find_simulator
 from simulators.description import FixedTotalNumber, Network, Normal, ParameterError, PoissonDrive, Scaled
 from simulators.description.network import expected_synapses, structure_of

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import default_settings, require_simulator
 
-from gridsearch.parameters import defaults_file, read_defaults
+from gridsearch.inputs.parameters import defaults_file, read_defaults
 from simulators.backends.simulator import Recording, find_simulator
 from simulators.description import Bernoulli, ConnectionList, FixedIndegree, Network, ParameterError
 from simulators.models import find_model, model_names
