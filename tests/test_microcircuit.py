@@ -131,6 +131,13 @@ def test_nest_says_when_threads_are_too_few() -> None:
     assert module.problems(network_of(), Simulation(0.1, 0.0, 1.0), default_settings("nest")) == []
 
 
+def test_genn_says_that_it_draws_no_total_number_procedurally() -> None:
+    settings = default_settings("genn") | {"backend": "cuda", "procedural": True}
+    problems = find_simulator("genn").problems(network_of(), Simulation(0.1, 0.0, 1.0), settings)
+    assert len(problems) == 55
+    assert all("procedural" in problem and "FixedTotalNumber" in problem for problem in problems)
+
+
 def test_reset_above_threshold_is_no_network() -> None:
     with pytest.raises(ParameterError, match="V_th"):
         network_of(V_reset=-40.0)
