@@ -99,6 +99,15 @@ def test_frontier_is_not_extrapolated() -> None:
     assert (above.low, above.high) == (0, 1000)
 
 
+def test_synapses_in_proportion_to_neurons_have_no_cost_of_their_own() -> None:
+    # every neuron with as many inputs at each size: any a2 fits, with the a1 that belongs to it
+    sizes = np.array([1013, 2025, 4050, 6075] * 2, dtype=float)
+    cost = np.array([0.21, 0.40, 0.83, 1.20, 0.19, 0.41, 0.79, 1.23])
+    with pytest.raises(RunError, match="proportion"):
+        fit_cost(sizes, cost, np.round(79.01 * sizes))
+    fit_cost(sizes, cost, 0.02 * sizes**2)
+
+
 def scan_run(folder: Path, durations: Sequence[float], noise: float = 0.0, loading: float = 0.0) -> pd.DataFrame:
     """A run whose stages take ms = a·N + b·N·T for two simulators, T with the warm-up of one second."""
     random = np.random.default_rng(1)
