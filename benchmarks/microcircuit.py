@@ -48,7 +48,7 @@ def run(name: str, network: Network, simulation: Simulation, seed: int) -> Mappi
     settings: dict[str, Any] = {key: setting.default for key, setting in module.SETTINGS.items()}
     settings |= dict(module.SUGGESTED or {})
     if name == "nest":
-        settings["threads"] = max(3, machine.n_cores())  # NEST holds 2²⁷ connections per thread and synapse model
+        settings["threads"] = machine.n_cores()
     module.check_available(settings)
     simulator = module.open_simulator(simulation, settings)
     begin = time.perf_counter()

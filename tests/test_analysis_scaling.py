@@ -99,7 +99,16 @@ def test_frontier_is_not_extrapolated() -> None:
     assert (above.low, above.high) == (0, 1000)
 
 
-def scan_run(folder: Path, durations: Sequence[float], noise: float = 0.0) -> pd.DataFrame:
+def test_synapses_in_proportion_to_neurons_have_no_cost_of_their_own() -> None:
+    # every neuron with as many inputs at each size: any a2 fits, with the a1 that belongs to it
+    sizes = np.array([1013, 2025, 4050, 6075] * 2, dtype=float)
+    cost = np.array([0.21, 0.40, 0.83, 1.20, 0.19, 0.41, 0.79, 1.23])
+    with pytest.raises(RunError, match="proportion"):
+        fit_cost(sizes, cost, np.round(79.01 * sizes))
+    fit_cost(sizes, cost, 0.02 * sizes**2)
+
+
+def scan_run(folder: Path, durations: Sequence[float], noise: float = 0.0, loading: float = 0.0) -> pd.DataFrame:
     """A run whose stages take ms = a·N + b·N·T for two simulators, T with the warm-up of one second."""
     random = np.random.default_rng(1)
 
@@ -111,7 +120,7 @@ def scan_run(folder: Path, durations: Sequence[float], noise: float = 0.0) -> pd
             "n_neurons": round(size),
             "t_load": 100.0,  # what does not grow with the network is in no stage
             "t_compile": 100.0,
-            "t_build": 0.583e-3 * size * factor,
+            "t_build": loading + 0.583e-3 * size * factor,
             "t_reset": 0.0,
             "t_simulate": 2.841e-3 * size * biology * factor,
             "t_record": 0.1e-3 * size * factor,
@@ -133,6 +142,13 @@ def test_cost_of_a_neuron_is_parted_into_what_is_fixed_and_what_grows(tmp_path: 
         assert (row["a"] / factor, row["b"] / factor) == pytest.approx(expected[stage], abs=1e-9)
         assert row["r2"] == pytest.approx(1.0)
         assert row["results"] == 18
+
+
+def test_what_any_network_takes_is_told_apart(tmp_path: Path) -> None:
+    table = scan_run(tmp_path / "scan", [500.0, 4000.0], loading=2.0)
+    build = fit_per_neuron(table, constant=True).loc[("nest", "build")]
+    assert (build["c"], build["a"], build["b"]) == pytest.approx((2000.0, 0.583, 0.0), abs=1e-6)
+    assert fit_per_neuron(table).loc[("nest", "build"), "r2"] < 0.0
 
 
 def test_errors_of_the_cost_of_a_neuron_cover_it(tmp_path: Path) -> None:

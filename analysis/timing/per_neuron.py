@@ -18,7 +18,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
 """The phases that make up each stage."""
 
 
-def fit_per_neuron(table: pd.DataFrame) -> pd.DataFrame:
+def fit_per_neuron(table: pd.DataFrame, constant: bool = False) -> pd.DataFrame:
     """Fit t = a·N + b·N·T for each stage by least squares, by simulator.
 
     Large networks and long simulations count most, where the time of a stage is of interest; what does not grow with
@@ -29,13 +29,15 @@ def fit_per_neuron(table: pd.DataFrame) -> pd.DataFrame:
     ----------
     table : pandas.DataFrame
         From `open_run`, of a run over sizes and durations. All neurons count, sources too.
+    constant : bool
+        Fit t = c + a·N + b·N·T, for simulators that spend the same time on any network, to load its program say.
 
     Returns
     -------
     pandas.DataFrame
         Index: simulator and stage. ``a``, in ms per neuron, and ``b``, in ms per neuron and second of biological time;
-        their standard errors ``a_error`` and ``b_error``; ``r2``, the share of the variance that the fit explains;
-        ``results``, how many rows it rests on.
+        with `constant` also ``c`` in ms; their standard errors ``a_error``, ``b_error`` and ``c_error``; ``r2``, the
+        share of the variance that the fit explains; ``results``, how many rows it rests on.
 
     Raises
     ------
@@ -46,14 +48,14 @@ def fit_per_neuron(table: pd.DataFrame) -> pd.DataFrame:
     if ok.empty:
         raise RunError("fit_per_neuron: no row is ok")
     rows = {
-        (str(name), stage): _fit(part, columns)
+        (str(name), stage): _fit(part, columns, constant)
         for name, part in ok.groupby("configuration", observed=True, sort=False)
         for stage, columns in STAGES.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["simulator", "stage"])
 
 
-def _fit(rows: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, float]:
+def _fit(rows: pd.DataFrame, columns: tuple[str, ...], constant: bool) -> dict[str, float]:
     from statsmodels.regression.linear_model import OLS
 
     times = biological_times(rows)
@@ -63,8 +65,12 @@ def _fit(rows: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, float]:
         )
     sizes = rows[SIZE].to_numpy(dtype=np.float64)
     measured = rows[list(columns)].to_numpy(dtype=np.float64).sum(axis=1) * 1e3  # ms
-    fit = OLS(measured, np.column_stack([sizes, sizes * times.to_numpy(dtype=np.float64)])).fit()
-    (a, b), (a_error, b_error) = fit.params, fit.bse
-    centred = float(((measured - measured.mean()) ** 2).sum())
-    r2 = 1.0 - float(fit.ssr) / centred if centred else np.nan
-    return {"a": a, "a_error": a_error, "b": b, "b_error": b_error, "r2": r2, "results": len(rows)}
+    terms = {"a": sizes, "b": sizes * times.to_numpy(dtype=np.float64)}
+    if constant:
+        terms["c"] = np.ones_like(sizes)
+    fit = OLS(measured, np.column_stack(list(terms.values()))).fit()
+    found: dict[str, float] = {}
+    for name, value, error in zip(terms, fit.params, fit.bse, strict=True):
+        found |= {name: float(value), f"{name}_error": float(error)}
+    spread = float(((measured - measured.mean()) ** 2).sum())
+    return {**found, "r2": 1.0 - float(fit.ssr) / spread if spread else np.nan, "results": len(rows)}

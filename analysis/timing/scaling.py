@@ -16,6 +16,7 @@ from analysis.timing.phases import biological_times
 SYNAPSES_PER_PAIR = 0.308  # of the clustered network with 4:1 E and I neurons and its published probabilities
 _NEAR_REAL_TIME = (0.7, 1.4)  # factors from which the crossing is taken
 _N_RESAMPLES = 2000
+_STRAIGHT = 1e-6  # share of the variance of synapses that a line over sizes leaves; draws and rounding make less
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def fit_cost(
     Raises
     ------
     RunError
-        If there are fewer than four measurements, fewer than three sizes, or a cost is not positive.
+        If there are fewer than four measurements, fewer than three sizes, or a cost is not positive; if synapses go in
+        proportion to neurons, so that a1 and a2 cannot be told apart.
 
     References
     ----------
@@ -147,10 +149,19 @@ def fit_cost(
         raise RunError(f"fit_cost: needs four measurements of three sizes, got {len(sizes)} of {len(np.unique(sizes))}")
     if not (np.isfinite(measured) & (measured > 0)).all():
         raise RunError("fit_cost: every cost must be a positive number")
-    fit, scale = _fit_relative(_design(sizes, n_synapses), measured)
+    design = _design(sizes, n_synapses)
+    if _is_straight(sizes, design[:, 2]):
+        raise RunError("fit_cost: synapses are in proportion to neurons, so the cost of either cannot be told apart")
+    fit, scale = _fit_relative(design, measured)
     low, high = fit.conf_int(alpha=1 - confidence).T / scale
     covariance = fit.cov_params() / np.outer(scale, scale)
     return CostModel(fit.params / scale, covariance, low, high, confidence, fit.resid / measured)
+
+
+def _is_straight(sizes: NDArray[np.float64], synapses: NDArray[np.float64]) -> bool:
+    """Whether synapses lie on a straight line over sizes, but for the rounding of their numbers."""
+    line = np.polyval(np.polyfit(sizes, synapses, 1), sizes)
+    return bool(((synapses - line) ** 2).sum() <= _STRAIGHT * ((synapses - synapses.mean()) ** 2).sum())
 
 
 def _fit_relative(design: NDArray[np.float64], measured: NDArray[np.float64]) -> Any:
