@@ -185,7 +185,7 @@ def test_hostile_values_go_no_further_than_the_reader(pool: Pool) -> None:
 @pytest.mark.skipif(N_ATTACKS < 20, reason="long: make attacks-pool")
 def test_five_hundred_jobs(pool: Pool) -> None:
     lines = 'universe = "vanilla"\npython = "/opt/venv/bin/python3"\nsubmit = { request_memory = 100 }'
-    sweep = pool.write("many", 510, simulators=["poisson"], minutes=0.0001, htcondor=lines)
+    sweep = pool.write("many", 510, simulators=["poisson"], minutes=0.00001, htcondor=lines)
     begin = time.monotonic()
     said = pool.submit(sweep)
     n_jobs = int(re.search(r"HTCondor has (\d+) jobs", said)[1])  # type: ignore[index]
