@@ -122,7 +122,7 @@ def test_daemons_killed_at_random_moments(pool: Pool) -> None:
         return bool(pool.run("python", "-c", _KILL, *next(attacks), user="root").strip())
 
     n_done = at_random_moments(pool, sweep, kill, len(victims))
-    assert n_done >= 3, "the run outlasts the attacks"
+    assert n_done == len(victims), "the run outlasts the attacks"
     assert_as_if_undisturbed(pool, sweep, n_points)
 
 
