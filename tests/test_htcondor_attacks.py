@@ -122,7 +122,7 @@ def test_daemons_killed_at_random_moments(pool: Pool) -> None:
         return bool(pool.run("python", "-c", _KILL, *next(attacks), user="root").strip())
 
     n_done = at_random_moments(pool, sweep, kill, len(victims))
-    assert n_done >= 3, "the run outlasts the attacks"
+    assert n_done == len(victims), "the run outlasts the attacks"
     assert_as_if_undisturbed(pool, sweep, n_points)
 
 
@@ -185,14 +185,15 @@ def test_hostile_values_go_no_further_than_the_reader(pool: Pool) -> None:
 @pytest.mark.skipif(N_ATTACKS < 20, reason="long: make attacks-pool")
 def test_five_hundred_jobs(pool: Pool) -> None:
     lines = 'universe = "vanilla"\npython = "/opt/venv/bin/python3"\nsubmit = { request_memory = 100 }'
-    sweep = pool.write("many", 510, simulators=["poisson"], minutes=0.0001, htcondor=lines)
+    sweep = pool.write("many", 510, simulators=["poisson"], minutes=0.00001, htcondor=lines)
     begin = time.monotonic()
     said = pool.submit(sweep)
     n_jobs = int(re.search(r"HTCondor has (\d+) jobs", said)[1])  # type: ignore[index]
     assert n_jobs >= 500, said
     submitted = time.monotonic()
-    while pool.queue(sweep):
-        time.sleep(5.0)
+    everything = ("condor_q", "-constraint", f'JobBatchName == "{sweep}"', "-af", "ClusterId")
+    while pool.run(*everything).strip():  # DAGMan's own job as well: it hands the others over bit by bit
+        time.sleep(2.0)
     seconds = time.monotonic() - submitted
     assert_complete(pool.rows(sweep), 510)
     said = (
