@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test lint fidelity agreement benchmarks attacks attacks-pool images images-genn images-genn-cuda pool pool-stop clean
+.PHONY: demo test test-lowest test-highest lint fidelity agreement benchmarks attacks attacks-pool images images-genn images-genn-cuda pool pool-stop clean
 
 demo: .venv/.installed
 	$(BIN)/python -m gridsearch submit examples/demo.toml
@@ -20,6 +20,15 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# The tests with the lowest versions of all dependencies that setup.cfg allows, and with the highest; no pool.
+# PYTEST='tests/test_cli.py ...' takes some of them. PyGeNN is not among them.
+test-lowest test-highest: test-%: .venv/.installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m venv --clear --without-pip .venv-$*
+	$(BIN)/python -m uv pip install --quiet --resolution $(if $(filter lowest,$*),lowest-direct,highest) \
+		--python .venv-$*/bin/python --editable '.[test,neo,htcondor]'
+	.venv-$*/bin/python -m pytest -m 'not pool' $(PYTEST)
 
 fidelity: .venv/.installed
 	$(BIN)/python benchmarks/fidelity.py
@@ -41,8 +50,9 @@ attacks-pool: .venv/.installed-dev
 # In their long form; the short form is tests/test_attacks.py
 attacks: .venv/.installed-dev
 	$(BIN)/python benchmarks/malformed.py --examples 200
-	$(BIN)/python benchmarks/kills.py --kills 100 --simulators nest
-	$(BIN)/python benchmarks/kills.py --kills 100 --simulators genn --seed 2
+	$(BIN)/python benchmarks/kills.py --kills 200 --simulators nest
+	$(BIN)/python benchmarks/kills.py --kills 200 --simulators genn --seed 2
+	$(BIN)/python benchmarks/kills.py --kills 200 --simulators native --seed 3
 	$(BIN)/python benchmarks/plan.py --points 100000
 	$(BIN)/python benchmarks/plan.py --points 1000000
 	$(BIN)/python benchmarks/hours.py
@@ -51,7 +61,7 @@ images images-genn images-genn-cuda pool pool-stop:
 	$(MAKE) -C containers $@
 
 clean:
-	rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-highest *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (Debian: apt install python3 python3-venv)" >&2; exit 1; }

@@ -54,7 +54,7 @@ def test_a_point_that_runs_away_does_not_fill_the_memory(
 def test_a_slow_point_is_stopped_in_mid_run(
     tmp_path: Path, make_job: Callable[..., Job], small: Mapping[str, Any], cache: Path, simulator: str
 ) -> None:
-    n_neurons, duration = {"nest": (8_000, 3e4), "genn": (200_000, 2e4), "native": (200_000, 6e4)}[simulator]
+    n_neurons, duration = {"nest": (20_000, 6e3), "genn": (300_000, 8e3), "native": (400_000, 3e4)}[simulator]
     quick, slow = sized(50, 4.0), sized(n_neurons, 4.0)
     job = make_job(
         [quick, slow, quick], simulator, Simulation(0.1, 0.0, duration), settings=settings_of(simulator, cache),
