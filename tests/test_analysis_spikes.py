@@ -106,6 +106,38 @@ def test_a_point_as_a_neo_block(run: RunDirectory) -> None:
         spikes.to_neo(["X"])
 
 
+def test_a_point_goes_to_nix_and_comes_back_into_elephant(run: RunDirectory, tmp_path: Path) -> None:
+    elephant = pytest.importorskip("elephant.statistics")
+    pytest.importorskip("nixio")
+    from neo.io import NixIO
+
+    spikes = analysis.read_spikes(run.root, "p00000001")
+    path = tmp_path / "point.nix"
+    with NixIO(str(path), "ow") as file:
+        file.write_block(spikes.to_neo())
+    with NixIO(str(path), "ro") as file:
+        (block,) = file.read_all_blocks()
+    assert block.name == "p00000001"
+    assert block.annotations["simulator"] == spikes.simulator
+    assert block.annotations["parameter I_th_E"] == 1.0
+    assert block.annotations["parameter I_th_I"] == 0.9
+    trains = block.segments[0].spiketrains
+    assert len(trains) == 50
+    seen = {}
+    for train in trains:
+        name, neuron = train.annotations["population"], int(train.annotations["neuron"])
+        mine = spikes.times[name][spikes.senders[name] == neuron]
+        np.testing.assert_array_equal(train.rescale("ms").magnitude, mine)
+        assert train.t_stop.rescale("ms").item() == spikes.duration
+        assert elephant.mean_firing_rate(train).rescale("Hz").item() == pytest.approx(len(mine) / 9.0)
+        if len(mine) > 2:
+            intervals = np.diff(mine)
+            assert elephant.cv(elephant.isi(train).magnitude) == pytest.approx(intervals.std() / intervals.mean())
+        seen[name] = seen.get(name, 0) + 1
+    assert seen == SIZES
+    assert {group.name: len(group.spiketrains) for group in block.groups} == SIZES
+
+
 def test_function_that_fails_names_the_point(run: RunDirectory) -> None:
     def fails(spikes: PointSpikes) -> float:
         return 1 / 0

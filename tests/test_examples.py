@@ -17,7 +17,11 @@ from gridsearch.commands.cli import main
 from gridsearch.planning.plan import make_plan
 
 ROOT = Path(__file__).parent.parent / "examples"
-EXAMPLES = sorted(ROOT.rglob("*.toml"))
+EXAMPLES = sorted(
+    path
+    for path in ROOT.rglob("*.toml")
+    if not path.with_suffix(".py").is_file()  # the parameters of a model
+)
 SMALLER = {
     "size_scan": {"N_E = .*?]": "N_E = { values = [80, 160, 240]", "N_I = .*?]": "N_I = { values = [20, 40, 60]"},
     "time_scan": {"N_E = 2400": "N_E = 80", "N_I = 600": "N_I = 20", r"\[500.0.*?\]": "[20.0, 40.0, 80.0]"},

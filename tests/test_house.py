@@ -48,9 +48,8 @@ ROOMS = {
     },
     "gridsearch": {
         "commands": {"submitting", "planning", "sweeps", "inputs"},
-        "submitting": {"planning", "provenance", "sweeps", "inputs"},
-        "planning": {"provenance", "sweeps", "inputs"},
-        "provenance": set(),
+        "submitting": {"planning", "sweeps", "inputs"},
+        "planning": {"sweeps", "inputs"},
         "sweeps": {"inputs"},
         "inputs": set(),
     },

@@ -1,5 +1,6 @@
 """Opening a run: what was asked, its rows as a table, its stored spikes."""
 
+from analysis.opening.afferents import afferent_peaks
 from analysis.opening.run import Axis, Run, RunError, Target, run_of
 from analysis.opening.spikes import PointSpikes, map_spikes, open_spikes, read_spikes, stored_points
 from analysis.opening.summary_files import CorruptSummaryWarning
@@ -12,6 +13,7 @@ __all__ = [
     "Run",
     "RunError",
     "Target",
+    "afferent_peaks",
     "configuration_names",
     "former_rows",
     "map_spikes",

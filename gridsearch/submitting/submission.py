@@ -12,7 +12,7 @@ from pathlib import Path
 from gridsearch.inputs.input_files import InputError, Problem
 from gridsearch.planning.in_flight import look_up
 from gridsearch.planning.plan import Plan
-from gridsearch.provenance import append_provenance
+from gridsearch.submitting.provenance import append_provenance
 from gridsearch.submitting.points_table import read_setting_ids, write_points
 from jobs.executor import Conditions, ExecutorModule, JobFailure, Placement, Progress, Submission, find_executor
 from simulators.backends.simulator import SimulatorUnavailableError, find_simulator

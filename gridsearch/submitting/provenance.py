@@ -16,7 +16,7 @@ from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
 
 _PACKAGES = ("gridsearch", "numpy", "pandas", "pyarrow", "matplotlib")
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def append_provenance(run: RunDirectory, submit: dict[str, Any]) -> None:
