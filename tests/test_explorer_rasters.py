@@ -32,7 +32,8 @@ return [...document.querySelectorAll(".explorer-raster canvas")].map((canvas) =>
   return { key: canvas.key, blue, width: canvas.getBoundingClientRect().right };
 });
 """
-WORDS = "return [...document.querySelectorAll('#explorer-detail p.soft, #explorer-detail figcaption')].map((one) => one.innerText)"
+WORDS = """const all = document.querySelectorAll("#explorer-detail p.soft, #explorer-detail figcaption");
+return [...all].map((one) => one.innerText);"""
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,9 @@ def packed(explorer: Explorer) -> dict[str, Any]:
     return found
 
 
-def expected(run: RunDirectory, table: pd.DataFrame, point: int, configuration: str, end: float) -> list[tuple[float, int]]:
+def expected(
+    run: RunDirectory, table: pd.DataFrame, point: int, configuration: str, end: float
+) -> list[tuple[float, int]]:
     """Times and rows of the spikes that a raster shows, from the files."""
     ids = table.loc[(table["configuration"] == configuration) & (table["seed"] == 1), "point_id"]
     spikes = analysis.read_spikes(run.root, ids.iloc[point], configuration)
@@ -150,7 +153,8 @@ def test_rasters_of_a_large_run_are_few(run: RunDirectory, monkeypatch: pytest.M
 
 
 def press(page: Page, title: str, frame: str = "document") -> None:
-    x, y = page.run(f"""const button = [...{frame}.querySelectorAll("button")].find((one) => one.textContent === "{title}");
+    x, y = page.run(f"""const buttons = [...{frame}.querySelectorAll("button")];
+        const button = buttons.find((one) => one.textContent === "{title}");
         button.scrollIntoView({{ block: "center" }});
         const outer = {frame}.defaultView.frameElement?.getBoundingClientRect() ?? {{ left: 0, top: 0 }};
         const box = button.getBoundingClientRect();

@@ -21,7 +21,10 @@ from analysis.page.explorer_data import explorer_data
 from analysis.page.rasters import rasters_json
 
 # In this order: each uses what stands above it
-SCRIPTS = ("values", "decide", "state", "texts", "maps", "curves", "parallel", "targets", "rasters", "details", "explorer")
+SCRIPTS = (
+    *("values", "decide", "state", "texts", "maps", "curves"),
+    *("parallel", "targets", "rasters", "details", "explorer"),
+)
 _HEIGHT = 1150
 
 
