@@ -116,8 +116,8 @@ class Page:
 
     def paste(self) -> str:
         """Return what the clipboard holds, by pasting it into a field as a person would."""
-        self.run("""const field = document.createElement("textarea"); field.id = "pasted"; field.style.position = "fixed";
-            document.body.prepend(field); field.focus();""")
+        self.run("""const field = document.createElement("textarea"); field.id = "pasted";
+            field.style.position = "fixed"; document.body.prepend(field); field.focus();""")
         for kind in ("rawKeyDown", "keyUp"):
             self.send("Input.dispatchKeyEvent", type=kind, key="v", modifiers=2, commands=["paste"])
         self.settle(0.1)

@@ -278,6 +278,24 @@ def test_an_outline_in_too_many_pieces_is_left_out_as_on_the_figures(page: Page,
     )
 
 
+def test_ticks_are_round_numbers_where_values_are_even(page: Page, tmp_path: Path) -> None:
+    def law(p: Mapping[str, Any], seed: int, name: str) -> dict[str, Any]:
+        return {"status": "ok", "rate_E": p["x"] + 3, "rate_I": 1.0, "n_spikes": 1}
+
+    x, y = np.linspace(-1.0, 1.0, 40), 2.0 ** np.arange(12)
+    axes = (axis("x", x.round(6).tolist()), axis("y", y.tolist(), log=True))
+    run = write_run(tmp_path / "run", axes=axes, behaviour=law, statistics=("rate",), seeds=(1,))
+    show(page, analysis.explore(run.root), tmp_path)
+    across, up = page.run("""return ["x", "y"].map((one) => [...document.querySelectorAll(`.${one}tick text`)].map(
+        (text) => text.textContent));""")
+    numbers = [float(text.replace("−", "-")) for text in across]
+    assert len(numbers) >= 4
+    assert np.ptp(np.diff(numbers)) < 1e-9
+    assert all(abs(number / 0.25 - round(number / 0.25)) < 1e-9 for number in numbers), numbers
+    assert {float(text.replace(",", "")) for text in up} <= set(y)
+    assert len(up) >= 4
+
+
 def test_a_run_without_targets_takes_some(page: Page, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     table = analysis.open_run(run.root)

@@ -32,7 +32,8 @@ return [...document.querySelectorAll(".explorer-raster canvas")].map((canvas) =>
   return { key: canvas.key, blue, width: canvas.getBoundingClientRect().right };
 });
 """
-WORDS = "return [...document.querySelectorAll('#explorer-detail p.soft, #explorer-detail figcaption')].map((one) => one.innerText)"
+WORDS = """const all = document.querySelectorAll("#explorer-detail p.soft, #explorer-detail figcaption");
+return [...all].map((one) => one.innerText);"""
 
 
 @pytest.fixture(scope="module")
@@ -152,13 +153,12 @@ def test_rasters_of_a_large_run_are_few(run: RunDirectory, monkeypatch: pytest.M
 
 
 def press(page: Page, title: str, frame: str = "document") -> None:
-    x, y = (
-        page.run(f"""const button = [...{frame}.querySelectorAll("button")].find((one) => one.textContent === "{title}");
+    x, y = page.run(f"""const buttons = [...{frame}.querySelectorAll("button")];
+        const button = buttons.find((one) => one.textContent === "{title}");
         button.scrollIntoView({{ block: "center" }});
         const outer = {frame}.defaultView.frameElement?.getBoundingClientRect() ?? {{ left: 0, top: 0 }};
         const box = button.getBoundingClientRect();
         return [outer.left + box.left + box.width / 2, outer.top + box.top + box.height / 2];""")
-    )
     page.move(x, y, click=True)
 
 

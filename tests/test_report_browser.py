@@ -31,7 +31,9 @@ parent.document.title += JSON.stringify({
   reach: document.documentElement.scrollWidth,
   pictures: document.images.length,
   broken: [...document.images].filter(i => !i.complete || i.naturalWidth === 0).length,
-  outside: [...document.querySelectorAll("img, p, h1, h2, h3, .tile, .note")].filter(e => right(e) > width + 1).length,
+  outside: [...document.querySelectorAll("figure, img, p, h1, h2, h3, .tile, .note")].filter(e => right(e) > width + 1
+    && !(e.parentNode.matches("figure") && getComputedStyle(e.parentNode).overflowX === "auto")).length,
+  readable: [...document.querySelectorAll("figure img")].every(e => e.getBoundingClientRect().width >= 600),
 }) + ";";
 });</script>"""
 
@@ -72,6 +74,7 @@ def test_nothing_is_missing_or_cut_off(report: str, browser: str, tmp_path: Path
         assert one["pictures"] >= 5
         assert (one["broken"], one["outside"]) == (0, 0)
         assert one["reach"] <= one["width"]
+        assert one["readable"] or one["width"] > 600  # on a phone figures are scrolled, not shrunk
 
 
 def test_the_browser_sees_what_is_wrong(report: str, browser: str, tmp_path: Path) -> None:

@@ -22,17 +22,8 @@ from analysis.page.rasters import rasters_json
 
 # In this order: each uses what stands above it
 SCRIPTS = (
-    "values",
-    "decide",
-    "state",
-    "texts",
-    "maps",
-    "curves",
-    "parallel",
-    "targets",
-    "rasters",
-    "details",
-    "explorer",
+    *("values", "decide", "state", "texts", "maps", "curves"),
+    *("parallel", "targets", "rasters", "details", "explorer"),
 )
 _HEIGHT = 1150
 

@@ -103,6 +103,7 @@ def explorer_data(
         "targets": [_target(goal) for goal in goals],
         "wilson": _wilson(shape[2]),
     }
+    main = {*main_columns(table), *(statistics or ())}
     silent: dict[str | None, int] = {}
     header["columns"] = []
     for name in kept:
@@ -118,6 +119,7 @@ def explorer_data(
                 "name": name,
                 "statistic": _statistic_of(name, run.statistics, run.populations),
                 "population": population,
+                "main": name in main,
                 "unit": _unit(table, name),
                 "doc": str(table.attrs.get("docs", {}).get(name, "")),
                 "silent": silent[population],

@@ -93,8 +93,9 @@ def _in_order(keys: Collection[tuple[int, int]], best: list[int]) -> list[tuple[
         simulators.setdefault(key[1], []).append(key)
     points = sorted(simulators)
     room = max(MOST_RASTERS // max(len({key[0] for key in keys}), 1), 1)
-    spread: list[int] = np.unique(np.linspace(0, len(points) - 1, room).round().astype(int)).tolist() if points else []
-    chosen = dict.fromkeys([*(point for point in best if point in simulators), *(points[index] for index in spread)])
+    spread = np.unique(np.linspace(0, max(len(points) - 1, 0), room).round().astype(int)).tolist()
+    even = [points[index] for index in spread] if points else []
+    chosen = dict.fromkeys([*(point for point in best if point in simulators), *even])
     return [key for point in chosen for key in simulators[point]]
 
 

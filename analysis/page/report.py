@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from analysis.agreement.comparison import compare
 from analysis.deciding.best_points import best_points, parameters_table
@@ -56,6 +59,9 @@ _COMPARISON_TITLES = [
 ]
 
 
+_N_BEST = 5  # the explorer goes on from there
+
+
 @dataclass(frozen=True)
 class Embedded:
     """A figure within the page: SVG in base64, and what it shows."""
@@ -64,13 +70,16 @@ class Embedded:
     text: str
 
 
-def write_report(path: str | Path) -> Path:
+def write_report(path: str | Path, live: float | None = None) -> Path:
     """Write ``report.html`` of a run: one file that needs nothing else, complete run or not.
 
     Parameters
     ----------
     path : str or Path
         Folder of the run.
+    live : float, optional
+        s after which an open page loads itself again, while a run goes on; 0: it does not. Such a page has no
+        figures, as they are soon out of date and take the longest; the explorer has all that they show.
 
     Returns
     -------
@@ -87,9 +96,15 @@ def write_report(path: str | Path) -> Path:
         warnings.simplefilter("always", CorruptSummaryWarning)
         table = open_run(path)
     complaints = [str(warning.message) for warning in caught if issubclass(warning.category, CorruptSummaryWarning)]
-    if not figures_are_current(path):
+    if live is None and not figures_are_current(path):
         draw_figures(path, table)
-    page = templates().get_template("report.html").render(_content(table, directory, complaints, drawn_figures(path)))
+    figures = drawn_figures(path) if live is None else []
+    content = _content(table, directory, complaints, figures)
+    content["drawn"] = live is None
+    content["script"] = Markup((files("analysis.page") / "templates" / "live.js").read_text("utf-8"))
+    if live:
+        content["live"] = {"seconds": f"{live:g}", "written": f"{1000 * time.time():.0f}"}
+    page = templates().get_template("report.html").render(content)
     with replacing(directory.report) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return directory.report
@@ -126,6 +141,7 @@ def _content(
         "provenance": _read_text(directory.provenance),
         "sweep": _read_text(directory.sweep),
         **_explorer(table, swept),
+        "live": None,
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
     titles = {
@@ -160,7 +176,11 @@ def _calibration(table: pd.DataFrame, run: Run, figures: list[Embedded]) -> dict
     parts = []
     for name in dict.fromkeys(table["configuration"]):
         own = best[best["configuration"] == name]
-        part: dict[str, Any] = {"configuration": _label(table, name), "rows": best_rows(own.head(10), run), "toml": ""}
+        part: dict[str, Any] = {
+            "configuration": _label(table, name),
+            "rows": best_rows(own.head(_N_BEST), run),
+            "toml": "",
+        }
         part["words"] = "No point deserves to be called best: nothing has fired, or nothing has run."
         if len(own):
             first = own.iloc[0]

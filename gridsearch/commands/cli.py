@@ -22,6 +22,7 @@ import analysis
 from gridsearch.commands import check, display
 from gridsearch.commands.starter import starter_model, starter_sweep
 from gridsearch.inputs.input_files import InputError, Problem
+from gridsearch.commands.live_page import LivePage
 from gridsearch.planning.in_flight import count_missing, look_up, seconds_left
 from gridsearch.planning.plan import Plan, make_plan
 from gridsearch.submitting.recompute import recompute
@@ -115,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
         if name == "status":
             command.add_argument(
                 "--watch", action="store_true", help="look again every few seconds until all jobs have ended"
+            )
+            command.add_argument(
+                "--html", action="store_true", help="write the run's report; with --watch anew as rows arrive"
             )
         if name == "report":
             command.add_argument("--pdf", action="store_true", help="keep the figures as PDF too")
@@ -242,7 +246,17 @@ def _reasons(table: pd.DataFrame) -> list[str]:
 
 
 def _status(options: argparse.Namespace) -> int:
-    run = RunDirectory(options.folder)
+    run = RunDirectory(options.folder.resolve())  # its last part is the run's name
+    page = LivePage(run) if options.html else None
+    try:
+        return _look(run, options.watch, page)
+    finally:
+        if page is not None:
+            page.end(whole=False)
+
+
+def _look(run: RunDirectory, watch: bool, page: LivePage | None) -> int:
+    """Say how far a run is: once, or again and again until all jobs have ended."""
     while True:
         table = analysis.open_run(run.root, columns=("error",))
         counts = {
@@ -258,11 +272,14 @@ def _status(options: argparse.Namespace) -> int:
             missing = rows["point_id"][rows["status"] == "missing"]
             n_bad = len(rows) - len(missing) - count["ok"]
             count["missing"] = count_missing(missing, n_bad, jobs, run)
-        if options.watch and display.console.is_terminal:
+        if watch and display.console.is_terminal:
             display.console.clear()
         display.show_status(run.root.name, counts, _reasons(table), working, flights, left)
         in_flight = any(flight.description for flight in flights)
-        if not options.watch or (working is None and not in_flight):
+        if page is not None:
+            working_on = watch and (working is not None or in_flight)
+            display.say(f"report:  {page.show(table) if working_on else page.end()}")
+        if not watch or (working is None and not in_flight):
             return DONE if (table["status"] == "ok").all() else SOME_FAILED
         time.sleep(_WATCH_POOL if in_flight else _WATCH)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from gridsearch.inputs.input_files import InputError, Problem
 from gridsearch.planning.in_flight import look_up
 from gridsearch.planning.plan import Plan
-from gridsearch.submitting.provenance import append_provenance
 from gridsearch.submitting.points_table import read_setting_ids, write_points
+from gridsearch.submitting.provenance import append_provenance
 from jobs.executor import Conditions, ExecutorModule, JobFailure, Placement, Progress, Submission, find_executor
 from simulators.backends.simulator import SimulatorUnavailableError, find_simulator
 from simulators.records.atomic_file import remove_leftovers, replacing

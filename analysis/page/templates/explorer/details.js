@@ -51,17 +51,26 @@ function fillDetail(place, data, state, decided, best, close) {
   const shown = shownConfigurations(data, state);
   const several = shown.length > 1;
   const titles = [{ text: "statistic" }, ...(several ? [{ text: "simulator" }] : []), { text: "mean", numeric: true }, { text: "± SD", numeric: true }, { text: "seeds" }];
-  const rows = data.columns.flatMap((column) => shown.map((configuration) => statisticRow(data, state, point, column, configuration, several)));
+  const rowsOf = (columns) => columns.flatMap((column) => shown.map((configuration) => statisticRow(data, state, point, column, configuration, several)));
+  const main = data.columns.filter((column) => isMain(state, column)), others = data.columns.filter((column) => !isMain(state, column));
+  const tables = [node("div", { class: "scroll" }, tableOf(titles, rowsOf(main)))];
+  if (others.length)
+    tables.push(node("details", { id: "explorer-more", open: document.getElementById("explorer-more")?.open ?? false },
+      node("summary", {}, `${others.length} more columns: spreads, quantiles and the like`), node("div", { class: "scroll" }, tableOf(titles, rowsOf(others)))));
   const chances = decided ? shown.map((configuration) => node("p", {}, several ? node("strong", {}, `${data.configurations[configuration]}: `) : "",
     chanceText(decided.simulators[configuration].points[point]))) : [];
   const buttons = [copyButton("Copy [parameters]", toml)];
   if (state.point !== null) buttons.push(node("button", { type: "button", onclick: close }, "Close"));
   place.replaceChildren(
     node("h3", {}, `${state.point === null ? "Best point" : "Chosen point"}: ${pointTitle(data, point)}`), ...chances,
-    node("pre", {}, toml()), node("div", { class: "explorer-buttons" }, ...buttons), ...rasterFigures(data, point, shown),
-    node("div", { class: "scroll" }, tableOf(titles, rows)),
+    node("pre", {}, toml()), node("div", { class: "explorer-buttons" }, ...buttons), ...rasterFigures(data, point, shown), ...tables,
   );
   return drawRasters(place);
+}
+
+// What is on the map, what has a target, and of every statistic the column that bears its name
+function isMain(state, column) {
+  return column.main || column.name === state.column || state.targets.some((target) => target.column === column.name);
 }
 
 function statisticRow(data, state, point, column, configuration, named) {

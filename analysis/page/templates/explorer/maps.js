@@ -211,12 +211,26 @@ function starShape(x, y, rank) {
   };
 }
 
-// A handful of ranks with the values that stand there
+// Round numbers where many values stand at equal distances, as on the figures; else a handful of the values
+function ticksOf(dimension, room) {
+  const values = dimension.axes[0].labels.map(Number), n = values.length, step = (values[n - 1] - values[0]) / (n - 1);
+  const even = dimension.axes.length === 1 && n > 8 && values.every((value, i) => Math.abs(value - values[0] - i * step) <= 0.05 * Math.abs(step));
+  if (even && step) {
+    const reach = Math.abs(values[n - 1] - values[0]), rough = reach / Math.max(2, room - 1), scale = 10 ** Math.floor(Math.log10(rough));
+    const round = [1, 2, 2.5, 5, 10].find((some) => some * scale >= rough * 0.999) * scale;
+    const first = Math.ceil(Math.min(values[0], values[n - 1]) / round - 0.001);
+    const shown = Array.from({ length: Math.floor(reach / round + 1.001) }, (_, i) => Number(((first + i) * round).toPrecision(6)));
+    const places = shown.map((value) => [(value - values[0]) / step, value]).filter(([at]) => at >= -0.05 && at <= n - 0.95);
+    return { tickvals: places.map(([at]) => at), ticktext: places.map(([, value]) => String(value).replace("-", "−")) };
+  }
+  const stride = Math.max(1, Math.ceil(n / room));
+  const ranks = Array.from({ length: Math.ceil(n / stride) }, (_, i) => i * stride);
+  return { tickvals: ranks, ticktext: ranks.map((rank) => labelAt(dimension, rank)) };
+}
+
 function rankAxis(dimension, room) {
-  const step = Math.max(1, Math.ceil(dimension.size / room));
-  const ranks = Array.from({ length: Math.ceil(dimension.size / step) }, (_, i) => i * step);
   return {
-    title: { text: axisTitle(dimension), standoff: 8 }, tickvals: ranks, ticktext: ranks.map((rank) => labelAt(dimension, rank)),
+    title: { text: axisTitle(dimension), standoff: 8 }, ...ticksOf(dimension, room),
     range: [-0.5, dimension.size - 0.5], showgrid: false, zeroline: false, ticks: "outside", ticklen: 3, tickangle: 0, automargin: true,
   };
 }
