@@ -23,8 +23,9 @@ from simulators.backends.simulator import (
 )
 from simulators.records.job import Job, Simulation
 
-# The long attacks on a pool are a make target of their own
-collect_ignore = [] if "GRIDSEARCH_ATTACKS" in os.environ else ["test_htcondor_attacks.py"]
+# The long attacks on a pool, and the emulation of CUDA, are make targets of their own
+_TARGETS = {"GRIDSEARCH_ATTACKS": "test_htcondor_attacks.py", "GRIDSEARCH_CUDA_EMULATION": "cuda_emulation"}
+collect_ignore = [path for variable, path in _TARGETS.items() if variable not in os.environ]
 
 # Threads that wait for each other by spinning take the cores from one another where tests share them.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

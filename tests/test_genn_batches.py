@@ -207,3 +207,18 @@ def test_a_point_that_diverges_spikes_no_more_and_the_others_go_on() -> None:
     instances.set_inputs(1)
     assert rows(built.neurons["source"].vars["limit"])[:, 0].tolist() == [on, NEVER, on, on]
     assert rows(built.neurons["E"].vars["threshold"])[:, 0].tolist() == [15.0, np.float32(1e30), 15.0, 15.0]
+
+
+def test_small_populations_are_added_to_spike_by_spike() -> None:
+    """Where a population fits into a block of threads, GeNN's other way loses one of two additions at a time."""
+
+    def found(factor: int, network: Network | None = None, procedural: bool = False) -> list[bool]:
+        small = networks.bare("lif_psc_exp") if network is None else network
+        sized = replace(small, populations=tuple(replace(p, size=factor * p.size) for p in small.populations))
+        return [synapses.by_spike for synapses in layout_of(sized, 0.1, BATCH, CHUNK, procedural).synapses]
+
+    assert found(1) == [True] * 4
+    assert found(32) == [True] * 4, "1024 and 256 neurons"
+    assert found(33) == [False, True] * 2, "1056 and 264 neurons: projections to E and I in turn"
+    assert found(1, procedural=True) == [False] * 4, "a thread takes a spike there in any case"
+    assert not any(found(1, networks.microcircuit())), "delays of their own are added to a buffer, without loss"

@@ -20,9 +20,9 @@ import pandas as pd
 
 import analysis
 from gridsearch.commands import check, display
+from gridsearch.commands.live_page import LivePage
 from gridsearch.commands.starter import starter_model, starter_sweep
 from gridsearch.inputs.input_files import InputError, Problem
-from gridsearch.commands.live_page import LivePage
 from gridsearch.planning.in_flight import count_missing, look_up, seconds_left
 from gridsearch.planning.plan import Plan, make_plan
 from gridsearch.submitting.recompute import recompute

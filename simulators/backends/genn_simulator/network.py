@@ -77,7 +77,7 @@ def describe_network(pygenn: Any, network: Network, layout: Layout, seed: int, b
     # All projections to one receptor of a population add up in one array, and an index takes two bytes where it can.
     model.fuse_postsynaptic_models = True
     model.default_narrow_sparse_ind_enabled = True
-    described = Description(pygenn, model, network, layout, seed, _types(backend))
+    described = Description(pygenn, model, network, layout, seed, _types(backend), backend != _SEQUENTIAL)
     names = [population.name for population in network.populations]
     for index, (name, group) in enumerate(zip(names, layout.neurons, strict=True)):
         described.neurons[name] = _add_neurons(described, f"neurons_{index}", group)

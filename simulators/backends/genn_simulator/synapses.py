@@ -41,6 +41,8 @@ class Description:
         Seed of the connectivity.
     type_of : callable
         GeNN's name of a type of the layout.
+    parallel : bool
+        Whether it runs in many threads, as on a graphics processor.
     neurons : dict of str to NeuronGroup
         Those that were added, by population.
     kept : list
@@ -55,6 +57,7 @@ class Description:
     layout: Layout
     seed: int
     type_of: Callable[[str], str]
+    parallel: bool
     neurons: dict[str, Any] = field(default_factory=dict)
     kept: list[Any] = field(default_factory=list)
     models: dict[Hashable, Any] = field(default_factory=dict)
@@ -101,6 +104,8 @@ def add_synapses(described: Description, name: str, projection: Projection, comp
         group.max_dendritic_delay_timesteps = compiled.buffer
     else:
         group.axonal_delay_steps = compiled.waits
+    if compiled.by_spike and described.parallel:
+        group.parallelism_hint = pygenn.ParallelismHint.PRESYNAPTIC
     return group
 
 

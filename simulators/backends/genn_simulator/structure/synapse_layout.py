@@ -27,6 +27,9 @@ from simulators.description.projection import (
 )
 from simulators.neurons.neuron_model import Receptor
 
+# A block of threads, on any graphics processor
+_LARGEST_BLOCK = 1024
+
 # Rows are given room for their expected length and this many standard deviations: no row of any network is cut.
 _ROW_SPREAD = 7.0
 
@@ -83,6 +86,10 @@ class SynapseLayout:
         Steps that synapses of one delay deliver their spikes ahead; None where there is no buffer, or each has its own.
     buffer : int
         Steps of the target's delay buffer; 0 for none.
+    by_spike : bool
+        On a graphics processor, a thread takes one spike and all its synapses, and adds to the targets one by one. Else
+        a thread takes a synapse of each spike, and where the target fits into a block of threads, GeNN 5.4 sums up in
+        memory of the block without atomic operations: of two synapses on one neuron, one may be lost.
     """
 
     source: int
@@ -97,6 +104,7 @@ class SynapseLayout:
     waits: int
     delay: int | None
     buffer: int
+    by_spike: bool
 
 
 def without_empty_lists(network: Network, dt: float) -> Network:
@@ -149,6 +157,7 @@ def synapse_layout(
         waits=0 if buffer or shared_delay is None else shared_delay,
         delay=shared_delay if buffer else None,
         buffer=buffer,
+        by_spike=not procedural and not buffer and network[projection.target].size <= _LARGEST_BLOCK,
     )
 
 

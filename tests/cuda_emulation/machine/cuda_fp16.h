@@ -1,0 +1,1 @@
+// Half precision is not used.

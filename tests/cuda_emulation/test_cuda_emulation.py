@@ -1,0 +1,232 @@
+"""GeNN's code for CUDA on an emulated graphics processor: spikes equal to the CPU backend's, whatever the order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import emulated_machine
+import networks
+import numpy as np
+import pytest
+from conftest import default_settings
+from emulated_machine import Machine, NoEmulationError
+from recordings import Spikes, no_check, run_fresh, spikes_of
+
+from simulators.backends.genn_simulator import GennSimulator, open_simulator
+from simulators.backends.genn_simulator.structure import synapse_layout
+from simulators.backends.simulator import PointFailure, SimulatorUnavailableError
+from simulators.description import Network, StepCurrent, Uniform
+from simulators.models.clustered import make_network
+from simulators.records.job import Simulation
+
+pytestmark = pytest.mark.genn
+
+SIMULATION = Simulation(dt=0.1, warmup=5.0, duration=25.0)
+SEED = 3
+BLOCK = 32  # threads, as GeNN chooses them for networks as small as these
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """The emulation. What it lacks ends the run: these tests are asked for by name, and none may pass unseen."""
+    with pytest.MonkeyPatch.context() as environment:
+        try:
+            yield emulated_machine.start(tmp_path_factory.mktemp("emulation") / "machine", environment)
+        except NoEmulationError as missing:
+            pytest.exit(f"CUDA cannot be emulated here: {missing}", returncode=2)
+
+
+@pytest.fixture(autouse=True)
+def _blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take populations for large that do not fit into the emulation's blocks, which are small."""
+    if "large" not in request.node.name:
+        monkeypatch.setattr(synapse_layout, "_LARGEST_BLOCK", BLOCK)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Both backends of GeNN."""
+
+    machine: Machine
+    cache: Path
+
+    def open(self, backend: str, batch: int, **changes: Any) -> GennSimulator:
+        settings = {**default_settings("genn"), "backend": backend, "batch": batch, "cache": str(self.cache), **changes}
+        try:
+            return open_simulator(SIMULATION, settings)
+        except SimulatorUnavailableError as missing:
+            pytest.exit(f"CUDA cannot be emulated here: {missing}", returncode=2)
+
+    def on_cpu(self, points: Sequence[Network]) -> list[Spikes]:
+        simulator = self.open("single_threaded_cpu", 1)
+        try:
+            return run_fresh(simulator, points, SEED)
+        finally:
+            simulator.close()
+
+    def built(self, network: Network, batch: int, **changes: Any) -> GennSimulator:
+        simulator = self.open("cuda", batch, **changes)
+        assert simulator.gpu == "emulation of CUDA"
+        simulator.build(network, SEED)
+        return simulator
+
+
+@pytest.fixture(scope="session")
+def runner(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    return Runner(machine, tmp_path_factory.mktemp("models"))
+
+
+def spikes_on(simulator: GennSimulator, points: Sequence[Network]) -> list[Spikes]:
+    return [spikes_of(outcome) for outcome in simulator.run(points, no_check)]
+
+
+def enlarged(network: Network, factor: int = 6) -> Network:
+    return replace(network, populations=tuple(replace(p, size=factor * p.size) for p in network.populations))
+
+
+def driven(weight: float, rate: float, current: float, **changes: Any) -> Network:
+    """Fixed in-degrees with multapses under Poisson drive and a step of current."""
+    network = enlarged(networks.bare("lif_psc_exp", rate=rate, weight=weight, I_e=current, **changes))
+    step = StepCurrent("step", "E", None, 3.0 * current, (10.0,), (18.0,), neurons=np.arange(0, 192, 3))
+    return replace(network, inputs=(*network.inputs, step))
+
+
+DRIVEN = [
+    driven(1.0, 9000.0, 0.0),
+    driven(2.0, 12_000.0, 50.0),
+    driven(0.5, 10_000.0, 100.0, tau_m=Uniform(9.0, 11.0)),
+    driven(1.5, 500.0, 500.0),
+    driven(0.25, 11_000.0, -30.0, V_th=-52.0),
+]
+
+
+def clustered(defaults: Mapping[str, Any], current: float, clustering: float) -> Network:
+    return make_network({**defaults, "N_E": 400, "N_I": 160, "Q": 4, "jep": clustering, "I_th_E": current})
+
+
+def conductances(weight: float) -> Network:
+    """Neurons with conductances, each with a time constant of its own, and sources that fire for a while."""
+    network = networks.vogels_abbott(weight_E=100.0 * weight, kick=400.0 * weight)
+    cells = [p if p.is_source else replace(p, parameters={**p.parameters, "tau_m": Uniform(18.0, 22.0)})
+             for p in network.populations]  # fmt: skip
+    return replace(network, populations=tuple(cells))
+
+
+def check_equal(runner: Runner, points: Sequence[Network], batch: int, least: int, **changes: Any) -> None:
+    """Spikes of batches, some part-filled and in other orders, are those of points run alone on the CPU backend."""
+    expected = runner.on_cpu(points)
+    for found in expected:
+        assert sum(len(trains) for trains in found.values()) >= least
+    assert len({repr(found) for found in expected}) == len(points), "the points must differ"
+    simulator = runner.built(points[0], batch, **changes)
+    try:
+        places = list(range(len(points)))
+        part = places[::-1][: len(places) // 2]  # in other places, some of which stay empty
+        for chosen in [places, part] if part else [places]:
+            assert spikes_on(simulator, [points[k] for k in chosen]) == [expected[k] for k in chosen]
+        with runner.machine.running(exact=True):
+            in_order = spikes_on(simulator, points)
+        with runner.machine.running(order=1, exact=True):
+            assert spikes_on(simulator, points) == in_order, "the order of threads and blocks shows"
+    finally:
+        simulator.close()
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_driven_networks_with_multapses(runner: Runner, batch: int) -> None:
+    check_equal(runner, DRIVEN[:batch], batch, least=50)
+
+
+def test_large_and_small_populations(runner: Runner) -> None:
+    points = [enlarged(point, 6) for point in DRIVEN[:2]]
+    assert points[0]["E"].size > 1024 > points[0]["I"].size
+    check_equal(runner, points, 2, least=50)
+
+
+@pytest.mark.parametrize("procedural", [False, True], ids=["stored", "procedural"])
+def test_clustered_networks(runner: Runner, defaults: dict[str, Any], procedural: bool) -> None:
+    points = [clustered(defaults, current, clustering) for current, clustering in ((2.0, 1.0), (2.5, 2.5), (3.0, 2.0))]
+    check_equal(runner, points, 3, least=50, procedural=procedural)
+
+
+def test_conductances_and_sources(runner: Runner) -> None:
+    check_equal(runner, [conductances(1.0), conductances(2.0)], 2, least=50)
+
+
+def test_drawn_weights_and_delays(runner: Runner) -> None:
+    check_equal(runner, [networks.microcircuit(12_000.0), networks.microcircuit(15_000.0)], 2, least=50)
+
+
+def test_lists_with_weights_and_delays_of_their_own(runner: Runner) -> None:
+    first = networks.explicit_lists()
+    faster = replace(
+        first,
+        populations=tuple(
+            replace(p, parameters={**p.parameters, "rate": 300.0}) if p.is_source else p for p in first.populations
+        ),
+    )
+    check_equal(runner, [first, faster], 2, least=20)
+
+
+def test_given_spikes(runner: Runner) -> None:
+    points = [networks.played([0.1, 15.0, 15.0], [0, 33, 7], size=40), networks.played([-5.0, 0.2], [39, 2], size=40)]
+    check_equal(runner, points, 2, least=2)
+
+
+def test_populations_smaller_than_a_block(runner: Runner) -> None:
+    points = [networks.bare("lif_psc_exp", rate=rate, weight=2.0) for rate in (9000.0, 12_000.0)]
+    assert all(population.size <= BLOCK for population in points[0].populations)
+    check_equal(runner, points, 2, least=50)
+
+
+def test_what_populations_smaller_than_a_block_are_kept_from(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once this fails, GeNN adds up in blocks without loss, and `SynapseLayout.by_spike` can go."""
+    points = [networks.bare("lif_psc_exp", rate=9000.0, weight=2.0)]
+    expected = runner.on_cpu(points)
+    monkeypatch.setattr(synapse_layout, "_LARGEST_BLOCK", 0)
+    simulator = runner.built(points[0], 1)
+    found = spikes_on(simulator, points)
+    simulator.close()
+    assert found != expected
+
+
+def test_a_point_that_fails_leaves_its_neighbours_alone(runner: Runner) -> None:
+    points = DRIVEN[:2]
+    expected = runner.on_cpu(points)
+    simulator = runner.built(points[0], 5)
+    broken = driven(1.0, 9000.0, -1e38)
+    found = simulator.run([points[0], broken, points[1]], no_check)
+    simulator.close()
+    assert isinstance(found[1], PointFailure)
+    assert found[1].status == "diverged"
+    assert [spikes_of(found[0]), spikes_of(found[2])] == expected
+
+
+# Pattern in the generated code, and what it is changed to
+FAULTS = {
+    "weights of another point": (r"group->scale\[batch\]", "group->scale[0]"),
+    "a wait for the other threads left out": (r"__syncthreads\(\);(\s*// loop through all incoming)", r"\1"),
+    "spikes recorded at another instance's place": (
+        r"\+ \(batch \* numRecordingWords\)\]",
+        "+ ((batch == 0 ? 1 : 0) * numRecordingWords)]",
+    ),
+    "a sum that is not atomic": (
+        r"atomicAdd\((&group->outPost\[.+?\]), (\(.+\))\);",
+        r"::emulation::add_in_shared(*(\1), \2);",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_the_code_is_caught(runner: Runner, fault: str) -> None:
+    points = DRIVEN[:2]
+    expected = runner.on_cpu(points)
+    with runner.machine.with_change(*FAULTS[fault]) as n_changes:
+        simulator = runner.built(points[0], 2)
+        found = spikes_on(simulator, points)
+        simulator.close()
+    assert n_changes[0] > 0, "nothing was changed"
+    assert found != expected
