@@ -115,15 +115,15 @@ def _read_summaries(
     cached = read_cached(directory, None if columns is None else [*_KEYS, *columns])
     fragments = open_fragments(cached.rest)
     schemas = [*([] if cached.schema is None else [cached.schema]), *(part.physical_schema for part in fragments)]
-    # Files of jobs that have not begun describe next to nothing
-    schemas.sort(key=len, reverse=True)
+    # Files of jobs that have not begun describe next to nothing; among the others, the order that they have
+    schemas.sort(key=lambda schema: "finished" not in schema.names)
     schema = common_schema(schemas, without=without)
     if columns is not None:
         schema = pa.schema([field for field in schema if field.name in {*_KEYS, *columns}])
     summaries = read_all(fragments, schema)
     if cached.rows is not None:
         summaries = pa.concat_tables([with_schema(cached.rows, schema), summaries])
-    return summaries, schemas[:1]
+    return summaries, [schema for schema in schemas if "finished" in schema.names][-1:]
 
 
 def _open_several(folders: Sequence[Path], columns: Sequence[str] | None, parameters: Sequence[str]) -> pd.DataFrame:
