@@ -43,7 +43,7 @@ benchmarks: .venv/.installed-dev
 	$(BIN)/python benchmarks/open_run.py
 	$(BIN)/python benchmarks/structure_reuse.py
 
-# The long form of the attacks on a pool: 20 of each kind, and a run of 510 jobs
+# The long form of the attacks on a pool: 20 evictions, 21 kills of daemons, and a run of 510 jobs
 attacks-pool: .venv/.installed-dev
 	GRIDSEARCH_ATTACKS=20 $(BIN)/python -m pytest -m pool -s tests/test_htcondor_attacks.py
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_dag import a_job
+from test_dag import SWEEP, a_job
 
+from gridsearch.cli import main
+from gridsearch.planning import make_plan
+from gridsearch.submission import write_plan
 from simulators.records.attempts import NoRowsError, attempt_files, begin_attempt, end_attempt
 from simulators.records.broken_transfers import restore_summaries, start_attempts
 from simulators.records.job import write_job
@@ -72,6 +76,20 @@ def test_rows_whose_spikes_may_not_have_come_do_not_count(run: RunDirectory) -> 
     assert n_rows(mine) == 2, "it was held since the second began"
     write_rows(mine, 4)
     assert n_rows(begin_attempt(folder, summary, holds=1, was_cut=True)) == 4, "it was not held since"
+
+
+def test_an_attempt_that_left_before_its_first_row_can_be_looked_at(
+    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (first,) = attempt_files(run.attempts("poisson-1"))
+    assert n_rows(first) == 0 and first.stat().st_size < 6000, "thousands of jobs have one"
+    plan = make_plan(SWEEP, tmp_path, executor="local")
+    write_plan(plan, replace_sweep=False)
+    plan.run.summaries.mkdir()
+    for planned in plan.jobs:
+        shutil.copyfile(first, plan.run.summary(planned.job.name))
+    assert main(["status", str(plan.run.root)]) == 1
+    assert "no submit is at work" in capsys.readouterr().out
 
 
 def test_without_a_whole_file_an_attempt_does_not_begin(run: RunDirectory) -> None:

@@ -1,6 +1,6 @@
 """The promise under attack on a real pool: nothing lost, nothing twice, and every result as if nobody had disturbed it.
 
-Run by ``make attacks-pool``, with `GRIDSEARCH_ATTACKS` attacks where there is a number; not part of ``make test``.
+Run by ``make attacks-pool``, with `GRIDSEARCH_ATTACKS` evictions and about as many kills; not part of ``make test``.
 """
 
 from __future__ import annotations

@@ -6,17 +6,32 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
+import pyarrow as pa
+
 from simulators.records.atomic_file import replacing
 from simulators.records.attempts import FIRST, attempt_files
 from simulators.records.job import Job
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import UNREADABLE, CorruptSummaryError, empty_summary, read_summary, schema_of
+from simulators.records.summary import (
+    REPETITIVE,
+    REQUIRED,
+    UNREADABLE,
+    CorruptSummaryError,
+    empty_summary,
+    read_summary,
+)
+
+_BARE = pa.schema([(name, pa.string()) for name in dict.fromkeys((*REQUIRED, *REPETITIVE))])
 
 
 def start_attempts(job: Job, run: RunDirectory) -> None:
-    """Write the file that the first attempt of a job begins with: no rows."""
-    with replacing(run.attempts(job.name) / FIRST) as temporary:
-        temporary.write_bytes(empty_summary(schema_of(job, run.root)))
+    """Write the file that the first attempt of a job begins with: no rows, and no more columns than readers must find.
+
+    Nobody waits for the disk, nor is it large: a sweep may have thousands of jobs.
+    """
+    folder = run.attempts(job.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FIRST).write_bytes(empty_summary(_BARE))
 
 
 def restore_summaries(run: RunDirectory, in_flight: Collection[str]) -> int:
