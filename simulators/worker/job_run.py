@@ -122,7 +122,8 @@ class _JobRun:
         self._module = find_simulator(job.simulator)
         self._simulator = self._module.open_simulator(job.simulation, job.settings)
         self._summary = JobSummary(job, files.summary, files.root, self._simulator.backend, self._simulator.gpu)
-        self._simulator.shrink_batches(_SHRINKING**self._summary.deaths_in_loading)
+        if self._summary.deaths_in_loading:
+            self._simulator.shrink_batches(_SHRINKING**self._summary.deaths_in_loading)
         self._built: object = None
         self._n_synapses = 0
         self._costs: dict[object, Cost] = {}
