@@ -202,6 +202,19 @@ def test_notebook_works_without_targets_and_without_rows(tmp_path: Path) -> None
     _run_notebook(write_run(tmp_path / "empty", behaviour=lambda p, s, n: None, targets=TARGETS).root)
 
 
+def test_jupyter_shows_the_explorer(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", targets=TARGETS)
+    source = f"import analysis\nanalysis.explore({str(run.root)!r}, targets={{'rate_E': (3, 6)}})"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    resources = {"metadata": {"path": str(REPOSITORY)}}
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    (output,) = notebook.cells[0].outputs
+    shown = output["data"]["text/html"]
+    assert shown.startswith("<iframe srcdoc=")
+    expected = analysis.explore(run.root, targets={"rate_E": (3, 6)})._repr_html_()
+    assert shown == expected
+
+
 @pytest.mark.nest
 def test_notebook_leads_from_a_real_run_to_parameters(real_run: Path) -> None:
     cells = _run_notebook(real_run)

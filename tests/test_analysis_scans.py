@@ -101,7 +101,7 @@ def test_wall_times_are_drawn_where_they_were_measured(tmp_path: Path) -> None:
 def test_phases_stack_up_to_the_mean_of_all(tmp_path: Path) -> None:
     table = _table(tmp_path, SIZES, simulators=BOTH)
     one = table[table["configuration"] == "nest"]
-    ax = analysis.plots.draw_phases_along(one, "n_synapses")
+    ax = analysis.plots.draw_phases(one, along="n_synapses")
     tops = {bar.get_x(): bar.get_y() + bar.get_height() for bar in ax.patches}  # the last of a stack is its top
     expected = (wall_times(one) + one["t_compile"]).groupby(one["n_neurons"]).mean()
     np.testing.assert_allclose([tops[x] for x in sorted(tops)], expected)
@@ -111,7 +111,7 @@ def test_phases_stack_up_to_the_mean_of_all(tmp_path: Path) -> None:
     assert ax.get_xlabel() == "synapses"
     assert [text.get_text() for text in ax.get_xticklabels()][-1] == "315·10⁶"
     with pytest.raises(analysis.RunError, match="several simulators"):
-        analysis.plots.draw_phases_along(table)
+        analysis.plots.draw_phases(table, along="n_neurons")
 
 
 def test_costs_have_a_line_and_a_frontier_each(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from test_dag import SWEEP, a_job
 
-from gridsearch.cli import main
-from gridsearch.planning import make_plan
-from gridsearch.submission import write_plan
+from gridsearch.commands.cli import main
+from gridsearch.planning.plan import make_plan
+from gridsearch.submitting.submission import write_plan
 from simulators.records.attempts import NoRowsError, attempt_files, begin_attempt, end_attempt
 from simulators.records.broken_transfers import restore_summaries, start_attempts
 from simulators.records.job import write_job

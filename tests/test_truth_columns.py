@@ -90,6 +90,18 @@ def test_what_a_run_is_survives_merge_concat_and_join(tmp_path: Path) -> None:
         statistic_grid(changed, "extra")
 
 
+def test_what_pandas_loses_is_said_with_the_remedy(tmp_path: Path) -> None:
+    table = open_truth(tmp_path / "run", lambda p, *_: {"rate_E": p["a"]}, SQUARE)
+    plain = pd.DataFrame({"point_id": table["point_id"], "extra": np.arange(len(table), dtype=float)})
+    lost = plain.merge(table, on="point_id")  # pandas asks the left table alone what it makes
+    with pytest.raises(analysis.RunError, match=r"table\.merge\(other\), not other\.merge\(table\)"):
+        analysis.run_of(lost)
+    lost.attrs = table.attrs
+    assert analysis.run_of(lost).name == "run"
+    assert analysis.run_of(table.merge(plain, on="point_id", how="right")).name == "run"
+    assert float(statistic_grid(lost, "extra")["mean"].max()) == 27.0  # of the last five seeds, 25 to 29
+
+
 def test_a_grid_can_be_kept_as_a_file_and_cut(tmp_path: Path) -> None:
     import xarray as xr
 

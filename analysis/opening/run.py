@@ -219,7 +219,10 @@ def run_of(source: pd.DataFrame | str | Path) -> Run:
     if not isinstance(source, pd.DataFrame):
         return as_run(read_metadata(source))
     if "run" not in source.attrs:
-        raise RunError('the table does not say what run it is of (table.attrs["run"]); open it with analysis.open_run')
+        raise RunError(
+            'the table does not say what run it is of (table.attrs["run"]): open it with analysis.open_run; where it '
+            "was merged, merge into the table (table.merge(other), not other.merge(table)), or set attrs = table.attrs"
+        )
     return as_run(source.attrs["run"])
 
 

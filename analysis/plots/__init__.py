@@ -17,7 +17,7 @@ from analysis.plots.figures import (
 )
 from analysis.plots.maps import draw_map
 from analysis.plots.rasters import draw_raster
-from analysis.plots.scans import draw_cost, draw_phases_along, draw_times
+from analysis.plots.scans import draw_cost, draw_times
 from analysis.plots.slices import draw_maps
 from analysis.plots.timing import draw_phases, draw_realtime_factors
 
@@ -30,7 +30,6 @@ __all__ = [
     "draw_map",
     "draw_maps",
     "draw_phases",
-    "draw_phases_along",
     "draw_raster",
     "draw_realtime_factors",
     "draw_scan",

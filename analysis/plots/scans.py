@@ -88,7 +88,7 @@ def draw_phases_along(table: pd.DataFrame, x: Abscissa = "n_neurons", ax: Axes |
     """
     names = list(dict.fromkeys(table["configuration"].astype(str)))
     if len(names) > 1:
-        raise RunError(f"draw_phases_along: the table has several simulators, {names}; choose one")
+        raise RunError(f"draw_phases: the table has several simulators, {names}; choose one")
     ax = axes_or_new(ax, 4.8, 3.8)
     chosen = scan(table, x)
     with in_style():

@@ -6,24 +6,34 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from analysis.plots.scans import draw_phases_along
 from analysis.plots.style import BELOW, COLOURS, PHASE_COLOURS, axes_or_new, in_style
-from analysis.timing.phases import mean_phases, realtime_factors
+from analysis.timing.phases import Abscissa, mean_phases, realtime_factors
 
 
-def draw_phases(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the mean wall time of a point by phase, stacked, a bar per simulator.
+def draw_phases(table: pd.DataFrame, ax: Axes | None = None, *, along: Abscissa | None = None) -> Axes:
+    """Draw the mean wall time of a point by phase, stacked: a bar per simulator, or per biological time or size.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        From `open_run`.
+        From `open_run`; of one simulator if drawn along something.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
+    along : {'biological_time', 'n_neurons', 'n_synapses'}, optional
+        Along which.
 
     Returns
     -------
     matplotlib.axes.Axes
+
+    Raises
+    ------
+    RunError
+        If drawn along something of several simulators: their bars would stand in each other's place.
     """
+    if along is not None:
+        return draw_phases_along(table, along, ax)
     ax = axes_or_new(ax, 6.4, 2.6)
     means = mean_phases(table)
     with in_style():
