@@ -77,6 +77,8 @@ class Cost:
         Whether the time is that of a graphics processor, not of cores.
     builds_every_point : bool
         Whether something of a point stays in the network, so that it is built anew for each.
+    note : str
+        What else a user may want to know of how the network is held, in a line; mostly nothing.
     """
 
     build: float
@@ -85,6 +87,7 @@ class Cost:
     batch: int = 1
     gpu: bool = False
     builds_every_point: bool = False
+    note: str = ""
 
     @property
     def once(self) -> float:
