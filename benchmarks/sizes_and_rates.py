@@ -23,7 +23,6 @@ from simulators.backends.simulator import Recording, find_simulator
 from simulators.models.clustered import make_network
 from simulators.records import machine
 from simulators.records.job import Simulation
-from simulators.statistics import summarise
 
 SIZES = (5_000, 10_000, 25_000, 50_000, 100_000)
 DRIVE = (1.95, 1.2)  # I_th_E, I_th_I
@@ -33,7 +32,8 @@ BIOLOGY = 10.0  # s, that times are scaled to
 
 def measure(name: str, simulator: Any, simulation: Simulation, n_neurons: int, drive: tuple[float, float]) -> Any:
     """Run one point; return its processor time per 10 s of biology and its mean rate."""
-    parameters = read_defaults(defaults_file("clustered", Path())).values_by_name() | {
+    defaults: dict[str, Any] = read_defaults(defaults_file("clustered", Path())).values_by_name()
+    parameters = defaults | {
         "N_E": n_neurons * 4 // 5, "N_I": n_neurons // 5, "I_th_E": drive[0], "I_th_I": drive[1],
     }  # fmt: skip
     network = make_network(parameters)
@@ -45,11 +45,11 @@ def measure(name: str, simulator: Any, simulation: Simulation, n_neurons: int, d
     used = time.process_time() - begin
     if not isinstance(recording, Recording):
         raise RuntimeError(f"{name}: {recording.reason}")
-    rates = summarise(recording.spikes, ["rate"])
+    rate = sum(trains.n_spikes for trains in recording.spikes.values()) / n_neurons / (simulation.duration * 1e-3)
     seconds = (simulation.warmup + simulation.duration) * 1e-3
     return {
         "simulator": name, "neurons": n_neurons, "I_th_E": drive[0], "I_th_I": drive[1], "build": build,
-        "point": used * BIOLOGY / seconds, "rate": 0.8 * rates["rate_E"] + 0.2 * rates["rate_I"],
+        "point": used * BIOLOGY / seconds, "rate": rate,
     }  # fmt: skip
 
 
