@@ -11,9 +11,13 @@ from sweeps import make_grid, write_sweep
 from test_plan import workload
 
 from gridsearch.planning.advice import quicker_simulator, times_of_points
+from gridsearch.commands.display import show_plan
+from gridsearch.inputs.parameters import defaults_file, read_defaults
 from gridsearch.planning.plan import make_plan
 from jobs.plan import Workload, core_hours
-from simulators.backends.simulator import simulator_names
+from simulators.backends.simulator import find_simulator, simulator_names
+from simulators.description import Normal
+from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
 
 OTHERS = [name for name in simulator_names() if name != "genn"]
@@ -81,3 +85,15 @@ def test_plan_gives_the_advice_unless_the_sweep_has_the_quicker_one_already(tmp_
     assert " on genn" not in both.advice
     assert both.simulators["genn"].hours < 0.1 * both.simulators["nest"].hours
     assert both.simulators["genn"].gpu_hours == 0.0
+
+
+def test_plan_names_the_kind_of_rows_that_projections_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show_plan(make_plan(write_sweep(tmp_path, simulators=["nest", "native"], **PUBLISHED), tmp_path))
+    said = capsys.readouterr().out
+    assert "native: rows of bits for 8 projections (EE_within, EE_between" in said
+    assert "nest: " not in said
+    network = make_network({**read_defaults(defaults_file("clustered", tmp_path)).values_by_name(), "jep": 2.0})
+    drawn = replace(network.projections[0], weight=Normal(1.0, 0.1, 0.0))
+    mixed = replace(network, projections=(drawn, *network.projections[1:]))
+    note = find_simulator("native").estimate(mixed, Simulation(0.1, 0.0, 100.0), {}).note
+    assert note.endswith("; compressed rows for 1 projection (EE_within)")

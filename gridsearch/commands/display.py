@@ -20,6 +20,7 @@ from gridsearch.submitting.run_lock import Owner
 from gridsearch.sweeps.axes import zip_groups
 from jobs.executor import InFlight, JobFailure, JobInFlight, Submission, find_executor
 from jobs.executor import Progress as JobProgress
+from simulators.backends.simulator import find_simulator
 from simulators.description.network import Network, expected_synapses, projection_synapses
 from simulators.records.run_directory import RunDirectory
 
@@ -77,7 +78,7 @@ def show_plan(plan: Plan) -> None:
             size(share.disk),
         )
     console.print(table)
-    for line in _about_files(plan):
+    for line in [*_about_files(plan), *_about_networks(plan)]:
         say(line)
     for name, share in plan.simulators.items():
         if share.jobs:
@@ -119,6 +120,16 @@ def _about_files(plan: Plan) -> Iterator[str]:
             )
         if share.recomputed:
             yield f"{name}: {len(share.recomputed)} points lack only statistics, which come from their stored spikes"
+
+
+def _about_networks(plan: Plan) -> Iterator[str]:
+    """Say what a simulator notes of the first network of what is left."""
+    for name, share in plan.simulators.items():
+        if share.jobs:
+            network, settings = plan.grid.networks[name][0], plan.sweep.simulators[name]
+            note = find_simulator(name).estimate(network, plan.sweep.simulation, settings, 0).note
+            if note:
+                yield f"{name}: {note}"
 
 
 def show_network(network: Network, n_networks: int, files: Sequence[str]) -> None:

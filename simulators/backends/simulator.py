@@ -85,6 +85,8 @@ class Cost:
         Whether something of a point stays in the network, so that it is built anew for each.
     start : float
         s, once per worker: imports, opening the simulator, code that is made.
+    note : str
+        What else a user may want to know of how the network is held, in a line; mostly nothing.
     """
 
     build: float
@@ -94,6 +96,7 @@ class Cost:
     gpu: bool = False
     builds_every_point: bool = False
     start: float = 0.0
+    note: str = ""
 
     @property
     def once(self) -> float:

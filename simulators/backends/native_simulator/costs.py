@@ -17,6 +17,8 @@ from simulators.description import ConnectionList, Network, PoissonDrive, Popula
 from simulators.description.network import projection_synapses
 from simulators.records.job import Simulation
 
+_NAMED = 10  # projections
+
 
 def estimate_cost(network: Network, simulation: Simulation) -> Cost:
     """Estimate a worker."""
@@ -62,7 +64,21 @@ def estimate_cost(network: Network, simulation: Simulation) -> Cost:
         point=0.02 + steps * (0.5e-6 + update * 1e-9) + biology * spike_time + NOMINAL_RATE * spikes_per_rate * 4e-7,
         memory=2.3e8 + memory + network.n_neurons * 200.0 + 60.0 * GENEROUS_RATE * spikes_per_rate,
         start=1.0,
+        note=_kinds_of_rows(network, dt),
     )
+
+
+def _kinds_of_rows(network: Network, dt: float) -> str:
+    """Say which projections become rows of bits, and which compressed rows."""
+    names: dict[bool, list[str]] = {True: [], False: []}
+    for projection in network.projections:
+        names[is_dense(network, projection, dt)].append(projection.name)
+    said = []
+    for dense, kind in ((True, "rows of bits"), (False, "compressed rows")):
+        few = names[dense] if len(names[dense]) <= _NAMED else [*names[dense][: _NAMED - 1], "…"]
+        if few:
+            said.append(f"{kind} for {len(names[dense])} projection{'s'[: len(few) > 1]} ({', '.join(few)})")
+    return "; ".join(said)
 
 
 def _update_time(population: Population) -> float:

@@ -42,7 +42,8 @@ from simulators.backends.native_simulator.kernels.tables import (
 FUSED = 4
 """Planes per receptor that an update adds; further ones take a pass of their own."""
 
-_AHEAD = 6  # jobs between asking for a row and reading it
+_AHEAD = 4  # jobs between asking for a row and reading it
+_ASKED = 1024  # words of a row that are asked for: what the processor fetches by itself comes late
 
 
 @njit
@@ -295,7 +296,7 @@ def deliver_jobs(step, populations, neurons, bundles, record):
         job = first_job + 3 * number
         if number + _AHEAD < n_jobs:
             ahead = jobs[job + 3 * _AHEAD]
-            for line in range(0, min(jobs[job + 3 * _AHEAD + 1], 128), 16):
+            for line in range(0, min(jobs[job + 3 * _AHEAD + 1] + 15, _ASKED), 16):
                 prefetch(synapses, ahead + line)
         bundle = jobs[job + 2]
         fact = bundle * BUNDLE_FACTS
