@@ -25,6 +25,7 @@ def test_silent_population_has_rate_zero_and_the_rest_undefined():
     assert all(math.isnan(power) for power in values.pop("spectrum_E"))
     assert all(set(values.pop(name)) == {0} for name in lists & values.keys())
     zero = {"rate", "rate_sd", "rate_q05", "rate_q50", "rate_q95", "winner_occupancy", "winner_switching_rate"}
+    zero |= {"peak_spikes"}
     assert values["silent_fraction_E"] == 1.0
     assert values["n_neurons_rate_E"] == 4
     assert values["n_pairs_correlation_undefined_E"] == 6

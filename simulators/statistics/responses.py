@@ -37,10 +37,14 @@ def response(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
 
 
 def peak_spikes(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
-    """Most spikes of a population in one step: as many cross each of its projections at once."""
+    """Most spikes of a population in one step: as many cross each of its projections at once.
+
+    Where none are, their time is NaN.
+    """
     del settings
     counts = spikes.count_population(spikes.trains.dt)
-    return {"peak_spikes": float(counts.max()), "peak_time": (int(counts.argmax()) + 1) * spikes.trains.dt}
+    time = (int(counts.argmax()) + 1) * spikes.trains.dt if counts.max() else math.nan
+    return {"peak_spikes": float(counts.max()), "peak_time": time}
 
 
 SETTINGS: Mapping[str, Setting] = {
