@@ -10,9 +10,9 @@ import pytest
 from sweeps import make_grid, write_sweep
 from test_plan import workload
 
-from gridsearch.planning.advice import quicker_simulator, times_of_points
 from gridsearch.commands.display import show_plan
 from gridsearch.inputs.parameters import defaults_file, read_defaults
+from gridsearch.planning.advice import quicker_simulator, times_of_points
 from gridsearch.planning.plan import make_plan
 from jobs.plan import Workload, core_hours
 from simulators.backends.simulator import find_simulator, simulator_names

@@ -12,9 +12,7 @@ import pytest
 from conftest import default_settings
 from test_nest_costs import N_SYNAPSES, microcircuit
 
-from simulators.backends.genn_simulator import estimate
-from simulators.backends.genn_simulator import problems
-from simulators.backends.genn_simulator import structure
+from simulators.backends.genn_simulator import estimate, problems, structure
 from simulators.backends.genn_simulator.costs import cpu_cost, device_memory
 from simulators.backends.genn_simulator.points.points import Point
 from simulators.backends.genn_simulator.structure.layout import layout_of, text_of

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from conftest import default_settings
 
-from simulators.backends.genn_simulator import estimate
-from simulators.backends.genn_simulator import open_simulator
+from simulators.backends.genn_simulator import estimate, open_simulator
 from simulators.backends.genn_simulator.costs import batch_that_fits, check_memory, device_memory
 from simulators.backends.genn_simulator.host.devices import visible_gpu
 from simulators.backends.simulator import Cost, SimulatorUnavailableError

@@ -11,10 +11,10 @@ import pyarrow as pa
 from simulators.records.atomic_file import replacing
 from simulators.records.attempts import FIRST, attempt_files
 from simulators.records.job import Job
+from simulators.records.row_checks import REQUIRED
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import (
     REPETITIVE,
-    REQUIRED,
     UNREADABLE,
     CorruptSummaryError,
     empty_summary,
