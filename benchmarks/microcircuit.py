@@ -69,7 +69,8 @@ def run(name: str, network: Network, simulation: Simulation, seed: int) -> Mappi
     phases = ", ".join(f"{key[2:]} {seconds:.2f} s" for key, seconds in recording.phases.items())
     print(
         f"{name}, seed {seed}: build {build:.1f} s ({build_used:.1f} s of processor), {built.n_synapses:,} synapses; "
-        f"{wall / biology:.2f} s ({used / biology:.2f} s of processor) per second of biology ({phases}); {memory / 1e9:.2f} GB",
+        f"{wall / biology:.2f} s ({used / biology:.2f} s of processor) per second of biology ({phases}); "
+        f"{memory / 1e9:.2f} GB",
         flush=True,
     )
     values = summarise(recording.spikes, STATISTICS, SETTINGS)
