@@ -191,7 +191,8 @@ def _filled(
 def _tells_apart(design: NDArray[np.float64]) -> bool:
     """Whether the columns of a design are independent; told from their small matrix of products."""
     scaled = design / np.linalg.norm(design, axis=0).clip(min=1e-300)
-    return bool(np.linalg.matrix_rank(scaled.T @ scaled, hermitian=True, rtol=1e-10) == design.shape[1])
+    sizes = np.abs(np.linalg.eigvalsh(scaled.T @ scaled))
+    return bool((sizes > 1e-10 * sizes.max(initial=0.0)).all())
 
 
 def _indicators(places: list[NDArray[np.int64]], sizes: list[int] | None = None) -> list[NDArray[np.float64]]:
