@@ -17,6 +17,8 @@ from simulators.neurons.step_code import Assignment, assignments, expression, na
 PLANES = ((0, 0), (2, 2), (3, 2), (4, 4))
 """Numbers of planes for which an update is made: excitatory, inhibitory."""
 
+_LONG = 8  # lines of a step rule
+
 _INPUTS = tuple(f"input_{suffix}" for suffix in SUFFIXES.values())
 _FUNCTIONS = {"exp": "exponential", "min": "minimum", "max": "maximum"}
 
@@ -184,7 +186,10 @@ def _on_release(kind: Kind) -> dict[str, str]:
 
 
 def _plane_numbers(kind: Kind) -> tuple[tuple[int, int], ...]:
-    return PLANES if kind.planes else PLANES[:1]
+    if not kind.planes:
+        return PLANES[:1]
+    # Planes of zeros cost little beside a long rule, and every update takes its time to be compiled
+    return PLANES if len(assignments(kind.rule)) < _LONG else PLANES[1::2]
 
 
 def _own(name: str) -> str:
