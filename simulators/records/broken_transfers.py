@@ -6,22 +6,16 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-import pyarrow as pa
-
 from simulators.records.atomic_file import replacing
 from simulators.records.attempts import FIRST, attempt_files
 from simulators.records.job import Job
-from simulators.records.row_checks import REQUIRED
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import (
-    REPETITIVE,
     UNREADABLE,
     CorruptSummaryError,
     empty_summary,
     read_summary,
 )
-
-_BARE = pa.schema([(name, pa.string()) for name in dict.fromkeys((*REQUIRED, *REPETITIVE))])
 
 
 def start_attempts(job: Job, run: RunDirectory) -> None:
@@ -31,7 +25,7 @@ def start_attempts(job: Job, run: RunDirectory) -> None:
     """
     folder = run.attempts(job.name)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / FIRST).write_bytes(empty_summary(_BARE))
+    (folder / FIRST).write_bytes(empty_summary())
 
 
 def restore_summaries(run: RunDirectory, in_flight: Collection[str]) -> int:
