@@ -273,7 +273,7 @@ def test_run_without_a_row_has_a_status_and_a_report(tmp_path: Path, capsys: pyt
     assert main(["status", str(plan.run.root)]) == 1
     assert "no submit is at work" in capsys.readouterr().out
     assert main(["report", str(plan.run.root), "--after-jobs", "2", "3"]) == 1
-    assert "status 2, 3 of them failed; 36 points are missing" in capsys.readouterr().out
+    assert "status 2, 3 of them failed; 60 points are missing" in capsys.readouterr().out
 
 
 def test_unusable_job_ends_at_once(tmp_path: Path) -> None:

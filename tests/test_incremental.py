@@ -12,6 +12,7 @@ from test_submission import plan
 
 from gridsearch.submitting.submission import run_plan, write_plan
 from jobs import htcondor_executor, local_executor
+from jobs.htcondor_executor import growing_log
 from jobs.htcondor_executor.event_log import NodeState
 from jobs.htcondor_executor.record import DagRecord, RecordedJob, dag_file, node_log, write_record
 from simulators.records.run_directory import RunDirectory
@@ -37,16 +38,19 @@ def test_an_older_dags_failures_since_the_last_submit_are_shown(
     assert [failure.job for failure in htcondor_executor.look_up(run).failures] == shown
 
 
-def test_event_logs_are_read_when_they_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_event_logs_of_the_dead_are_never_opened_and_others_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("htcondor2")
     run = RunDirectory(tmp_path)
-    read: list[Path] = []
+    opened: list[Path] = []
 
-    def read_events(path: Path) -> list[Any]:
-        read.append(path)
-        return []
+    class Reader(growing_log.EventReader):
+        def __init__(self, path: Path) -> None:
+            opened.append(path)
+            super().__init__(path)
 
-    monkeypatch.setattr(htcondor_executor, "read_events", read_events)
+    monkeypatch.setattr(growing_log, "EventReader", Reader)
     long_ago = time.time() - 10 * 24 * 3600
     for number in (1, 2, 3):
         folder = run.dag_folder(number)
@@ -58,10 +62,10 @@ def test_event_logs_are_read_when_they_grow(tmp_path: Path, monkeypatch: pytest.
     nodes = [node_log(run.dag_folder(number)) for number in (2, 3)]
     for _ in range(5):
         htcondor_executor.look_up(run)
-    assert [path for path in read if path.name.endswith("nodes.log")] == nodes, "dead ones of old never, others once"
+    assert opened == nodes
     nodes[1].write_text("...\n")
     htcondor_executor.look_up(run)
-    assert [path for path in read if path.name.endswith("nodes.log")] == [*nodes, nodes[1]]
+    assert opened == nodes, "read on, not again"
 
 
 def test_progress_opens_a_summary_once_for_each_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
