@@ -21,14 +21,13 @@ def response(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
 
     NaN where the recording does not begin ``response_baseline`` ms before the window, and for the whole recording.
     """
-    baseline = settings["response_baseline"]
+    baseline, threshold = settings["response_baseline"], settings["response_threshold"]
     before = spikes.counts_before(baseline)
     if before is None:
         return {"excited": math.nan, "inhibited": math.nan, "rate_change": math.nan}
     n_steps, n_before = spikes.trains.n_steps, spikes.bin_steps(baseline)
     # Equal rates give 0: counts times steps are whole numbers.
     changes = (spikes.counts * n_before - before * n_steps) / (n_before * spikes.trains.duration * 1e-3)
-    threshold = settings["response_threshold"]
     return {
         "excited": float(np.mean(changes > threshold)),
         "inhibited": float(np.mean(changes < -threshold)),
