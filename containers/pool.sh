@@ -81,8 +81,14 @@ stop() {
     fi
     list_jobs | xargs --no-run-if-empty docker rm --force >/dev/null
     docker stop --time 10 "$name" >/dev/null
-    docker run --rm --network=none --volume "$execute:$execute" "$image" \
-        find "$execute" -mindepth 1 -delete
+    # What a job's container was still writing may vanish under it
+    local attempt
+    for attempt in 1 2 3; do
+        docker run --rm --network=none --volume "$execute:$execute" "$image" \
+            find "$execute" -mindepth 1 -delete && break
+        ((attempt < 3)) || exit 1
+        sleep 1
+    done
     docker rm --force "$name" >/dev/null
     rmdir "$execute" 2>/dev/null || true
     rmdir "$root" 2>/dev/null || true

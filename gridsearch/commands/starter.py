@@ -8,10 +8,12 @@ from pathlib import Path
 from gridsearch.inputs.input_files import toml_text
 from gridsearch.inputs.parameters import Parameter, defaults_file, read_defaults
 from gridsearch.planning.advice import times_of_points
+from simulators.backends.simulator import NOMINAL_RATE
 from simulators.models import find_model
 from simulators.records.job import Simulation
 from simulators.statistics import STATISTICS
 
+_STARTERS = Path(__file__).with_name("starters")
 _N_POINTS = 1600  # of the published grid
 
 _TEMPLATE = """\
@@ -23,20 +25,8 @@ model = "{model}"
 simulators = ["nest"]             # every point runs on each
 {advice}
 
-[parameters]                      # fixed values in place of the defaults; all parameters are listed at the end
-N_E = 1600
-N_I = 400
-
-[axes]                            # the grid is the product of the axes
-I_th_E = {{ start = 0.95, stop = 2.45, num = 6 }}
-I_th_I = {{ start = 0.70, stop = 1.45, num = 6 }}
-# jep = {{ values = [1.0, 2.75, 5.0] }}                          # the values themselves
-# tau_m_E = {{ start = 10.0, step = 5.0, num = 4 }}              # start, start + step, …
-# gie = {{ start = 0.5, stop = 2.0, num = 5, log = true }}       # evenly spaced logarithms
-# N_E = {{ values = [1600, 3200], zip = "size" }}                # axes of one zip group advance together
-# N_I = {{ values = [400, 800], zip = "size" }}
-# "p[0,1]" = {{ values = [0.4, 0.5] }}                           # one element of a matrix, [target, source]
-
+{parts[parameters]}
+{parts[axes]}
 [replicates]
 seeds = 1                         # a count, or a list such as [1, 2, 3]
 draws = "shared"                  # "shared": a seed is one connectivity for the whole grid (fast; a draw can shift a
@@ -55,10 +45,7 @@ spikes = "none"                   # "none" · "sample": 100 neurons per populati
 # windows = {{ before = [0, 300], during = [300, 350] }}           # ms: every statistic also per window (rate_E_during)
 # window_shifts = {{ I = 5.0 }}                                    # ms by which a population's windows lie later
 
-[targets]                         # a range, or a value and a tolerance; weight for the loss
-rate_E = {{ min = 2.0, max = 8.0 }}
-lv_E = {{ value = 1.0, tolerance = 0.3, weight = 0.5 }}
-
+{parts[targets]}
 [jobs]
 executor = "auto"                 # who runs the jobs; "auto" takes a pool where one answers, else this machine
 minutes_per_job = 30
@@ -88,9 +75,10 @@ def starter_sweep(model: str) -> str:
     network = find_model(model, Path())(defaults.values_by_name())
     times = times_of_points(network, Simulation(0.1, 1000.0, 9000.0), _N_POINTS)
     points = f"{_N_POINTS} points of 10 s, of the {network.n_neurons} neurons of the defaults"
-    advice = f"# {points}, take of one core, at 5 Hz: {times}"
+    advice = f"# {points}, take of one core, at {NOMINAL_RATE:g} Hz: {times}"
     return _TEMPLATE.format(
         model=model,
+        parts=_parts(model),
         statistics=statistics,
         parameters=parameters,
         advice="\n".join(textwrap.wrap(advice, 110, subsequent_indent="#   ")),
@@ -99,11 +87,18 @@ def starter_sweep(model: str) -> str:
 
 def starter_model(name: str) -> dict[str, str]:
     """Return the files of a commented network of one's own, text by file name: the model, its defaults and a sweep."""
-    starters = Path(__file__).with_name("starters")
     files = {f"{name}.py": "network.py", f"{name}.toml": "network.toml", "sweep.toml": "sweep.toml"}
     return {
-        file: (starters / starter).read_text(encoding="utf-8").replace("NAME", name) for file, starter in files.items()
+        file: (_STARTERS / starter).read_text(encoding="utf-8").replace("NAME", name) for file, starter in files.items()
     }
+
+
+def _parts(model: str) -> dict[str, str]:
+    """Sections of a sweep that depend on the model, by name; commented examples where it has no file for them."""
+    folder = _STARTERS / "models"
+    file = folder / f"{model}.toml"
+    text = (file if file.is_file() else folder / "any.toml").read_text(encoding="utf-8")
+    return {section.partition("]")[0]: f"[{section.strip()}\n" for section in text.split("\n[")[1:]}
 
 
 def _line(parameter: Parameter) -> str:

@@ -19,13 +19,14 @@ from simulators.records.summary import (
 
 
 def start_attempts(job: Job, run: RunDirectory) -> None:
-    """Write the file that the first attempt of a job begins with: no rows, and no more columns than readers must find.
+    """Write the file that the first attempt of a job begins with: the rows that it has, mostly none.
 
     Nobody waits for the disk, nor is it large: a sweep may have thousands of jobs.
     """
     folder = run.attempts(job.name)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / FIRST).write_bytes(empty_summary())
+    summary = run.summary(job.name)
+    (folder / FIRST).write_bytes(summary.read_bytes() if summary.exists() else empty_summary())
 
 
 def restore_summaries(run: RunDirectory, in_flight: Collection[str]) -> int:
