@@ -90,6 +90,12 @@ class Pool:
                 pytest.fail("\n".join([complaint, queue, self.run("condor_q", "-hold", code=None), *logs]))
             time.sleep(0.5)
 
+    def edit(self, sweep: str, attribute: str, value: str) -> None:
+        """Change an attribute of the sweep's jobs; again where the schedd was changing it at that moment."""
+        mine = f'JobBatchName == "{sweep}" && JobUniverse == 5'
+        edit = ("condor_qedit", "-constraint", mine, attribute, value)
+        self.until(lambda: "Set attribute" in self.run(*edit, code=None), f"{attribute} cannot be changed", sweep)
+
     def until_running(self, sweep: str) -> None:
         self.until(lambda: "2" in self.queue(sweep, "JobStatus"), "no job runs", sweep)
 

@@ -47,7 +47,7 @@ def test_files_that_come_back_cut_short_take_no_rows_along(pool: Pool, then: str
     pool.until_rows_in_flight(sweep)
     mine = f'JobBatchName == "{sweep}" && JobUniverse == 5'
     # Of the next start: the shadow of this one has its limit
-    pool.run("condor_qedit", "-constraint", mine, "MaxTransferOutputMB", "0")
+    pool.edit(sweep, "MaxTransferOutputMB", "0")
     pool.run("condor_vacate_job", "-constraint", mine)
     pool.until(lambda: len(pool.rows_at_hand(sweep)) > 0, "no rows come back", sweep)
     before = pool.rows_at_hand(sweep)
@@ -58,7 +58,7 @@ def test_files_that_come_back_cut_short_take_no_rows_along(pool: Pool, then: str
     assert [path.stat().st_size for path in pool.root(sweep).glob("summaries/*.parquet")] == [0]
     assert "nothing to submit" in pool.submit(sweep), "who waits in the queue may bring it yet"
     if then == "released":
-        pool.run("condor_qedit", "-constraint", mine, "MaxTransferOutputMB", "-1")
+        pool.edit(sweep, "MaxTransferOutputMB", "-1")
         pool.run("condor_release", "-constraint", mine)
     else:
         pool.cancel(sweep)
