@@ -101,6 +101,7 @@ class Pool:
 
     def until_rows_in_flight(self, sweep: str, more_than: int = 0) -> None:
         """Wait until a job that goes on has finished a point, or more."""
+        self.until_running(sweep)  # what lies there before is of another sweep with the same points
         names = [path.stem for path in self.root(sweep).glob("jobs/*.json")]
         folder = self.run("condor_config_val", "EXECUTE").strip()
         count = ("python", "-c", _COUNT_ROWS, folder, *names)
