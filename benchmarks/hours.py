@@ -7,7 +7,8 @@ last row. On a machine that others use, workers get more or less of the processo
 no estimate foresees: the share that they got is measured (their processor time over that of the clock), and what things
 would have taken had it stayed as it was is given as well. Where nobody else is at work the two are the same.
 
-Seen on two idle cores: `plan` of native −4 %, of GeNN +8 %, of NEST −23 %, which is too little; `status` +18, −12, −8 %.
+Seen on two idle cores: `plan` of native −4 %, of GeNN +8 %, of NEST −23 %, which is too little; `status` +18, −12
+and −8 %.
 
     python benchmarks/hours.py [--points 40] [--simulators nest genn native]
 """
