@@ -4,10 +4,9 @@
 it as a current: the model ``microcircuit`` with its defaults. Two claims. For an idle machine: the native simulator
 takes at most 1.3 s of one core for a second of biology, in 1.6 GB. It is met, at 1.28 s, where weights are given as
 they are drawn; this model's, whose means may be axes, take 2.9 s: rows of projections with scales of their own are
-kept apart. Over 10 s and three seeds (``--duration 10000
---seeds 1 2 3``): mean rates are within 3 % of those published with NEST's example. Every simulator that is named runs
-the same description, one after the other, in this process; GeNN takes 3 GB and half a minute per second of biology,
-NEST some 13 GB.
+kept apart. Over 10 s and three seeds (``--duration 10000 --seeds 1 2 3``): mean rates are within 3 % of those published
+with NEST's example. Every simulator that is named runs the same description, one after the other, in this process;
+GeNN takes 3 GB and half a minute per second of biology, NEST some 13 GB.
 
     python benchmarks/microcircuit.py [--simulators native genn nest] [--duration 2000] [--scale 1.0] [--direct]
 

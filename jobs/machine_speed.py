@@ -12,7 +12,6 @@ import json
 import math
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 
 from simulators.records import machine
 from simulators.records.atomic_file import replacing
+from simulators.records.user_cache import user_cache
 
 # s that each kernel takes on the machine of the estimates. Those of one core of a virtual EPYC (Zen 4), where points of
 # the published network took 0.6 of what was estimated for them, on average over the simulators: over 0.6
@@ -36,7 +36,7 @@ def slowness() -> float:
     """Return how many times as long as on the machine of the estimates things take here; measured once a machine."""
     key = "|".join([machine.host_name(), machine.processor(), np.__version__, str(_VERSION)])
     try:
-        path = _file()
+        path = user_cache("speed.json")
     except (OSError, RuntimeError):  # no home
         return measure()
     known = _read(path)
@@ -80,14 +80,6 @@ def _seconds(kernel: Callable[[], Any]) -> float:
     for _ in range(5):
         kernel()
     return max(time.process_time() - begin, 1e-9)
-
-
-def _file() -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    nearest = next(folder for folder in (base, *base.parents) if folder.exists())
-    if not os.access(nearest, os.W_OK):
-        base = Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"
-    return base / "gridsearch" / "speed.json"
 
 
 def _read(path: Path) -> dict[str, Any]:

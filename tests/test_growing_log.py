@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("htcondor2")
 
-from jobs.htcondor_executor.event_log import fold_events
+from jobs.htcondor_executor.event_log import Fold
 from jobs.htcondor_executor.growing_log import GrowingLog
 from jobs.htcondor_executor.schedd import read_events
 
@@ -48,7 +48,9 @@ def test_only_what_was_added_is_read(tmp_path: Path) -> None:
     states, machines = log.read()
     assert (states["a-1"].phase, states["a-1"].machines) == ("running", ("m1",))
     assert log.n_read == 3
-    assert (states, machines) == fold_events(read_events(path))
+    whole = Fold()
+    whole.add(read_events(path))
+    assert (states, machines) == (whole.states, whole.machines)
     assert first["a-1"].phase == "idle", "what was said before does not change"
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
 from jobs.executor import JobFailure
-from jobs.htcondor_executor.event_log import Event, NodeState, fold_events
+from jobs.htcondor_executor.event_log import Event, Fold, MachineState, NodeState
 from jobs.htcondor_executor.holds import MACHINE_CODES, Hold, explain
 from jobs.htcondor_executor.policy import _MACHINE_HOLDS, MAX_MACHINES
 from jobs.htcondor_executor.progress import bad_machines, why_no_end
 
 CODES = [*range(1, 2), *range(3, 17), 18, 19, *range(21, 25), 26, 27, 32, 33, 34, 35, 36, 45, 46, 47, 48]
+
+
+def fold_events(events: Iterable[Event]) -> tuple[dict[str, NodeState], dict[str, MachineState]]:
+    fold = Fold()
+    fold.add(events)
+    return fold.states, fold.machines
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -97,29 +97,18 @@ class MachineState:
     reason: str = ""
 
 
-def fold_events(events: Iterable[Event]) -> tuple[dict[str, NodeState], dict[str, MachineState]]:
-    """Return the state of each node that was ever in the queue, and of each machine that failed the last one.
-
-    Parameters
-    ----------
-    events : iterable of Event
-        In the order of the log. Events of clusters whose submit names no node are left out, and so are those of a
-        cluster that its node has left behind.
-    """
-    fold = Fold()
-    fold.add(events)
-    return fold.states, fold.machines
-
-
 class Fold:
-    """The states of nodes and machines as events come (see `fold_events`).
+    """The states of nodes and machines as events come, in the order of the log.
+
+    Events of clusters whose submit names no node are left out, and so are those of a cluster that its node has left
+    behind.
 
     Attributes
     ----------
     states : dict of str to NodeState
-        Of nodes.
+        Of each node that was ever in the queue.
     machines : dict of str to MachineState
-        Of machines.
+        Of each machine that failed the last one.
     """
 
     def __init__(self) -> None:

@@ -53,7 +53,7 @@ def bad_machines(
     Parameters
     ----------
     states, machines : mapping
-        Of nodes and of machines, from `event_log.fold_events`.
+        Of nodes and of machines, from an `event_log.Fold`.
     now : float
         s since the epoch; what is a day old is forgiven.
     """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,28 +56,43 @@ def schema_fault(schema: pa.Schema) -> str | None:
 def value_fault(table: pa.Table) -> str | None:
     """Say why values cannot be those of a summary, or return None; the columns must be sound (`schema_fault`)."""
     table = table.unify_dictionaries()
+    return next(chain(_lacking(table), _beyond(table), _malformed(table)), None)
+
+
+def _lacking(table: pa.Table) -> Iterator[str]:
     for name in REQUIRED:
         if table[name].null_count:
-            return f"column {name} lacks values"
-    unknown = set(pc.unique(table["status"]).to_pylist()) - set(STATUSES)
-    if unknown:
-        return f"status {sorted(unknown)[0]!r} is none of {', '.join(STATUSES)}"
+            yield f"column {name} lacks values"
+    for status in sorted(set(_distinct(table, "status")) - set(STATUSES)):
+        yield f"status {status!r} is none of {', '.join(STATUSES)}"
+
+
+def _beyond(table: pa.Table) -> Iterator[str]:
+    """Numbers that are none of a measurement."""
     for name, least in _NUMBERS.items():
         if name in table.column_names and not pa.types.is_null(table.schema.field(name).type):
             ends = pc.min_max(table[name]).as_py()
             if ends["min"] is not None and ends["min"] < least:
-                return f"{name} = {ends['min']} is {'negative' if least == 0 else f'below {least}'}"
+                yield f"{name} = {ends['min']} is {'negative' if least == 0 else f'below {least}'}"
             if ends["max"] == float("inf"):
-                return f"{name} is infinite"
+                yield f"{name} is infinite"
+
+
+def _malformed(table: pa.Table) -> Iterator[str]:
+    """Texts that must have a form."""
     for name in _MAPPINGS:
-        for text in pc.unique(table[name]).to_pylist() if name in table.column_names else ():
-            if text is not None and not _is_mapping(text):
-                return f"{name} = {text[:40]!r} is not a JSON object"
-    if "job" in table.column_names:
-        for job in pc.unique(table["job"]).to_pylist():
-            if job is not None and not _JOB.fullmatch(job):
-                return f"job {job[:40]!r} cannot be the name of one"
-    return None
+        for text in _distinct(table, name):
+            if not _is_mapping(text):
+                yield f"{name} = {text[:40]!r} is not a JSON object"
+    for job in _distinct(table, "job"):
+        if not _JOB.fullmatch(job):
+            yield f"job {job[:40]!r} cannot be the name of one"
+
+
+def _distinct(table: pa.Table, name: str) -> list[str]:
+    """Distinct texts of a column; none where there is no such column."""
+    found = pc.unique(table[name]).to_pylist() if name in table.column_names else []
+    return [text for text in found if text is not None]
 
 
 def fault(table: pa.Table) -> str | None:
@@ -110,8 +126,8 @@ def stranger(table: pa.Table, jobs: Path, name: str) -> str | None:
     others = ids.filter(pc.invert(pc.is_in(ids, own)))
     if len(others):
         return f"point {others[0].as_py()[:40]!r} is none of the job's"
-    for job in pc.unique(table["job"]).to_pylist() if "job" in table.column_names else ():
-        if job not in (None, name):
+    for job in _distinct(table, "job"):
+        if job != name:
             return f"its rows are of job {job!r}"
     return None
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 
 from simulators.records import machine
+from simulators.records.user_cache import user_cache
 
 MAX_PROGRAMS = 100  # of some 2 MB each
 
@@ -29,17 +30,8 @@ _IN_USE = 3600.0  # s
 
 
 def cache_folder(setting: str) -> Path:
-    """Folder of programs: the setting, else ``gridsearch/native`` where the system keeps caches.
-
-    A worker whose home cannot be written to (a container, often) keeps them in the folder for temporary files.
-    """
-    if setting:
-        return Path(setting)
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    nearest = next(folder for folder in (base, *base.parents) if folder.exists())
-    if not os.access(nearest, os.W_OK):
-        base = Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"
-    return base / "gridsearch" / "native"
+    """Folder of programs: the setting, else ``native`` in the user's cache (`user_cache`)."""
+    return Path(setting) if setting else user_cache("native")
 
 
 def load_program(folder: Path, source: str, versions: str) -> ModuleType:

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from simulators.backends.genn_simulator.host.compilers import cxx_command, versions
 from simulators.backends.simulator import SimulatorUnavailableError
+from simulators.records.user_cache import user_cache
 
 MAX_MODELS = 200  # of some 1 MB each
 
@@ -32,17 +33,8 @@ _IN_USE = 3600.0  # s; a model that was asked for so lately may not be loaded ye
 
 
 def cache_folder(setting: str) -> Path:
-    """Folder of compiled models: the setting, else ``gridsearch/genn`` where the system keeps caches.
-
-    A worker whose home cannot be written to (a container, often) keeps them in the folder for temporary files.
-    """
-    if setting:
-        return Path(setting)
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    nearest = next(folder for folder in (base, *base.parents) if folder.exists())
-    if not os.access(nearest, os.W_OK):
-        base = Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"
-    return base / "gridsearch" / "genn"
+    """Folder of compiled models: the setting, else ``genn`` in the user's cache (`user_cache`)."""
+    return Path(setting) if setting else user_cache("genn")
 
 
 def cache_key(generated: str, backend: str, pygenn_version: str, device: str) -> str:
