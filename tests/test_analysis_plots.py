@@ -16,6 +16,7 @@ from analysis.plots import figures as figures_module
 from analysis.plots.cells import pieces
 from analysis.plots.colours import TargetNorm
 from analysis.plots.figures import iterate_figures
+from analysis.plots.slices import _Blocks
 from analysis.plots.style import COLOURS, STATES, in_style, new_figure
 
 TARGETS = {"rate_E": {"min": 2.0, "max": 5.0}}
@@ -381,3 +382,26 @@ def test_an_outline_in_too_many_pieces_is_left_out_and_said(tmp_path: Path) -> N
         assert ("P ≥ 0.9 is in too many pieces to outline" in labels) == said
         assert ("all targets met, P ≥ 0.9" in labels) != said
         assert "all targets met, P ≥ 0.5" in labels
+
+
+def test_of_four_axes_populations_stand_side_by_side(tmp_path: Path) -> None:
+    axes = (*BACKGROUND, axis("jep", [1.0, 2.0]), axis("tau", [5.0, 10.0, 20.0]))
+    figure = _figures(tmp_path, axes=axes, seeds=(1,))["map_rate"]
+    rows = [one for one in figure.axes if one.images]
+    width, height = rows[0].get_subplotspec().get_gridspec().ncols, rows[0].get_subplotspec().get_gridspec().nrows
+    assert (width, height) == (2, 3)
+    assert all(row.get_title(loc="left").startswith("E") for row in rows[:3])
+    assert {row.get_subplotspec().colspan.start for row in rows[:3]} == {0}
+
+
+def test_of_many_populations_maps_stand_in_several_rows() -> None:
+    class Map:
+        def __init__(self, column: str) -> None:
+            self.column = column
+
+    blocks = _Blocks([Map(f"rate_{number}") for number in range(8) for _ in "two"], 2, 4)  # type: ignore[misc]
+    assert (blocks.rows, blocks.across) == (4, 4)
+    assert blocks.place("rate_0", 1) == (1, 0)
+    assert blocks.place("rate_5", 0) == (2, 1)
+    places = {blocks.place(f"rate_{number}", row) for number in range(8) for row in range(2)}
+    assert len(places) == 16

@@ -25,6 +25,7 @@ from analysis.plots.rulers import Ruler, rank_ticks, ruler_of, short, shown_rank
 from analysis.plots.style import in_style, new_figure
 
 _MOST_ACROSS = 8  # slices side by side
+_MOST_PANELS = 4  # maps of whole populations side by side
 _MOST_DOWN = 6  # rows of them, of each population and simulator
 _SLICE = 1.65  # inches
 _PIXELS = 264
@@ -93,17 +94,17 @@ def groups_of_colour(layers: Sequence[Layers]) -> list[list[Layers]]:
 
 
 def _draw_panels(table: pd.DataFrame, layers: Sequence[Layers], shown: tuple[str, ...], title: bool) -> Figure:
-    """A column of maps or curves for each population, a row for each simulator."""
-    columns = list(dict.fromkeys(one.column for one in layers))
+    """A column of maps or curves for each population, a row for each simulator; of many populations, several rows."""
     simulators = list(dict.fromkeys(one.simulator for one in layers))
-    figure = new_figure(0.6 + 4.1 * len(columns), 0.9 + 3.1 * len(simulators))
-    axes = figure.subplots(len(simulators), len(columns), squeeze=False)
+    blocks = _Blocks(layers, len(simulators), _MOST_PANELS)
+    figure = new_figure(0.6 + 4.1 * blocks.across, 0.9 + 3.1 * blocks.rows)
+    axes = blocks.subplots(figure)
     handles: list[Handle] = []
     for group in groups_of_colour(layers):
         scale = scale_of(group)
         drawn = []
         for one in group:
-            ax = axes[simulators.index(one.simulator)][columns.index(one.column)]
+            ax = axes[blocks.place(one.column, simulators.index(one.simulator))]
             if len(shown) == 1:
                 handles += draw_curve(one, shown[0], ax)
             else:
@@ -112,15 +113,37 @@ def _draw_panels(table: pd.DataFrame, layers: Sequence[Layers], shown: tuple[str
             ax.set_title("\n".join(line for line in lines if line))
             drawn.append(ax)
         if len(shown) == 2:
-            scale.draw_bar(figure, drawn, pad=0.015, fraction=0.06 / len(columns), aspect=30 * len(simulators))
-    for ax in axes[:-1].flat:
-        ax.set_xlabel("")
-    if len(shown) == 2:
-        for ax in axes[:, 1:].flat:
+            scale.draw_bar(figure, drawn, pad=0.015, fraction=0.06 / blocks.across, aspect=30 * len(simulators))
+    for (row, column), ax in axes.items():
+        if (row + 1, column) in axes:
+            ax.set_xlabel("")
+        if column and len(shown) == 2:
             ax.set_ylabel("")
-    place_legend(figure, handles, 2 * len(columns))
+    place_legend(figure, handles, 2 * blocks.across)
     _name(figure, table, title)
     return figure
+
+
+class _Blocks:
+    """Where the rows of each population stand: blocks side by side, of many populations also one below another."""
+
+    def __init__(self, layers: Sequence[Layers], height: int, most: int) -> None:
+        self._columns = list(dict.fromkeys(one.column for one in layers))
+        self._height = height
+        down = -(-len(self._columns) // most)
+        self.across = -(-len(self._columns) // down)
+        self.rows = down * height
+
+    def place(self, column: str, row: int) -> tuple[int, int]:
+        """Return row and column in the figure of a row of a population's block."""
+        down, across = divmod(self._columns.index(column), self.across)
+        return down * self._height + row, across
+
+    def subplots(self, figure: Figure) -> dict[tuple[int, int], Axes]:
+        """Return axes for all blocks."""
+        spec = figure.add_gridspec(self.rows, self.across)
+        places = [self.place(column, row) for column in self._columns for row in range(self._height)]
+        return {place: figure.add_subplot(spec[place]) for place in places}
 
 
 @dataclass(frozen=True)
@@ -151,27 +174,41 @@ def _draw_strips(
         omitted.append(f"{len(rows)} of {len(down)} combinations of {', '.join(rest[1:])}")
         down = sorted(rows, key=down.index)
     rulers = ruler_of(layers[0].grid, shown[0]), ruler_of(layers[0].grid, shown[1])
-    rows_of = [(one, dict(zip(rest[1:], place, strict=True))) for one in layers for place in down]
-    figure = new_figure(1.6 + _SLICE * len(across.values), 1.2 + (_SLICE + 0.35) * len(rows_of))
-    axes = figure.subplots(len(rows_of), 1, squeeze=False)[:, 0]
+    rows_of: dict[str, list[tuple[Layers, dict[str, Any]]]] = {}
+    for one in layers:
+        rows_of.setdefault(one.column, []).extend((one, dict(zip(rest[1:], place, strict=True))) for place in down)
+    height = max(map(len, rows_of.values()))
+    blocks = _Blocks(layers, height, max(1, _MOST_ACROSS // len(across.values)) if height > 2 else 1)
+    width = blocks.across * len(across.values)
+    figure = new_figure(0.8 + 0.8 * blocks.across + _SLICE * width, 1.2 + (_SLICE + 0.35) * blocks.rows)
+    axes = blocks.subplots(figure)
     handles: list[Handle] = []
     for group in groups_of_colour(layers):
         scale, drawn = scale_of(group), []
-        for ax, (one, place) in zip(axes, rows_of, strict=True):
-            if not any(one is member for member in group):
-                continue
+        for number, (one, place) in itertools.chain(*(enumerate(rows_of[name]) for name in _names(group))):
+            row, column = blocks.place(one.column, number)
+            ax = axes[row, column]
             handles += _draw_strip(ax, one.cut(place), shown, across, rulers, scale)
-            if ax is axes[0]:
+            if row == 0:
                 _name_slices(ax, across, rulers)
-            ax.set_title(_heading(one, place), loc="left", pad=16 if ax is axes[0] else 4)
+            ax.set_title(_heading(one, place), loc="left", pad=16 if row == 0 else 4)
             drawn.append(ax)
-        scale.draw_bar(figure, drawn, pad=0.01, fraction=0.06 / max(len(across.values) / 2, 1), aspect=16 * len(drawn))
-    for ax in axes[:-1]:
-        ax.set_xticks([])
-    _set_ticks(axes[-1], across, rulers[0])
-    place_legend(figure, handles, max(2, len(across.values) // 2))
+        aspect = 16 * min(len(drawn), blocks.rows)
+        scale.draw_bar(figure, drawn, pad=0.01, fraction=0.06 / max(width / 2, 1), aspect=aspect)
+    for (row, column), ax in axes.items():
+        if (row + 1, column) in axes:
+            ax.set_xticks([])
+        else:
+            _set_ticks(ax, across, rulers[0])
+        if column:
+            ax.set_ylabel("")
+    place_legend(figure, handles, max(2, width // 2))
     _name(figure, table, title, omitted)
     return figure
+
+
+def _names(group: Sequence[Layers]) -> list[str]:
+    return list(dict.fromkeys(one.column for one in group))
 
 
 def _draw_strip(

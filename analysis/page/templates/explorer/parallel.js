@@ -11,19 +11,31 @@ function parallelAxes(data, state) {
     ends: [labelAt(dimension, 0), labelAt(dimension, dimension.size - 1)],
   }));
   const more = [...state.targets.map(({ column }) => column), ...data.columns.map(({ name }) => name)];
-  for (const name of [...new Set(more)].slice(0, Math.max(state.targets.length, 2))) axes.push(statisticAxis(data, name));
+  for (const name of [...new Set(more)].slice(0, Math.max(state.targets.length, 2))) {
+    axes.push(statisticAxis(data, name, state.targets.find(({ column }) => column === name)));
+  }
   return axes;
 }
 
-function statisticAxis(data, name) {
+function statisticAxis(data, name, target) {
   const column = data.column[name];
-  const [low, high] = (column.limits ??= limitsOf(column.values));
+  const ends = (column.limits ??= limitsOf(column.values));
+  const [low, high] = target ? aboutTarget(ends, boundsOf(target)) : ends;
   return {
     title: name,
     place: (configuration, point) => (Math.min(high, Math.max(low, summarise(data, column, configuration, point).mean)) - low) / (high - low),
     say: (configuration, point) => `${name} = ${number(summarise(data, column, configuration, point).mean)}<br>${pointTitle(data, point)}`,
-    ends: [number(low, 3), number(high, 3)],
+    ends: [(low > column.values.reduce(least) ? "≤ " : "") + number(low, 3), (high < column.values.reduce(most) ? "≥ " : "") + number(high, 3)],
   };
+}
+
+const least = (found, value) => (value < found || Number.isNaN(found) ? value : found);
+const most = (found, value) => (value > found || Number.isNaN(found) ? value : found);
+
+// A few points that ran away do not squash the lines that matter: the target takes a ninth of the axis at least
+function aboutTarget([low, high], [from, to]) {
+  const room = 4 * (to - from);
+  return Number.isFinite(room) && room > 0 ? [Math.max(low, Math.min(from - room, high)), Math.min(high, Math.max(to + room, low))] : [low, high];
 }
 
 function parallelTraces(data, axes, configuration, decided) {
