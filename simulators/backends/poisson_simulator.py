@@ -90,8 +90,9 @@ class PoissonSimulator:
         """Take fewer points at once."""
         self._divisor = divisor
 
-    def build(self, network: Network, seed: int) -> Build:
+    def build(self, network: Network, seed: int, n_points: int | None = None) -> Build:
         """Remember the seed."""
+        del n_points
         self._seed = seed
         return Build({"t_build": 0.0}, round(expected_synapses(network)))
 

@@ -74,7 +74,7 @@ class Cost:
     build : float
         s, once per structure and worker, or with every point.
     point : float
-        s, per point; its share where points run together.
+        s, per point; its share of a full batch where points run together.
     memory : float
         B, peak of the worker.
     batch : int
@@ -85,6 +85,8 @@ class Cost:
         Whether something of a point stays in the network, so that it is built anew for each.
     start : float
         s, once per worker: imports, opening the simulator, code that is made.
+    together : float
+        s of a batch that its points share, however many they are; their parts of it are in `point`.
     note : str
         What else a user may want to know of how the network is held, in a line; mostly nothing.
     """
@@ -97,6 +99,7 @@ class Cost:
     builds_every_point: bool = False
     start: float = 0.0
     note: str = ""
+    together: float = 0.0
 
     @property
     def once(self) -> float:
@@ -107,6 +110,14 @@ class Cost:
     def each(self) -> float:
         """What every point takes, s, with the build that it needs for itself."""
         return self.point + (self.build if self.builds_every_point else 0.0)
+
+    def point_among(self, n_points: int) -> float:
+        """Return what a point of so many that run together takes, s."""
+        return self.point + self.together * (1.0 / n_points - 1.0 / self.batch)
+
+    def of_batch(self, n_points: int) -> float:
+        """Return what points take that run together, s, with the builds that they need for themselves."""
+        return n_points * (self.point_among(n_points) + self.each - self.point)
 
 
 @dataclass(frozen=True)
@@ -179,8 +190,11 @@ class Simulator(Protocol):
         """Take only so small a part of the points at once: a process that took them all died while it built."""
         ...
 
-    def build(self, network: Network, seed: int) -> Build:
-        """Make the structure of `network` with connectivity drawn from `seed`, forgetting any other."""
+    def build(self, network: Network, seed: int, n_points: int | None = None) -> Build:
+        """Make the structure of `network` with connectivity drawn from `seed`, forgetting any other.
+
+        `n_points` is how many points `run` will get at once at most; None: `batch_size`.
+        """
         ...
 
     def run(self, networks: Sequence[Network], check: Check) -> list[Recording | PointFailure]:
@@ -188,7 +202,7 @@ class Simulator(Protocol):
 
         Parameters
         ----------
-        networks : sequence of Network, at most `batch_size`
+        networks : sequence of Network, at most as many as were built for
             Of the structure that was built last.
         check : callable
             Called now and then (at least once per 250 ms of biological time); may raise `PointStopped`, which
@@ -262,6 +276,20 @@ class SimulatorModule(Protocol):
     def open_simulator(self, simulation: Simulation, settings: Mapping[str, Any]) -> Simulator:
         """Start the simulator."""
         ...
+
+
+def even_batches(n_points: int, most: int) -> list[int]:
+    """Cut points into batches, as few as can be and of equal sizes but for one point, the larger first.
+
+    What a batch takes is what it is built for: 41 points that run as 21 and 20 take half of what 40 and 1 do.
+
+    Examples
+    --------
+    >>> even_batches(41, 40), even_batches(7, 40), even_batches(7, 1)
+    ([21, 20], [7], [1, 1, 1, 1, 1, 1, 1])
+    """
+    n_batches = -(-n_points // most)
+    return [n_points // n_batches + (k < n_points % n_batches) for k in range(n_batches)]
 
 
 def recorded_trains(

@@ -15,6 +15,7 @@ from simulators.backends.simulator import (
     PointFailure,
     Recording,
     SimulatorUnavailableError,
+    even_batches,
     find_simulator,
 )
 from simulators.description import Network
@@ -36,6 +37,9 @@ MAX_DEATHS = 3
 
 # By which batches shrink with every death of a worker that built a network for one: the third builds for one point.
 _SHRINKING = 6
+
+# Batches whose points are described before the first of them runs, to be cut evenly.
+_AHEAD = 8
 
 # What belongs to the machine and not to a point: it gets no row from here, and may run elsewhere.
 _MACHINE_ERRORS = (SimulatorUnavailableError, ImportError, OSError)
@@ -124,16 +128,28 @@ class _JobRun:
         self._summary = JobSummary(job, files.summary, files.root, self._simulator.backend, self._simulator.gpu)
         if self._summary.deaths_in_loading:
             self._simulator.shrink_batches(_SHRINKING**self._summary.deaths_in_loading)
-        self._built: object = None
+        self._built: tuple[object, int] | None = None  # the structure, and for how many points
         self._n_synapses = 0
         self._costs: dict[object, Cost] = {}
 
     def batches(self) -> Iterator[_Batch]:
         """Cut the points without a row into batches; those that cannot run get their row here."""
+        for points, networks, structure, most in self._alike():
+            begin = 0
+            for size in even_batches(len(points), most):
+                end = begin + size
+                yield _Batch(tuple(points[begin:end]), tuple(networks[begin:end]), structure)
+                begin = end
+
+    def _alike(self) -> Iterator[tuple[list[Point], list[Network], object, int]]:
+        """Yield neighbouring points of one structure and seed, that structure, and how many run together at most.
+
+        Not more than fill `_AHEAD` batches, as all are described before the first of them runs.
+        """
         points: list[Point] = []
         networks: list[Network] = []
         structure: object = None
-        room = 0
+        most = 0
         for point in self._summary.pending:
             network = self._describe(point)
             if network is None:
@@ -143,27 +159,27 @@ class _JobRun:
             # unless the worker died of what it built for all of them.
             blamed = self._summary.deaths(point) > self._summary.deaths_in_loading
             limit = 1 if blamed else self._simulator.batch_size(network)
-            if points and (own != structure or len(points) >= min(room, limit)):
-                yield _Batch(tuple(points), tuple(networks), structure)
+            if points and ((own, limit) != (structure, most) or len(points) >= (most * _AHEAD if most > 1 else 1)):
+                yield points, networks, structure, most
                 points, networks = [], []
             points.append(point)
             networks.append(network)
-            structure, room = own, limit
+            structure, most = own, limit
         if points:
-            yield _Batch(tuple(points), tuple(networks), structure)
+            yield points, networks, structure, most
 
     def run_batch(self, batch: _Batch) -> None:
         """Run the points of a batch and write their rows."""
         self._watch.start(len(batch.points))  # first, as the time of the last batch may be over
         self._watch.check()
-        self._summary.begin(batch.points, loads_many=len(batch.points) > 1 and batch.structure != self._built)
+        self._summary.begin(batch.points, loads_many=len(batch.points) > 1 and not self._is_built(batch))
         self._clock.end("t_write")
         outcomes = self._outcomes(batch)
         for point, network, outcome in zip(batch.points, batch.networks, outcomes, strict=True):
             if isinstance(outcome, PointFailure):
                 self._summary.add(point, {"status": outcome.status, "error": outcome.reason}, self._clock.take())
             else:
-                self._add_result(point, network, outcome)
+                self._add_result(point, network, outcome, len(batch.points))
             self._summary.charge(point, "t_write", self._clock.end("t_write"))
             self._clock.take()
         self._summary.end()
@@ -201,15 +217,21 @@ class _JobRun:
         model = self._job.model
         return explained(error, self._files.root / model) if is_file(model) else _reason(error)
 
+    def _is_built(self, batch: _Batch) -> bool:
+        if self._built is None:
+            return False
+        structure, room = self._built
+        return structure == batch.structure and len(batch.points) <= room
+
     def _outcomes(self, batch: _Batch) -> Sequence[Recording | PointFailure]:
         """Build if needed, and run. What the recordings account for is theirs; the rest goes to the first row."""
         build = Build({}, self._n_synapses)
         outcomes: Sequence[Recording | PointFailure]
         try:
-            if batch.structure != self._built:
+            if not self._is_built(batch):
                 self._built = None
-                build = self._simulator.build(batch.networks[0], batch.points[0].network_seed)
-                self._built, self._n_synapses = batch.structure, build.n_synapses
+                build = self._simulator.build(batch.networks[0], batch.points[0].network_seed, len(batch.points))
+                self._built, self._n_synapses = (batch.structure, len(batch.points)), build.n_synapses
                 if len(batch.points) > 1:
                     self._summary.begin(batch.points)
             outcomes = self._simulator.run(batch.networks, self._watch.check)
@@ -226,7 +248,7 @@ class _JobRun:
         self._clock.add({**build.phases, "t_simulate": rest})
         return outcomes
 
-    def _add_result(self, point: Point, network: Network, recording: Recording) -> None:
+    def _add_result(self, point: Point, network: Network, recording: Recording, n_together: int) -> None:
         values: dict[str, Any] = {
             "status": "ok",
             "n_neurons": network.n_neurons,
@@ -251,7 +273,7 @@ class _JobRun:
             phases[name] = phases.get(name, 0.0) + seconds
         cost = self._cost(network)
         values["expected_build"] = cost.build if phases.get("t_build") else 0.0
-        values["expected_point"] = cost.point
+        values["expected_point"] = cost.point_among(n_together)
         self._summary.add(point, values, phases)
 
     def _cost(self, network: Network) -> Cost:

@@ -30,8 +30,8 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "batch": Setting(
         0,
-        f"points of one structure that run together on a graphics processor; 0: {LARGEST_BATCH}, or as many as its "
-        "memory holds; on a CPU always one",
+        f"points of one structure that run together on a graphics processor at most; 0: {LARGEST_BATCH}, or as many as "
+        "its memory holds; on a CPU always one",
         0,
     ),
     "procedural": Setting(False, "draw the connectivity anew at every spike instead of storing it; CUDA and HIP only"),

@@ -96,6 +96,7 @@ def gpu_cost(network: Network, simulation: Simulation, batch: int, procedural: b
     return Cost(
         build=synapses * 1.3e-8,
         point=0.02 + steps * (60e-6 / batch + neurons * 1e-11) + NOMINAL_RATE * synapses * biology * 1e-10,
+        together=steps * 60e-6,
         memory=1e9 + synapse_memory + batch * (neurons * _PER_NEURON + _recording_memory(network, simulation)),
         batch=batch,
         gpu=True,

@@ -100,7 +100,7 @@ class GennSimulator:
         """Take fewer points at once: GeNN ends the process where a graphics processor's memory does not do."""
         self._divisor = divisor
 
-    def build(self, network: Network, seed: int) -> Build:
+    def build(self, network: Network, seed: int, n_points: int | None = None) -> Build:
         """Compile, or find compiled, and draw the connectivity (see `Simulator.build`).
 
         Raises
@@ -116,6 +116,8 @@ class GennSimulator:
         if found:
             raise UnsupportedNetworkError("; ".join(found))
         batch = self.batch_size(network)
+        if n_points is not None:
+            batch = min(batch, n_points)
         check_memory(self._free_memory, batch, *self._device_memory(network))
         made = without_empty_lists(network, self._simulation.dt)
         layout = layout_of(made, self._simulation.dt, batch, self._chunk_steps, self._procedural)

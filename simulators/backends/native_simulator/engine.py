@@ -77,7 +77,7 @@ class NativeSimulator:
     def shrink_batches(self, divisor: int) -> None:
         """Do nothing: one point is the least."""
 
-    def build(self, network: Network, seed: int) -> Build:
+    def build(self, network: Network, seed: int, n_points: int | None = None) -> Build:
         """Draw the synapses (see `simulators.backends.simulator.Simulator.build`).
 
         Raises
@@ -85,6 +85,7 @@ class NativeSimulator:
         ValueError
             If the network holds something that cannot be run.
         """
+        del n_points
         clock = PhaseClock()
         self._built = None
         problems = network_problems(network, self._simulation)

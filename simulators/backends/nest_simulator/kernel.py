@@ -69,8 +69,9 @@ class NestSimulator:
     def shrink_batches(self, divisor: int) -> None:
         """Do nothing: one point is the least."""
 
-    def build(self, network: Network, seed: int) -> Build:
+    def build(self, network: Network, seed: int, n_points: int | None = None) -> Build:
         """Make neurons and synapses (see `simulators.backends.simulator.Simulator.build`)."""
+        del n_points
         clock = PhaseClock()
         problems = network_problems(network, self._simulation.dt, self._threads)
         if problems:
