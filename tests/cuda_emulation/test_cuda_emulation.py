@@ -19,7 +19,7 @@ from recordings import Spikes, no_check, run_fresh, spikes_of
 
 from simulators.backends.genn_simulator import GennSimulator, open_simulator
 from simulators.backends.genn_simulator.structure import synapse_layout
-from simulators.backends.simulator import PointFailure, SimulatorUnavailableError
+from simulators.backends.simulator import PointFailure, Recording, SimulatorUnavailableError
 from simulators.description import Network, StepCurrent, Uniform
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
@@ -205,6 +205,20 @@ def test_a_point_that_fails_leaves_its_neighbours_alone(runner: Runner) -> None:
     assert isinstance(found[1], PointFailure)
     assert "max_rate" in found[1].reason
     assert [spikes_of(found[0]), spikes_of(found[2])] == expected
+
+
+def test_kernels_that_run_late_give_the_same_and_their_time_is_that_of_simulating(
+    runner: Runner, defaults: dict[str, Any]
+) -> None:
+    points = [clustered(defaults, current, 2.0) for current in (2.0, 2.5)]  # nothing is sent there in mid-run
+    simulator = runner.built(points[0], 2)
+    expected = spikes_on(simulator, points)
+    with runner.machine.running(deferred=True):
+        found = simulator.run(points, no_check)
+    simulator.close()
+    assert [spikes_of(outcome) for outcome in found] == expected
+    (phases, _) = [outcome.phases for outcome in found if isinstance(outcome, Recording)]
+    assert phases["t_simulate"] > 10.0 * phases["t_record"], phases
 
 
 # Pattern in the generated code, and what it is changed to

@@ -25,6 +25,7 @@ from simulators.backends.genn_simulator.network import (
     count_synapses,
     describe_network,
     load_network,
+    wait_for_device,
 )
 from simulators.backends.genn_simulator.points.instances import (
     Instances,
@@ -253,6 +254,7 @@ class GennSimulator:
                 step_time()
                 if not step % _STEPS:
                     check()
+        wait_for_device(built)
         check()
 
 
