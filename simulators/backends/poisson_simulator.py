@@ -73,6 +73,7 @@ class PoissonSimulator:
 
     backend = "cpu"
     gpu = ""
+    exact = True
 
     def __init__(self, simulation: Simulation, settings: Mapping[str, Any]) -> None:
         self._simulation = simulation

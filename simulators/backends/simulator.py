@@ -17,11 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, Protocol, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from simulators import backends
-from simulators.description import Network, Population
+from simulators.description import Network
 from simulators.guests.installed import installed, load_reference
 from simulators.records.job import Simulation
 from simulators.statistics.spike_trains import SpikeTrains
@@ -177,10 +174,14 @@ class Simulator(Protocol):
         What runs the network, as it stands in the summary.
     gpu : str
         Name of the graphics processor, empty without one.
+    exact : bool
+        Whether a point that runs again has the same spikes to the bit. A graphics processor adds up floats in an order
+        that changes from run to run; in a chaotic network only rates and the like then agree.
     """
 
     backend: str
     gpu: str
+    exact: bool
 
     def batch_size(self, network: Network) -> int:
         """Return how many points of a network's structure `run` can take at once."""
@@ -212,7 +213,7 @@ class Simulator(Protocol):
         -------
         list of Recording or PointFailure
             One for each network. It depends on the network, the seed and the settings alone: not on the points
-            that ran before or beside it.
+            that ran before or beside it (where the simulator is `exact`, to the bit).
         """
         ...
 
@@ -290,38 +291,6 @@ def even_batches(n_points: int, most: int) -> list[int]:
     """
     n_batches = -(-n_points // most)
     return [n_points // n_batches + (k < n_points % n_batches) for k in range(n_batches)]
-
-
-def recorded_trains(
-    population: Population, simulation: Simulation, steps: NDArray[np.integer[Any]], senders: NDArray[np.integer[Any]]
-) -> SpikeTrains:
-    """Hand over the spikes of a population, those of the warm-up left out.
-
-    Parameters
-    ----------
-    population : Population
-        Whose they are.
-    simulation : Simulation
-        Step and duration.
-    steps : ndarray of int, shape (n_spikes,)
-        Counted from the end of the warm-up: 1 is the first step that is recorded.
-    senders : ndarray of int, shape (n_spikes,)
-        Neurons, from 0.
-    """
-    kept = steps > 0
-    model = population.model
-    t_ref = None
-    if model.refractory is not None:
-        t_ref = population.parameters.get(model.refractory, model.parameters[model.refractory].default)
-    return SpikeTrains(
-        steps=steps[kept].astype(np.int64, copy=False),
-        senders=senders[kept].astype(np.int64, copy=False),
-        size=population.size,
-        n_steps=simulation.n_steps,
-        dt=simulation.dt,
-        n_clusters=population.n_clusters,
-        t_ref=t_ref if isinstance(t_ref, (int, float)) else 0.0,
-    )
 
 
 @cache

@@ -111,6 +111,7 @@ def summary_schema(
         _field("host", pa.string(), "", "host name"),
         _field("cpu", pa.string(), "", "processor"),
         _field("gpu", pa.string(), "", "graphics processor"),
+        _field("exact", pa.bool_(), "", "whether the point run again there has the same spikes to the bit"),
         _field("threads", pa.int64(), "1", "threads of the simulator"),
         _field("versions", pa.string(), "", "package versions and hash of the code, JSON"),
         _field("statistics", pa.string(), "", "version and settings of the statistics, JSON"),

@@ -125,7 +125,7 @@ class _JobRun:
         self._statistics = find_statistics(job.statistics, files.root)
         self._module = find_simulator(job.simulator)
         self._simulator = self._module.open_simulator(job.simulation, job.settings)
-        self._summary = JobSummary(job, files.summary, files.root, self._simulator.backend, self._simulator.gpu)
+        self._summary = JobSummary(job, files.summary, files.root, self._simulator)
         if self._summary.deaths_in_loading:
             self._simulator.shrink_batches(_SHRINKING**self._summary.deaths_in_loading)
         self._built: tuple[object, int] | None = None  # the structure, and for how many points

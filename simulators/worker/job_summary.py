@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from simulators.backends.simulator import find_simulator
+from simulators.backends.simulator import Simulator, find_simulator
 from simulators.records import machine
 from simulators.records.atomic_file import replacing
 from simulators.records.job import Job, Point
@@ -31,8 +31,8 @@ class JobSummary:
         The summary file; rows that are there already are kept.
     root : Path
         The folder that the job's files are relative to.
-    backend, gpu : str
-        As the open simulator names them.
+    simulator : Simulator
+        The one that is open.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class JobSummary:
         If the file is there and cannot be read.
     """
 
-    def __init__(self, job: Job, path: Path, root: Path, backend: str, gpu: str) -> None:
+    def __init__(self, job: Job, path: Path, root: Path, simulator: Simulator) -> None:
         self._job = job
         self._path = path
         self._marker = path.with_name(f".{path.name}.in-flight")
@@ -56,8 +56,9 @@ class JobSummary:
         made = fingerprint_of(job.statistics, root, job.statistics_settings, job.windows)
         self._constant = {
             "simulator": job.simulator,
-            "backend": backend,
-            "gpu": gpu,
+            "backend": simulator.backend,
+            "gpu": simulator.gpu,
+            "exact": simulator.exact,
             "duration": job.simulation.duration,
             "job": job.name,
             "host": machine.host_name(),

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from conftest import default_settings
 from emulated_machine import Machine, NoEmulationError
-from recordings import Spikes, no_check, run_fresh, spikes_of
+from recordings import Spikes, assert_same, no_check, run_fresh, spikes_of
 
 from simulators.backends.genn_simulator import GennSimulator, open_simulator
 from simulators.backends.genn_simulator.structure import synapse_layout
@@ -219,6 +219,18 @@ def test_kernels_that_run_late_give_the_same_and_their_time_is_that_of_simulatin
     assert [spikes_of(outcome) for outcome in found] == expected
     (phases, _) = [outcome.phases for outcome in found if isinstance(outcome, Recording)]
     assert phases["t_simulate"] > 10.0 * phases["t_record"], phases
+
+
+def test_bits_are_not_promised_where_sums_are_added_in_any_order_but_rates_are(runner: Runner) -> None:
+    points = DRIVEN[:2]
+    simulator = runner.built(points[0], 2)
+    expected = spikes_on(simulator, points)
+    with runner.machine.running(order=1):
+        found = spikes_on(simulator, points)
+    simulator.close()
+    assert not simulator.exact
+    for one, other in zip(found, expected, strict=True):
+        assert_same(simulator, one, other)
 
 
 # Pattern in the generated code, and what it is changed to

@@ -20,13 +20,13 @@ from simulators.backends.nest_simulator.generators import LEAD_STEPS, Clock, set
 from simulators.backends.nest_simulator.network import NestNetwork, create_network, set_neurons, set_weights
 from simulators.backends.nest_simulator.problems import is_reusable, network_problems
 from simulators.backends.pace import WINDOW, Pace, most_spikes, too_fast
+from simulators.backends.recorded import recorded_trains
 from simulators.backends.simulator import (
     Build,
     Check,
     PointFailure,
     Recording,
     UnsupportedNetworkError,
-    recorded_trains,
 )
 from simulators.description import Network, Population
 from simulators.description.population import drawn_values
@@ -52,6 +52,7 @@ class NestSimulator:
 
     backend = "cpu"
     gpu = ""
+    exact = True
 
     def __init__(self, nest: Any, simulation: Simulation, threads: int) -> None:
         self._nest = nest
