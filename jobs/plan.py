@@ -138,15 +138,16 @@ def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken
     list of PlannedJob
     """
     settings = load.template.settings
-    cores = int(settings.get("threads", 1))
+    costs = estimate_costs(load)
+    on_gpu = any(cost.gpu for cost in costs)
+    cores = int(settings.get("cores" if on_gpu else "threads", 1))
     if n_slots is not None:
         cores = min(cores, n_slots)
-    costs = estimate_costs(load)
     # Within a structure by their ids, which are hashes: what runs first is a fair sample of what follows
     structures, points = load.structures, load.points
     order = sorted(range(len(points)), key=lambda i: (structures[i], points[i].network_seed, points[i].point_id))
     limit = minutes_per_job * 60.0
-    if n_slots is not None and order and not any(cost.gpu for cost in costs):
+    if n_slots is not None and order and not on_gpu:
         work = sum(costs[load.structures[i]].each for i in order)
         limit = min(limit, max(work * cores / max(n_slots, cores), 1e-9))
     names = set(taken)

@@ -28,7 +28,7 @@ PHASES: Mapping[str, str] = {
     "t_reset": "setting state, parameters and weights of the point",
     "t_simulate": "propagating warm-up and recording",
     "t_record": "fetching the spikes",
-    "t_statistics": "computing the statistics",
+    "t_statistics": "computing the statistics; where others do it beside the next points, waiting for them",
     "t_write": "writing the row and the spikes",
 }
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from simulators.backends.genn_simulator.costs import LARGEST_BATCH, cpu_cost, gpu_cost
+from simulators.backends.genn_simulator.costs import LARGEST_BATCH, LARGEST_CORES, cpu_cost, gpu_cost
 from simulators.backends.genn_simulator.host.compilers import cxx_compiler, gpu_compiler_problem
 from simulators.backends.genn_simulator.host.devices import set_device_order, visible_gpu
 from simulators.backends.genn_simulator.model import GPU_BACKENDS, GennSimulator
@@ -33,6 +33,12 @@ SETTINGS: Mapping[str, Setting] = {
         f"points of one structure that run together on a graphics processor at most; 0: {LARGEST_BATCH}, or as many as "
         "its memory holds; on a CPU always one",
         0,
+    ),
+    "cores": Setting(
+        LARGEST_CORES,
+        "cores beside a graphics processor: all but one decode spikes and compute statistics while the next points "
+        "run; 1: one does it all in turn; on a CPU always one",
+        1,
     ),
     "procedural": Setting(False, "draw the connectivity anew at every spike instead of storing it; CUDA and HIP only"),
     "cache": Setting("", "folder of compiled models; empty for gridsearch/genn in the user's cache"),

@@ -39,6 +39,9 @@ from simulators.records.job import Simulation
 LARGEST_BATCH = 40
 """Points that run together where the sweep does not say: those of the original study."""
 
+LARGEST_CORES = 8
+"""Cores that a job on a graphics processor takes where the sweep does not say: from there on it is the slower part."""
+
 _DEVICE_SHARE = 0.8  # of a graphics processor's free memory
 
 # s of one core

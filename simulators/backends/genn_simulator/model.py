@@ -53,6 +53,7 @@ from simulators.backends.simulator import (
     UnsupportedNetworkError,
 )
 from simulators.description.network import Network, structure_of
+from simulators.records import machine
 from simulators.records.job import Simulation
 from simulators.records.phases import PhaseClock
 
@@ -85,6 +86,8 @@ class GennSimulator:
         self.backend = backend
         device = visible_gpu(backend) if backend in GPU_BACKENDS else None
         self.exact = backend not in GPU_BACKENDS
+        # a core runs one point as fast as it decodes it
+        self.helpers = min(settings["cores"], machine.n_cores()) - 1 if backend in GPU_BACKENDS else 0
         self.gpu = "" if device is None else device.name
         # asked once: what is free must not change the layout from one point to the next
         self._free_memory = float("inf") if device is None else device.free_memory
