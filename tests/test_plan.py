@@ -121,6 +121,8 @@ def test_jobs_on_graphics_processors_take_no_notice_of_cores(grid: Grid) -> None
     planned = plan_jobs(load, 30.0, 16, ())
     assert [len(one.job.points) for one in planned] == [40], "sixteen cores are no reason to make sixteen jobs"
     assert planned[0].gpus == 2
+    assert planned[0].cores == 8, "that decode what it records"
+    assert plan_jobs(replace(load, gpus=1), 30.0, 2, ())[0].cores == 2, "there are no more"
     (core, *_) = plan_jobs(workload(grid, "genn", settings={"backend": "single_threaded_cpu"}), 30.0, 16, ())
     assert core.gpus == 0
     assert len(core.job.points) < 5

@@ -100,10 +100,14 @@ class Collector(Protocol):
         Parameters
         ----------
         words : mapping of str to ndarray of uint32, shape (n_steps or more, batch, n_words)
-            By population, as `unpacked_spikes` takes them; they may change after the call.
+            By population, as `unpacked_spikes` takes them; they must not change before `release` returns.
         begin, end : int
             Steps, counted from the start of the warm-up.
         """
+        ...
+
+    def release(self) -> None:
+        """Wait until nothing of what was added is needed any more."""
         ...
 
 
@@ -165,6 +169,9 @@ class BitCollector:
                         del self._parts[instance, other.name]
                 else:
                     self._parts[instance, one.name].append(found)
+
+    def release(self) -> None:
+        """Do nothing: what is added is decoded at once."""
 
     def take(self, instance: int) -> dict[str, SpikeTrains]:
         """Return the spikes of a point that has not failed, by population, and forget them."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import queue
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,9 @@ class Finishing:
         self._begun: dict[int, str] = {}
         self._memory: dict[int, int] = {}
         self._check: Check = lambda: None
+        # Copying takes as long as some steps, and lets the worker launch them meanwhile
+        self._copier = ThreadPoolExecutor(1)
+        self._copying: Future[None] | None = None
         self.failures: dict[int, PointFailure] = {}
 
     @property
@@ -103,6 +107,7 @@ class Finishing:
 
     def add(self, words: Mapping[str, NDArray[np.uint32]], begin: int, end: int) -> None:
         """Hand bits over (see `simulators.backends.recorded.Collector.add`)."""
+        self.release()
         needed = sum(array.nbytes for array in words.values())
         if needed > self._shared.slot:
             self._wait(lambda: not any(self._busy))
@@ -111,19 +116,30 @@ class Finishing:
                 self._tell(process, ["memory", self._shared.size])
         self._wait(lambda: not all(self._busy))
         slot = next(k for k, busy in enumerate(self._busy) if not busy)
-        places = self._shared.put(slot, {name: array[: end - begin] for name, array in words.items()})
         self._busy[slot] = set(range(self._n_processes))
+        self._copying = self._copier.submit(self._copy, slot, words, begin, end)
+
+    def release(self) -> None:
+        """Wait until what was added is copied (see `simulators.backends.recorded.Collector.release`)."""
+        if self._copying is not None:
+            copying, self._copying = self._copying, None
+            copying.result()
+
+    def _copy(self, slot: int, words: Mapping[str, NDArray[np.uint32]], begin: int, end: int) -> None:
+        places = self._shared.put(slot, {name: array[: end - begin] for name, array in words.items()})
         for process in range(self._n_processes):
             self._tell(process, ["add", slot, begin, end, places])
 
     def finish(self, points: Mapping[int, str]) -> None:
         """Have points finished: their ids by instance."""
+        self.release()
         self._waiting |= set(points.values())
         for process in range(self._n_processes):
             self._tell(process, ["finish", {k: name for k, name in points.items() if self._of(k) == process}])
 
     def settle(self) -> None:
         """Wait until all that was handed over is decoded: then `failures` are known."""
+        self.release()
         self._wait(lambda: not any(self._busy))
 
     def take(self) -> dict[str, dict[str, Any]]:
@@ -144,6 +160,7 @@ class Finishing:
         for process in self._processes:
             process.end()
         self._processes.clear()
+        self._copier.shutdown()
         self._shared.close()
 
     def _of(self, instance: int) -> int:

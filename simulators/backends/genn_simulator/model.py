@@ -185,7 +185,10 @@ class GennSimulator:
         instances = Instances(self._built, self._layout, points)
         instances.start()
         clock.end("t_reset")
-        failures |= self._propagate(self._built, self._layout, instances, points, collector, check, clock)
+        try:
+            failures |= self._propagate(self._built, self._layout, instances, points, collector, check, clock)
+        finally:
+            collector.release()
         clock.end("t_record")
         phases = {name: seconds / len(networks) for name, seconds in clock.times.items()}
         return [failures.get(instance) or Recording({}, phases) for instance in range(len(networks))]
@@ -220,6 +223,7 @@ class GennSimulator:
             end = min(begin + self._chunk_steps, total)
             self._run_chunk(built, instances, begin, end, changes, check)
             clock.end("t_simulate")
+            collector.release()
             built.model.pull_recording_buffers_from_device()
             words = {}
             for population in recorded:
