@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from simulators.backends.simulator import GENEROUS_RATE, Cost, find_simulator
+from simulators.backends.simulator import GENEROUS_RATE, Cost, even_batches, find_simulator
 from simulators.description.network import Network
 from simulators.records.job import Job, Point
 from simulators.records.spike_files import SAMPLE_SIZE
@@ -106,7 +106,13 @@ class Pace:
         if cost.gpu and not self.n_points:
             return cost
         start = cost.start * self.build if self.start is None else self.start
-        return replace(cost, build=cost.build * self.build, point=cost.point * self.point, start=start)
+        return replace(
+            cost,
+            build=cost.build * self.build,
+            point=cost.point * self.point,
+            start=start,
+            together=cost.together * self.point,
+        )
 
 
 def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken: Iterable[str]) -> list[PlannedJob]:
@@ -132,15 +138,16 @@ def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken
     list of PlannedJob
     """
     settings = load.template.settings
-    cores = int(settings.get("threads", 1))
+    costs = estimate_costs(load)
+    on_gpu = any(cost.gpu for cost in costs)
+    cores = int(settings.get("cores" if on_gpu else "threads", 1))
     if n_slots is not None:
         cores = min(cores, n_slots)
-    costs = estimate_costs(load)
     # Within a structure by their ids, which are hashes: what runs first is a fair sample of what follows
     structures, points = load.structures, load.points
     order = sorted(range(len(points)), key=lambda i: (structures[i], points[i].network_seed, points[i].point_id))
     limit = minutes_per_job * 60.0
-    if n_slots is not None and order and not any(cost.gpu for cost in costs):
+    if n_slots is not None and order and not on_gpu:
         work = sum(costs[load.structures[i]].each for i in order)
         limit = min(limit, max(work * cores / max(n_slots, cores), 1e-9))
     names = set(taken)
@@ -152,7 +159,7 @@ def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken
     spent = 0.0
     for group, batch in _batches(load, order, costs):
         cost = costs[group[0]]
-        duration = cost.each * len(batch)
+        duration = cost.of_batch(len(batch))
         if chunk and spent + duration > limit * (1.0 + 1e-9):
             planned.append(_planned(load, chunk, seconds + once, once, costs, cores, names))
             chunk, seconds, once, spent, last = [], 0.0, 0.0, 0.0, None
@@ -226,8 +233,10 @@ def _batches(
 ) -> Iterator[tuple[tuple[int, int], list[int]]]:
     """Yield the structure and seed, and the indices, of points that run together."""
     for group, members in itertools.groupby(order, lambda i: (load.structures[i], load.points[i].network_seed)):
-        while batch := list(itertools.islice(members, costs[group[0]].batch)):
-            yield group, batch
+        alike = list(members)
+        left = iter(alike)
+        for size in even_batches(len(alike), costs[group[0]].batch):
+            yield group, list(itertools.islice(left, size))
 
 
 def _name(template: Job, points: Sequence[Point], names: set[str]) -> str:

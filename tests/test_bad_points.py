@@ -150,14 +150,14 @@ def test_a_batch_that_ends_the_process_in_loading_becomes_smaller(
         "import os, signal\n"
         "import simulators.backends.poisson_simulator as stand_in\n"
         "build = stand_in.PoissonSimulator.build\n"
-        "def limited(self, network, seed):\n"
-        "    if self.batch_size(network) > 3:\n"  # as where a graphics processor's memory does not do
+        "def limited(self, network, seed, n_points):\n"
+        "    if n_points > 3:\n"  # as where a graphics processor's memory does not do
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return build(self, network, seed)\n"
+        "    return build(self, network, seed, n_points)\n"
         "stand_in.PoissonSimulator.build = limited\n"
     )
     ends = [workplace.run()[0] for _ in range(3)]
-    assert ends == [-signal.SIGKILL, -signal.SIGKILL, DONE], "40 points, 6 points, one"
+    assert ends == [-signal.SIGKILL, -signal.SIGKILL, DONE], "9 points, 5 points, one"
     assert [row["status"] for row in workplace.rows()] == ["ok"] * 9
     assert not workplace.marker.exists()
 

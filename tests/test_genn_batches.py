@@ -5,6 +5,7 @@ GeNN's CPU backend knows no batches. Nothing is simulated here: it is looked at 
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -34,10 +35,26 @@ SEED = 3
 TYPES = {"scalar": np.float32, "shared": np.float32, "uint32_t": np.uint32, "int32_t": np.int32, "word": np.int32}
 
 
+class Processor:
+    """Takes a while for every step, and does them when something waits for it."""
+
+    def __init__(self, seconds_per_step: float = 0.0) -> None:
+        self._each = seconds_per_step
+        self._launched = 0
+
+    def launch(self) -> None:
+        self._launched += 1
+
+    def wait(self) -> None:
+        time.sleep(self._launched * self._each)
+        self._launched = 0
+
+
 class Memory:
     """An array, and how often it was sent."""
 
-    def __init__(self, size: int, kind: str) -> None:
+    def __init__(self, size: int, kind: str, processor: Processor) -> None:
+        self._processor = processor
         self.view: NDArray[Any] = np.zeros(size, TYPES[kind])
         self.pushed = 0
 
@@ -46,41 +63,49 @@ class Memory:
         return self.view
 
     def push_to_device(self) -> None:
+        self._processor.wait()
         self.pushed += 1
 
     def pull_from_device(self) -> None:
-        pass
+        self._processor.wait()
 
 
-def stand_in(network: Network, layout: Layout) -> GennNetwork:
+def stand_in(network: Network, layout: Layout, seconds_per_step: float = 0.0) -> GennNetwork:
     """Memory of a loaded model, by GeNN's names."""
+    processor = Processor(seconds_per_step)
+
+    def memory(size: int, kind: str) -> Memory:
+        return Memory(size, kind, processor)
+
     neurons, updates = {}, {}
     arrays: dict[tuple[int, str], Memory] = {}
     for population, group in zip(network.populations, layout.neurons, strict=True):
         size = population.size * BATCH
         room = {"events": BATCH * CHUNK * -(-population.size // 32)}
         own = SimpleNamespace(
-            vars={v.name: Memory(size if v.each else BATCH, v.type) for v in group.variables},
-            extra_global_params={name: Memory(room[name], kind) for name, kind in group.arrays},
+            vars={v.name: memory(size if v.each else BATCH, v.type) for v in group.variables},
+            extra_global_params={name: memory(room[name], kind) for name, kind in group.arrays},
         )
         neurons[population.name] = own
-        arrays[id(own), "recordSpk"] = Memory(BATCH * CHUNK * -(-population.size // 32), "uint32_t")
+        arrays[id(own), "recordSpk"] = memory(BATCH * CHUNK * -(-population.size // 32), "uint32_t")
         for receptor in ("ex", "in"):
-            arrays[id(own), f"input_{receptor}"] = Memory(size, "scalar")
+            arrays[id(own), f"input_{receptor}"] = memory(size, "scalar")
         n_drives = BATCH * len(group.drives)
         rooms = {"limits": n_drives * (1 + DRAWS[-1]), "strength": n_drives}
         for update in group.updates:
-            given = {name: Memory(rooms[name], kind) for name, kind in update.arrays}
+            given = {name: memory(rooms[name], kind) for name, kind in update.arrays}
             updates[population.name, update.launch] = SimpleNamespace(extra_global_params=given)
     synapses = {
-        projection.name: SimpleNamespace(extra_global_params={"scale": Memory(BATCH, "shared")})
+        projection.name: SimpleNamespace(extra_global_params={"scale": memory(BATCH, "shared")})
         for projection in network.projections
     }
     runtime = SimpleNamespace(
-        get_array=lambda group, name: arrays[id(group), name], custom_update=lambda name: None, step_time=lambda: None
+        get_array=lambda group, name: arrays[id(group), name],
+        custom_update=lambda name: None,
+        step_time=processor.launch,
     )
     model = SimpleNamespace(
-        _runtime=runtime, step_time=lambda: None, pull_recording_buffers_from_device=lambda: None, timestep=0
+        _runtime=runtime, step_time=lambda: None, pull_recording_buffers_from_device=processor.wait, timestep=0
     )
     return GennNetwork(model, neurons, synapses, updates, {}, 1, [])
 
@@ -192,6 +217,17 @@ def test_a_bad_value_fails_its_point_and_none_of_its_neighbours() -> None:
     assert "is not a number" in capacitance.reason
     scale = simulator._built.synapses["EE"].extra_global_params["scale"].view
     assert scale.tolist() == [90.0, 0.0, 0.0, 90.0]
+
+
+def test_what_was_launched_is_waited_for_where_its_time_belongs() -> None:
+    network = networks.bare("lif_psc_exp")
+    simulator = GennSimulator(None, Simulation(0.1, 0.0, 400.0), default_settings("genn"), "single_threaded_cpu")
+    simulator._layout, simulator._structure = layout(network), structure_of(network)
+    simulator._built = stand_in(network, layout(network), seconds_per_step=1e-4)
+    (found,) = simulator.run([network], no_check)
+    assert isinstance(found, Recording)
+    assert found.phases["t_simulate"] > 0.4, "4000 steps"
+    assert found.phases["t_record"] < 0.2, "they are done before spikes are fetched"
 
 
 def test_a_point_that_diverges_spikes_no_more_and_the_others_go_on() -> None:

@@ -13,9 +13,10 @@ from conftest import default_settings
 from test_nest_costs import N_SYNAPSES, microcircuit
 
 from simulators.backends.genn_simulator import estimate, problems, structure
-from simulators.backends.genn_simulator.costs import cpu_cost, device_memory
+from simulators.backends.genn_simulator.costs import cpu_cost, device_memory, gpu_cost
 from simulators.backends.genn_simulator.points.points import Point
 from simulators.backends.genn_simulator.structure.layout import layout_of, text_of
+from simulators.backends.simulator import Cost
 from simulators.description import FixedTotalNumber, Network, Normal, PoissonDrive, Population, Projection, StepCurrent
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
@@ -43,6 +44,24 @@ def test_the_sparse_network_of_77_000_neurons() -> None:
     shared, each = device_memory(network, 0.1, 2000, procedural=False)
     assert shared > 7.0 * N_SYNAPSES
     assert each > 4.0 * 60 * network.n_neurons, "a delay buffer for each point"
+
+
+def test_a_graphics_processor_is_estimated_from_what_it_moves(defaults: dict[str, Any]) -> None:
+    """By hand for 40 points of 10 s on an H100: 2 s of launches, 1.5 s of states, 1.8 s of synapses, 1 s to fetch."""
+    network, long = make_network(defaults), Simulation(0.1, 1000.0, 9000.0)
+
+    def cost(batch: int = 40, cores: int = 8, bandwidth: float = 3.35e12, chosen: Network = network) -> Cost:
+        return gpu_cost(chosen, long, batch, False, cores, bandwidth)
+
+    assert cost().together == pytest.approx(2.0), "100,000 steps of 4 launches of 5 µs"
+    assert 6.0 < 40 * cost().point < 9.0
+    assert cost(cores=1).point > cost(cores=2).point > cost(cores=8).point
+    assert cost(bandwidth=6e11).point > 2.0 * cost().point
+    assert cost(batch=1).point > 10.0 * cost().point
+    assert cost(batch=1).point - cost(batch=1).together < cost().point, "others share only launches"
+    assert cost(cores=8).memory > cost(cores=1).memory + 7 * 1e8
+    larger = make_network({**defaults, "N_E": 40_000, "N_I": 10_000})
+    assert cost(chosen=larger).point > 1.9 * cost().point
 
 
 def test_what_is_drawn_costs_more() -> None:

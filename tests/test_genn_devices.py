@@ -12,7 +12,7 @@ from conftest import default_settings
 
 from simulators.backends.genn_simulator import estimate, open_simulator
 from simulators.backends.genn_simulator.costs import batch_that_fits, check_memory, device_memory
-from simulators.backends.genn_simulator.host.devices import visible_gpu
+from simulators.backends.genn_simulator.host.devices import bandwidth_of, visible_gpu
 from simulators.backends.simulator import Cost, SimulatorUnavailableError
 from simulators.description.network import Network
 from simulators.models.clustered import make_network
@@ -50,6 +50,38 @@ def test_the_visible_processor_is_named(visible: str | None, name: str, monkeypa
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     found = visible_gpu()
     assert (found.name if found else "") == name
+
+
+@pytest.mark.parametrize(
+    ("name", "bandwidth"),
+    [
+        ("NVIDIA H100 80GB HBM3", 3.35e12),
+        ("NVIDIA H100 PCIe", 2e12),
+        ("NVIDIA H200", 4.8e12),
+        ("NVIDIA A100-SXM4-40GB", 1.555e12),
+        ("NVIDIA GeForce RTX 2080 Ti", 6.16e11),
+        ("NVIDIA L40", 8.64e11),
+        ("NVIDIA L4", 3e11),
+        ("emulation of CUDA", None),
+        ("", None),
+    ],
+)
+def test_the_bandwidth_of_its_memory_is_known_by_name(name: str, bandwidth: float | None) -> None:
+    assert bandwidth_of(name) == (None if bandwidth is None else pytest.approx(bandwidth))
+
+
+@pytest.mark.usefixtures("processors")
+def test_an_estimate_takes_the_processor_that_is_here(
+    monkeypatch: pytest.MonkeyPatch, defaults: dict[str, Any]
+) -> None:
+    settings = default_settings("genn") | {"backend": "cuda"}
+    network, second = make_network(defaults), Simulation(0.1, 0.0, 1000.0)
+    found = []
+    for visible in ("0", "1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        found.append(estimate(network, second, settings).point)
+    assert found[0] < found[1], "an A100 is faster than a V100"
+    assert estimate(network, second, settings, 1).point > found[1], "elsewhere it may be any"
 
 
 @pytest.mark.usefixtures("processors")

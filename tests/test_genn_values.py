@@ -36,9 +36,9 @@ from simulators.backends.genn_simulator.values import (
     projection_key,
     signed_weight,
     start_states,
-    unpacked_spikes,
     value_at_step,
 )
+from simulators.backends.recorded import unpacked_spikes
 from simulators.backends.simulator import SimulatorUnavailableError
 from simulators.description import Network, Normal, PiecewiseConstant, Population, StepCurrent, Uniform
 from simulators.models.clustered import make_network

@@ -16,7 +16,7 @@ from sweeps import make_grid
 
 from gridsearch.planning.grid import Grid
 from jobs.plan import Pace, PlannedJob, Workload, core_hours, estimate_costs, plan_jobs
-from simulators.backends.simulator import find_simulator
+from simulators.backends.simulator import even_batches, find_simulator
 from simulators.records.job import Job, Point, Simulation
 
 AXES = "I_th_E = { start = 1, step = 0.1, num = 10 }\nQ = { values = [4, 2] }"
@@ -91,9 +91,29 @@ def test_jobs_are_no_longer_than_asked(grid: Grid) -> None:
 
 def test_batches_are_not_cut(grid: Grid) -> None:
     load = workload(grid, settings={"seconds_per_point": 6.0, "batch": 4})
-    # ten points of each structure and seed are 4 + 4 + 2 that run together; neither 4 + 4 nor 4 + 2 fit into the time
-    assert [len(one.job.points) for one in plan_jobs(load, 0.5, None, ())] == [4, 4, 2] * 4
+    # ten points of each structure and seed are 4 + 3 + 3 that run together; neither 4 + 3 nor 3 + 3 fit into the time
+    assert [len(one.job.points) for one in plan_jobs(load, 0.5, None, ())] == [4, 3, 3] * 4
     assert [len(one.job.points) for one in plan_jobs(load, 0.62, None, ())] == [4, 6] * 4
+
+
+def test_batches_are_even_and_small_ones_take_longer_for_each_point(grid: Grid) -> None:
+    load = workload(grid, "genn", settings={"backend": "cuda", "batch": 9}, gpus=1)
+    cost = estimate_costs(load)[0]
+    assert cost.together > 0.0
+    assert cost.of_batch(9) == pytest.approx(9 * cost.point)
+    assert cost.of_batch(1) == pytest.approx(cost.point + cost.together * 8 / 9)
+    planned = plan_jobs(load, 1e-9, None, ())
+    assert [len(one.job.points) for one in planned] == [5, 5] * 4, "not 9 and 1"
+    assert [one.seconds - one.once for one in planned] == pytest.approx([cost.of_batch(5)] * 8)
+
+
+@given(st.integers(1, 2000), st.integers(1, 64))
+def test_as_few_batches_as_can_be_and_none_much_smaller_than_another(n_points: int, most: int) -> None:
+    sizes = even_batches(n_points, most)
+    assert sum(sizes) == n_points
+    assert max(sizes) <= most
+    assert len(sizes) == len(range(0, n_points, most))
+    assert sizes[0] - sizes[-1] <= 1 and sorted(sizes, reverse=True) == sizes
 
 
 def test_jobs_on_graphics_processors_take_no_notice_of_cores(grid: Grid) -> None:
@@ -101,6 +121,8 @@ def test_jobs_on_graphics_processors_take_no_notice_of_cores(grid: Grid) -> None
     planned = plan_jobs(load, 30.0, 16, ())
     assert [len(one.job.points) for one in planned] == [40], "sixteen cores are no reason to make sixteen jobs"
     assert planned[0].gpus == 2
+    assert planned[0].cores == 8, "that decode what it records"
+    assert plan_jobs(replace(load, gpus=1), 30.0, 2, ())[0].cores == 2, "there are no more"
     (core, *_) = plan_jobs(workload(grid, "genn", settings={"backend": "single_threaded_cpu"}), 30.0, 16, ())
     assert core.gpus == 0
     assert len(core.job.points) < 5

@@ -13,7 +13,7 @@ import networks
 import numpy as np
 import pytest
 from conftest import default_settings, require_simulator
-from recordings import no_check, run_one, spikes_of
+from recordings import assert_same, no_check, run_one, spikes_of
 
 from simulators.backends.simulator import (
     PointFailure,
@@ -195,9 +195,13 @@ def test_a_point_is_the_same_whatever_ran_before_it(opened: Opened) -> None:
     n_alike = 1 if opened.name == "poisson" else 0  # weights leave the stand-in cold
     assert len({str(spikes) for spikes in first}) == len(points) - n_alike
     for index in (3, 0, 4, 1, 1, 2, 0, 3):
-        assert run_one(opened.simulator, points[index]) == first[index]
+        assert_same(opened.simulator, run_one(opened.simulator, points[index]), first[index])
     opened.simulator.build(points[3], SEED)
-    assert run_one(opened.simulator, points[3]) == first[3]
+    assert_same(opened.simulator, run_one(opened.simulator, points[3]), first[3])
+
+
+def test_only_on_graphics_processors_bits_are_not_promised(opened: Opened) -> None:
+    assert opened.simulator.exact == (not opened.simulator.gpu)
 
 
 def test_points_of_a_batch_are_the_same_as_alone(opened: Opened) -> None:
@@ -206,7 +210,9 @@ def test_points_of_a_batch_are_the_same_as_alone(opened: Opened) -> None:
     alone = [run_one(opened.simulator, point) for point in points]
     together = points[: opened.simulator.batch_size(points[0])]
     outcomes = opened.simulator.run(together, no_check)
-    assert [spikes_of(outcome) for outcome in outcomes] == alone[: len(together)]
+    for outcome, expected in zip(outcomes, alone, strict=False):
+        assert_same(opened.simulator, spikes_of(outcome), expected)
+    assert len(outcomes) == len(together)
 
 
 def test_another_seed_is_another_draw(opened: Opened) -> None:
@@ -216,7 +222,7 @@ def test_another_seed_is_another_draw(opened: Opened) -> None:
         opened.simulator.build(point, seed)
         found.append(run_one(opened.simulator, point))
     assert found[0] != found[1]
-    assert found[0] == found[2]
+    assert_same(opened.simulator, found[2], found[0])
 
 
 def test_the_watch_is_asked_and_may_stop_a_point(opened: Opened) -> None:
@@ -232,7 +238,7 @@ def test_the_watch_is_asked_and_may_stop_a_point(opened: Opened) -> None:
     with pytest.raises(PointStopped, match="enough"):
         opened.simulator.run([points[0]], stop)
     assert len(calls) == 1
-    assert run_one(opened.simulator, points[1]) == expected
+    assert_same(opened.simulator, run_one(opened.simulator, points[1]), expected)
 
     opened.simulator.run([points[0]], lambda: calls.append(None))
     n_asked = len(calls) - 1
@@ -253,6 +259,6 @@ def test_a_point_that_fires_too_fast_has_diverged(name: str, small: dict[str, An
         assert isinstance(failure, PointFailure)
         assert failure.status == "diverged"
         assert "Hz" in failure.reason
-        assert run_one(simulator, quiet) == before
+        assert_same(simulator, run_one(simulator, quiet), before)
     finally:
         simulator.close()

@@ -139,7 +139,7 @@ MACHINE_TROUBLES = {
         "simulators.backends.poisson_simulator",
         (
             "from simulators.backends.simulator import SimulatorUnavailableError\n"
-            "def build(self, network, seed):\n    raise SimulatorUnavailableError('g++: cannot execute cc1plus')\n"
+            "def build(self, *given):\n    raise SimulatorUnavailableError('g++: cannot execute cc1plus')\n"
             "broken.PoissonSimulator.build = build"
         ),
     ),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from simulators.backends.recorded import OpenCollector, recorded_populations, recorded_trains
 from simulators.backends.simulator import Build, Check, Cost, PointFailure, Recording, Setting
 from simulators.description import Network, Population
 from simulators.description.network import expected_synapses, structure_of
@@ -23,8 +24,10 @@ SETTINGS: Mapping[str, Setting] = {
     "seconds_per_point": Setting(0.0, "wall time a point takes at least, s", 0.0),
     "max_rate_hz": Setting(20.0, "rate of a strongly driven population, Hz", 0.0),
     "batch": Setting(1, "points that run together", 1),
+    "cores": Setting(1, "cores; all but one decode spikes and compute statistics beside the next points", 1),
 }
 PACKAGES: tuple[str, ...] = ()
+_CHUNK = 2000  # steps that are handed over at a time
 IMAGE: str | None = None
 SUGGESTED: Mapping[str, Any] | None = None
 
@@ -73,12 +76,14 @@ class PoissonSimulator:
 
     backend = "cpu"
     gpu = ""
+    exact = True
 
     def __init__(self, simulation: Simulation, settings: Mapping[str, Any]) -> None:
         self._simulation = simulation
         self._settings = settings
         self._seed = 0
         self._divisor = 1
+        self.helpers: int = settings["cores"] - 1
 
     def batch_size(self, network: Network) -> int:
         """Return the setting, or what is left of it."""
@@ -90,14 +95,36 @@ class PoissonSimulator:
         """Take fewer points at once."""
         self._divisor = divisor
 
-    def build(self, network: Network, seed: int) -> Build:
+    def build(self, network: Network, seed: int, n_points: int | None = None) -> Build:
         """Remember the seed."""
+        del n_points
         self._seed = seed
         return Build({"t_build": 0.0}, round(expected_synapses(network)))
 
     def run(self, networks: Sequence[Network], check: Check) -> list[Recording | PointFailure]:
         """Draw the spikes of some points."""
         return [self._draw(network, check) for network in networks]
+
+    def run_into(
+        self, networks: Sequence[Network], check: Check, open_collector: OpenCollector
+    ) -> list[Recording | PointFailure]:
+        """Draw the spikes of some points and hand them over as bits, as from a graphics processor."""
+        found = self.run(networks, check)
+        drawn = {k: one.spikes for k, one in enumerate(found) if isinstance(one, Recording)}
+        collector = open_collector({k: recorded_populations(networks[k]) for k in drawn})
+        for begin in range(0, self._simulation.n_steps, _CHUNK):
+            end = min(begin + _CHUNK, self._simulation.n_steps)
+            words = {}
+            for population in recorded_populations(networks[0]) if drawn else ():
+                bits = np.zeros((end - begin, len(networks), -(-population.size // 32) * 32), np.uint8)
+                for k, spikes in drawn.items():
+                    trains = spikes[population.name]
+                    inside = (trains.steps > begin) & (trains.steps <= end)
+                    bits[trains.steps[inside] - begin - 1, k, trains.senders[inside]] = 1
+                words[population.name] = np.packbits(bits, axis=2, bitorder="little").view("<u4")
+            check()
+            collector.add(words, begin + self._simulation.warmup_steps, end + self._simulation.warmup_steps)
+        return [Recording({}, one.phases) if isinstance(one, Recording) else one for one in found]
 
     def close(self) -> None:
         """Hold nothing."""
@@ -124,11 +151,6 @@ class PoissonSimulator:
         n_steps = self._simulation.n_steps
         rng = np.random.default_rng([self._seed, population.size, int(drive * 1e6) & 0x7FFFFFFF])
         count = rng.poisson(rate * population.size * self._simulation.duration * 1e-3)
-        return SpikeTrains(
-            steps=rng.integers(1, n_steps + 1, count),
-            senders=rng.integers(0, population.size, count),
-            size=population.size,
-            n_steps=n_steps,
-            dt=self._simulation.dt,
-            n_clusters=population.n_clusters,
-        )
+        steps, senders = rng.integers(1, n_steps + 1, count), rng.integers(0, population.size, count)
+        steps, senders = np.divmod(np.unique(steps * population.size + senders), population.size)
+        return recorded_trains(population, self._simulation, steps, senders)

@@ -17,11 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, Protocol, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from simulators import backends
-from simulators.description import Network, Population
+from simulators.description import Network
 from simulators.guests.installed import installed, load_reference
 from simulators.records.job import Simulation
 from simulators.statistics.spike_trains import SpikeTrains
@@ -74,7 +71,7 @@ class Cost:
     build : float
         s, once per structure and worker, or with every point.
     point : float
-        s, per point; its share where points run together.
+        s, per point; its share of a full batch where points run together.
     memory : float
         B, peak of the worker.
     batch : int
@@ -85,6 +82,8 @@ class Cost:
         Whether something of a point stays in the network, so that it is built anew for each.
     start : float
         s, once per worker: imports, opening the simulator, code that is made.
+    together : float
+        s of a batch that its points share, however many they are; their parts of it are in `point`.
     note : str
         What else a user may want to know of how the network is held, in a line; mostly nothing.
     """
@@ -97,6 +96,7 @@ class Cost:
     builds_every_point: bool = False
     start: float = 0.0
     note: str = ""
+    together: float = 0.0
 
     @property
     def once(self) -> float:
@@ -107,6 +107,14 @@ class Cost:
     def each(self) -> float:
         """What every point takes, s, with the build that it needs for itself."""
         return self.point + (self.build if self.builds_every_point else 0.0)
+
+    def point_among(self, n_points: int) -> float:
+        """Return what a point of so many that run together takes, s."""
+        return self.point + self.together * (1.0 / n_points - 1.0 / self.batch)
+
+    def of_batch(self, n_points: int) -> float:
+        """Return what points take that run together, s, with the builds that they need for themselves."""
+        return n_points * (self.point_among(n_points) + self.each - self.point)
 
 
 @dataclass(frozen=True)
@@ -166,10 +174,14 @@ class Simulator(Protocol):
         What runs the network, as it stands in the summary.
     gpu : str
         Name of the graphics processor, empty without one.
+    exact : bool
+        Whether a point that runs again has the same spikes to the bit. A graphics processor adds up floats in an order
+        that changes from run to run; in a chaotic network only rates and the like then agree.
     """
 
     backend: str
     gpu: str
+    exact: bool
 
     def batch_size(self, network: Network) -> int:
         """Return how many points of a network's structure `run` can take at once."""
@@ -179,8 +191,11 @@ class Simulator(Protocol):
         """Take only so small a part of the points at once: a process that took them all died while it built."""
         ...
 
-    def build(self, network: Network, seed: int) -> Build:
-        """Make the structure of `network` with connectivity drawn from `seed`, forgetting any other."""
+    def build(self, network: Network, seed: int, n_points: int | None = None) -> Build:
+        """Make the structure of `network` with connectivity drawn from `seed`, forgetting any other.
+
+        `n_points` is how many points `run` will get at once at most; None: `batch_size`.
+        """
         ...
 
     def run(self, networks: Sequence[Network], check: Check) -> list[Recording | PointFailure]:
@@ -188,7 +203,7 @@ class Simulator(Protocol):
 
         Parameters
         ----------
-        networks : sequence of Network, at most `batch_size`
+        networks : sequence of Network, at most as many as were built for
             Of the structure that was built last.
         check : callable
             Called now and then (at least once per 250 ms of biological time); may raise `PointStopped`, which
@@ -198,7 +213,7 @@ class Simulator(Protocol):
         -------
         list of Recording or PointFailure
             One for each network. It depends on the network, the seed and the settings alone: not on the points
-            that ran before or beside it.
+            that ran before or beside it (where the simulator is `exact`, to the bit).
         """
         ...
 
@@ -264,36 +279,18 @@ class SimulatorModule(Protocol):
         ...
 
 
-def recorded_trains(
-    population: Population, simulation: Simulation, steps: NDArray[np.integer[Any]], senders: NDArray[np.integer[Any]]
-) -> SpikeTrains:
-    """Hand over the spikes of a population, those of the warm-up left out.
+def even_batches(n_points: int, most: int) -> list[int]:
+    """Cut points into batches, as few as can be and of equal sizes but for one point, the larger first.
 
-    Parameters
-    ----------
-    population : Population
-        Whose they are.
-    simulation : Simulation
-        Step and duration.
-    steps : ndarray of int, shape (n_spikes,)
-        Counted from the end of the warm-up: 1 is the first step that is recorded.
-    senders : ndarray of int, shape (n_spikes,)
-        Neurons, from 0.
+    What a batch takes is what it is built for: 41 points that run as 21 and 20 take half of what 40 and 1 do.
+
+    Examples
+    --------
+    >>> even_batches(41, 40), even_batches(7, 40), even_batches(7, 1)
+    ([21, 20], [7], [1, 1, 1, 1, 1, 1, 1])
     """
-    kept = steps > 0
-    model = population.model
-    t_ref = None
-    if model.refractory is not None:
-        t_ref = population.parameters.get(model.refractory, model.parameters[model.refractory].default)
-    return SpikeTrains(
-        steps=steps[kept].astype(np.int64, copy=False),
-        senders=senders[kept].astype(np.int64, copy=False),
-        size=population.size,
-        n_steps=simulation.n_steps,
-        dt=simulation.dt,
-        n_clusters=population.n_clusters,
-        t_ref=t_ref if isinstance(t_ref, (int, float)) else 0.0,
-    )
+    n_batches = -(-n_points // most)
+    return [n_points // n_batches + (k < n_points % n_batches) for k in range(n_batches)]
 
 
 @cache

@@ -141,7 +141,13 @@ class Job:
 
 
 def write_job(job: Job, path: Path) -> None:
-    """Write a job file, whole or not at all: one line for each field and each point."""
+    """Write a job file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(job_text(job), encoding="utf-8")
+
+
+def job_text(job: Job) -> str:
+    """Return the content of a job file: one line for each field and each point."""
     content = {one.name: getattr(job, one.name) for one in fields(job)}
     content |= {
         "simulation": asdict(job.simulation),
@@ -149,8 +155,7 @@ def write_job(job: Job, path: Path) -> None:
     }
     points = ",\n  ".join(_json(vars(point)) for point in content.pop("points"))
     lines = [f'"{key}": {_json(value)}' for key, value in content.items()] + [f'"points": [\n  {points}\n ]']
-    with replacing(path) as temporary:
-        temporary.write_text("{\n " + ",\n ".join(lines) + "\n}\n", encoding="utf-8")
+    return "{\n " + ",\n ".join(lines) + "\n}\n"
 
 
 def read_job(path: Path) -> Job:
@@ -169,6 +174,11 @@ def read_job(path: Path) -> Job:
         raise UnreadableJobError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise JobError(f"{path}: is not JSON: {error}") from error
+    return parse_job(text, path)
+
+
+def parse_job(text: str, path: Path) -> Job:
+    """Read the content of a job file, and name that in what is raised (see `read_job`)."""
     try:
         content = json.loads(text)
     except ValueError as error:

@@ -28,7 +28,7 @@ PHASES: Mapping[str, str] = {
     "t_reset": "setting state, parameters and weights of the point",
     "t_simulate": "propagating warm-up and recording",
     "t_record": "fetching the spikes",
-    "t_statistics": "computing the statistics",
+    "t_statistics": "computing the statistics; where others do it beside the next points, waiting for them",
     "t_write": "writing the row and the spikes",
 }
 
@@ -111,6 +111,7 @@ def summary_schema(
         _field("host", pa.string(), "", "host name"),
         _field("cpu", pa.string(), "", "processor"),
         _field("gpu", pa.string(), "", "graphics processor"),
+        _field("exact", pa.bool_(), "", "whether the point run again there has the same spikes to the bit"),
         _field("threads", pa.int64(), "1", "threads of the simulator"),
         _field("versions", pa.string(), "", "package versions and hash of the code, JSON"),
         _field("statistics", pa.string(), "", "version and settings of the statistics, JSON"),

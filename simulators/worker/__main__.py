@@ -1,4 +1,4 @@
-"""``python -m simulators.worker``: see `simulators.worker.command`."""
+"""``python -m simulators.worker``: see `simulators.worker.command`, and `simulators.worker.finisher`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ if __name__ == "__main__":
     sys.meta_path.insert(0, _NoPandas())
     # Read when numpy is imported: threads for small matrices would only take cores from other workers.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if sys.argv[1:2] == ["--finisher"]:
+        from simulators.worker.finisher import main as finish
+
+        sys.exit(finish(int(sys.argv[2])))
     from simulators.worker.command import main
 
     sys.exit(main())

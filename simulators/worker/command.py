@@ -28,6 +28,7 @@ from simulators.records.job import Job, JobError, UnreadableJobError, read_job
 from simulators.records.phases import PhaseClock
 from simulators.records.summary import CorruptSummaryError, schema_of
 from simulators.worker.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
+from simulators.worker.finishing import FinisherDied
 from simulators.worker.job_run import JobFiles, run_job
 from simulators.worker.watch import Terminated, Watch
 
@@ -70,7 +71,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JobError as error:
         log.error("%s", error)
         return UNUSABLE
+    except FinisherDied as death:
+        log.error("%s", death)
+        return _end_alike(death.code)
     return DONE
+
+
+def _end_alike(code: int) -> int:
+    """End as a part of the worker has ended, so that it is taken for the same: lack of memory, say."""
+    if code < 0:
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    return code or 1
 
 
 def _check_content(job: Job, path: Path, root: Path) -> None:

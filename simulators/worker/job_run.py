@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from simulators.backends.recorded import HandsOver
 from simulators.backends.simulator import (
     Build,
     Cost,
     PointFailure,
     Recording,
     SimulatorUnavailableError,
+    even_batches,
     find_simulator,
 )
 from simulators.description import Network
@@ -24,11 +27,10 @@ from simulators.guests.loading import explained
 from simulators.models import find_model, is_file
 from simulators.records.job import Job, JobError, Point
 from simulators.records.phases import PhaseClock
-from simulators.records.run_directory import spike_file_name
-from simulators.records.spike_files import write_spikes
-from simulators.statistics import summarise
 from simulators.statistics.references import find_statistics
+from simulators.worker.finishing import FinisherDied, Finishing
 from simulators.worker.job_summary import JobSummary
+from simulators.worker.point_values import keep_spikes, point_values, reason_of
 from simulators.worker.watch import Terminated, TimedOut, Watch
 
 # A point that was in flight at this many deaths of its worker is given up, so that those behind it can run.
@@ -36,6 +38,12 @@ MAX_DEATHS = 3
 
 # By which batches shrink with every death of a worker that built a network for one: the third builds for one point.
 _SHRINKING = 6
+
+# Batches whose points are described before the first of them runs, to be cut evenly.
+_AHEAD = 8
+
+# s that a worker which must end gives others to finish points that have run.
+_GRACE = 10.0
 
 # What belongs to the machine and not to a point: it gets no row from here, and may run elsewhere.
 _MACHINE_ERRORS = (SimulatorUnavailableError, ImportError, OSError)
@@ -50,6 +58,16 @@ class _Batch:
     points: tuple[Point, ...]
     networks: tuple[Network, ...]
     structure: object
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """A point that has run, and what its row says besides its spikes."""
+
+    point: Point
+    values: Mapping[str, Any]
+    phases: Mapping[str, float]
+    begun: datetime
 
 
 @dataclass(frozen=True)
@@ -97,6 +115,8 @@ def run_job(job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
         If the summary file is there but unreadable.
     OSError
         If the summary cannot be written, or the machine fails the simulator.
+    FinisherDied
+        If a process that helps has ended; the point it was at is noted as one that ends its worker.
     """
     run = _JobRun(job, files, watch, clock)
     clock.end("t_load")
@@ -105,8 +125,14 @@ def run_job(job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
             run.run_batch(batch)
         run.finish()
     except (*_MACHINE_ERRORS, Terminated):
+        run.rescue()
         run.absolve()
         raise
+    except FinisherDied as death:
+        run.blame(death.point_id)
+        raise
+    finally:
+        run.close()
 
 
 class _JobRun:
@@ -121,19 +147,35 @@ class _JobRun:
         self._statistics = find_statistics(job.statistics, files.root)
         self._module = find_simulator(job.simulator)
         self._simulator = self._module.open_simulator(job.simulation, job.settings)
-        self._summary = JobSummary(job, files.summary, files.root, self._simulator.backend, self._simulator.gpu)
+        self._summary = JobSummary(job, files.summary, files.root, self._simulator)
         if self._summary.deaths_in_loading:
             self._simulator.shrink_batches(_SHRINKING**self._summary.deaths_in_loading)
-        self._built: object = None
+        self._built: tuple[object, int] | None = None  # the structure, and for how many points
         self._n_synapses = 0
         self._costs: dict[object, Cost] = {}
+        self._hands_over = self._simulator if isinstance(self._simulator, HandsOver) else None
+        n_processes = 0 if self._hands_over is None else self._hands_over.helpers
+        self._finishing = Finishing(job, files.root, files.spikes, n_processes) if n_processes else None
+        self._finished_elsewhere: dict[str, _Ran] = {}  # by id, the points that other processes are finishing
 
     def batches(self) -> Iterator[_Batch]:
         """Cut the points without a row into batches; those that cannot run get their row here."""
+        for points, networks, structure, most in self._alike():
+            begin = 0
+            for size in even_batches(len(points), most):
+                end = begin + size
+                yield _Batch(tuple(points[begin:end]), tuple(networks[begin:end]), structure)
+                begin = end
+
+    def _alike(self) -> Iterator[tuple[list[Point], list[Network], object, int]]:
+        """Yield neighbouring points of one structure and seed, that structure, and how many run together at most.
+
+        Not more than fill `_AHEAD` batches, as all are described before the first of them runs.
+        """
         points: list[Point] = []
         networks: list[Network] = []
         structure: object = None
-        room = 0
+        most = 0
         for point in self._summary.pending:
             network = self._describe(point)
             if network is None:
@@ -143,37 +185,93 @@ class _JobRun:
             # unless the worker died of what it built for all of them.
             blamed = self._summary.deaths(point) > self._summary.deaths_in_loading
             limit = 1 if blamed else self._simulator.batch_size(network)
-            if points and (own != structure or len(points) >= min(room, limit)):
-                yield _Batch(tuple(points), tuple(networks), structure)
+            if points and ((own, limit) != (structure, most) or len(points) >= (most * _AHEAD if most > 1 else 1)):
+                yield points, networks, structure, most
                 points, networks = [], []
             points.append(point)
             networks.append(network)
-            structure, room = own, limit
+            structure, most = own, limit
         if points:
-            yield _Batch(tuple(points), tuple(networks), structure)
+            yield points, networks, structure, most
 
     def run_batch(self, batch: _Batch) -> None:
-        """Run the points of a batch and write their rows."""
+        """Run the points of a batch and write their rows, or have them finished while the next batch runs."""
         self._watch.start(len(batch.points))  # first, as the time of the last batch may be over
         self._watch.check()
-        self._summary.begin(batch.points, loads_many=len(batch.points) > 1 and batch.structure != self._built)
+        in_flight = (*self._elsewhere(), *batch.points)
+        self._summary.begin(in_flight, loads_many=len(batch.points) > 1 and not self._is_built(batch))
         self._clock.end("t_write")
         outcomes = self._outcomes(batch)
-        for point, network, outcome in zip(batch.points, batch.networks, outcomes, strict=True):
+        handed = {}
+        for k, (point, network, outcome) in enumerate(zip(batch.points, batch.networks, outcomes, strict=True)):
             if isinstance(outcome, PointFailure):
                 self._summary.add(point, {"status": outcome.status, "error": outcome.reason}, self._clock.take())
+            elif self._finishing is not None:
+                ran = self._ran(point, network, outcome, self._clock.take(), len(batch.points))
+                self._finished_elsewhere[point.point_id] = ran
+                handed[k] = point.point_id
+                continue
             else:
-                self._add_result(point, network, outcome)
+                self._add_result(point, network, outcome, len(batch.points))
+            self._summary.write()
             self._summary.charge(point, "t_write", self._clock.end("t_write"))
             self._clock.take()
-        self._summary.end()
+        if self._finishing is not None and handed:
+            self._finishing.finish(handed)
+        self._summary.end(self._elsewhere())
 
     def finish(self) -> None:
-        """Write what was charged since the last row, and close the simulator."""
+        """Write what is not written yet, and close the simulator."""
+        if self._finishing is not None and self._finished_elsewhere:
+            last = self._elsewhere()[-1]
+            self._watch.rest()
+            self._finishing.wait(self._watch.check)
+            self._write_finished()
+            self._summary.charge(last, "t_statistics", self._clock.end("t_statistics"))
         if self._job.points:
             self._summary.write()
         self._summary.forget()
         self._simulator.close()
+
+    def close(self) -> None:
+        """End the processes that finish points."""
+        if self._finishing is not None:
+            self._finishing.close()
+
+    def rescue(self) -> None:
+        """Write the rows of points that have run, if others finish them soon."""
+        if self._finishing is None or not self._finished_elsewhere:
+            return
+        watch = Watch(_GRACE)
+        watch.start(1)
+        with suppress(TimedOut, FinisherDied, ImportError, OSError):
+            self._finishing.wait(watch.check)
+            self._write_finished()
+
+    def blame(self, point_id: str | None) -> None:
+        """Note the point that ended a process which finished it; all in flight are to blame where none is known."""
+        if point_id is not None:
+            with suppress(OSError):
+                self._summary.end([ran.point for name, ran in self._finished_elsewhere.items() if name == point_id])
+
+    def _elsewhere(self) -> list[Point]:
+        return [ran.point for ran in self._finished_elsewhere.values()]
+
+    def _write_finished(self) -> None:
+        """Write the rows of points that others have finished, if they have finished all."""
+        assert self._finishing is not None
+        found = self._finishing.take()
+        for point_id in [name for name in self._finished_elsewhere if name in found]:  # in the order of the job
+            ran = self._finished_elsewhere.pop(point_id)
+            self._summary.add(ran.point, {**ran.values, **found[point_id]}, ran.phases, ran.begun)
+        if found:
+            self._summary.memory_beside = self._finishing.memory
+            self._summary.write()
+
+    def _look(self) -> None:
+        """Look whether to stop, and whether there are rows to write."""
+        self._watch.check()
+        self._write_finished()
 
     def absolve(self) -> None:
         """Note that the points in flight are not to blame for the end of the worker."""
@@ -186,7 +284,7 @@ class _JobRun:
             failure = PointFailure("failed", f"the worker died {deaths} times while it ran this point")
         else:
             if is_file(self._job.model):  # users' code may end the process too
-                self._summary.begin([point])
+                self._summary.begin([*self._elsewhere(), point])
             try:
                 return self._make_network(with_overrides(self._job.parameters, point.swept))
             except ImportError:
@@ -195,24 +293,31 @@ class _JobRun:
                 log.exception("point %s", point.point_id)
                 failure = PointFailure("failed", self._why_no_network(error))
         self._summary.add(point, {"status": failure.status, "error": failure.reason}, self._clock.take())
+        self._summary.write()
         return None
 
     def _why_no_network(self, error: Exception) -> str:
         model = self._job.model
-        return explained(error, self._files.root / model) if is_file(model) else _reason(error)
+        return explained(error, self._files.root / model) if is_file(model) else reason_of(error)
+
+    def _is_built(self, batch: _Batch) -> bool:
+        if self._built is None:
+            return False
+        structure, room = self._built
+        return structure == batch.structure and len(batch.points) <= room
 
     def _outcomes(self, batch: _Batch) -> Sequence[Recording | PointFailure]:
         """Build if needed, and run. What the recordings account for is theirs; the rest goes to the first row."""
         build = Build({}, self._n_synapses)
         outcomes: Sequence[Recording | PointFailure]
         try:
-            if batch.structure != self._built:
+            if not self._is_built(batch):
                 self._built = None
-                build = self._simulator.build(batch.networks[0], batch.points[0].network_seed)
-                self._built, self._n_synapses = batch.structure, build.n_synapses
+                build = self._simulator.build(batch.networks[0], batch.points[0].network_seed, len(batch.points))
+                self._built, self._n_synapses = (batch.structure, len(batch.points)), build.n_synapses
                 if len(batch.points) > 1:
-                    self._summary.begin(batch.points)
-            outcomes = self._simulator.run(batch.networks, self._watch.check)
+                    self._summary.begin((*self._elsewhere(), *batch.points))
+            outcomes = self._run(batch)
         except (*_MACHINE_ERRORS, Terminated):
             raise
         except TimedOut as error:
@@ -220,39 +325,46 @@ class _JobRun:
         except Exception as error:
             log.exception("points %s", [point.point_id for point in batch.points])
             self._built = None  # whatever the simulator holds now is not to be trusted
-            outcomes = [PointFailure("failed", _reason(error))] * len(batch.points)
+            outcomes = [PointFailure("failed", reason_of(error))] * len(batch.points)
         recorded = [seconds for one in outcomes if isinstance(one, Recording) for seconds in one.phases.values()]
         rest = self._clock.lap() - sum(build.phases.values()) - sum(recorded)
         self._clock.add({**build.phases, "t_simulate": rest})
         return outcomes
 
-    def _add_result(self, point: Point, network: Network, recording: Recording) -> None:
-        values: dict[str, Any] = {
-            "status": "ok",
-            "n_neurons": network.n_neurons,
-            "n_synapses": self._n_synapses,
-            "n_spikes": sum(trains.n_spikes for trains in recording.spikes.values()),
-        }
-        try:
-            settings, windows = self._job.statistics_settings, self._job.windows
-            values |= summarise(recording.spikes, self._statistics, settings, windows)
-        except ImportError:
-            raise
-        except Exception as error:
-            log.exception("statistics of point %s", point.point_id)
-            values |= {"status": "failed", "error": f"statistics: {_reason(error)}"}
+    def _run(self, batch: _Batch) -> Sequence[Recording | PointFailure]:
+        finishing, simulator = self._finishing, self._hands_over
+        if finishing is None or simulator is None:
+            return self._simulator.run(batch.networks, self._watch.check)
+        found = simulator.run_into(batch.networks, self._look, lambda points: finishing.open(points, self._look))
+        finishing.settle()
+        return [
+            finishing.failures.get(k, outcome) if isinstance(outcome, Recording) else outcome
+            for k, outcome in enumerate(found)
+        ]
+
+    def _add_result(self, point: Point, network: Network, recording: Recording, n_together: int) -> None:
+        values = point_values(point.point_id, recording.spikes, self._job, self._statistics)
         self._clock.end("t_statistics")
         if self._job.spikes != "none":
-            path = self._files.spikes / spike_file_name(point.point_id)
-            write_spikes(recording.spikes, path, sample=self._job.spikes == "sample")
+            keep_spikes(point.point_id, recording.spikes, self._job, self._files.spikes)
             self._clock.end("t_write")
-        phases = self._clock.take()
+        ran = self._ran(point, network, recording, self._clock.take(), n_together)
+        self._summary.add(point, {**ran.values, **values}, ran.phases)
+
+    def _ran(
+        self, point: Point, network: Network, recording: Recording, phases: dict[str, float], n_together: int
+    ) -> _Ran:
+        """Put together what is known of a point but its spikes; `phases` are the worker's own part of its time."""
         for name, seconds in recording.phases.items():
             phases[name] = phases.get(name, 0.0) + seconds
         cost = self._cost(network)
-        values["expected_build"] = cost.build if phases.get("t_build") else 0.0
-        values["expected_point"] = cost.point
-        self._summary.add(point, values, phases)
+        values = {
+            "n_neurons": network.n_neurons,
+            "n_synapses": self._n_synapses,
+            "expected_build": cost.build if phases.get("t_build") else 0.0,
+            "expected_point": cost.point_among(n_together),
+        }
+        return _Ran(point, values, phases, self._summary.begun)
 
     def _cost(self, network: Network) -> Cost:
         """Return what planning expects of a network of this structure here."""
@@ -260,12 +372,6 @@ class _JobRun:
         if structure not in self._costs:
             self._costs[structure] = self._module.estimate(network, self._job.simulation, self._job.settings)
         return self._costs[structure]
-
-
-def _reason(error: Exception) -> str:
-    """One line that says what went wrong."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _check_data(job: Job, root: Path) -> None:

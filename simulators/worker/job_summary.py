@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from simulators.backends.simulator import find_simulator
+from simulators.backends.simulator import Simulator, find_simulator
 from simulators.records import machine
 from simulators.records.atomic_file import replacing
 from simulators.records.job import Job, Point
@@ -31,13 +31,17 @@ class JobSummary:
         The summary file; rows that are there already are kept.
     root : Path
         The folder that the job's files are relative to.
-    backend, gpu : str
-        As the open simulator names them.
+    simulator : Simulator
+        The one that is open.
 
     Attributes
     ----------
     deaths_in_loading : int
         Workers of this job that died while they built a network for many points at once.
+    begun : datetime
+        When the points that were noted last were begun.
+    memory_beside : int
+        B, peaks of processes that help the worker.
 
     Raises
     ------
@@ -45,7 +49,7 @@ class JobSummary:
         If the file is there and cannot be read.
     """
 
-    def __init__(self, job: Job, path: Path, root: Path, backend: str, gpu: str) -> None:
+    def __init__(self, job: Job, path: Path, root: Path, simulator: Simulator) -> None:
         self._job = job
         self._path = path
         self._marker = path.with_name(f".{path.name}.in-flight")
@@ -56,8 +60,9 @@ class JobSummary:
         made = fingerprint_of(job.statistics, root, job.statistics_settings, job.windows)
         self._constant = {
             "simulator": job.simulator,
-            "backend": backend,
-            "gpu": gpu,
+            "backend": simulator.backend,
+            "gpu": simulator.gpu,
+            "exact": simulator.exact,
             "duration": job.simulation.duration,
             "job": job.name,
             "host": machine.host_name(),
@@ -73,7 +78,8 @@ class JobSummary:
             ),
         }
         self._deaths, self.deaths_in_loading = self._read_marker()
-        self._begun = datetime.now(UTC)
+        self.begun = datetime.now(UTC)
+        self.memory_beside = 0
 
     @property
     def pending(self) -> list[Point]:
@@ -86,14 +92,13 @@ class JobSummary:
 
     def begin(self, points: Sequence[Point], loads_many: bool = False) -> None:
         """Note on disk that these points are in flight, and whether a network for many of them is being built."""
-        self._begun = datetime.now(UTC)
-        flight = {point.point_id: self.deaths(point) + 1 for point in points}
-        self._mark(self._deaths | flight, self.deaths_in_loading + loads_many)
+        self.begun = datetime.now(UTC)
+        self._mark(self._with_deaths(points), self.deaths_in_loading + loads_many)
 
-    def end(self) -> None:
-        """Note that nothing is in flight; that batches are too large is kept in mind."""
-        if self.deaths_in_loading:
-            self._mark(self._deaths, self.deaths_in_loading)
+    def end(self, still: Sequence[Point] = ()) -> None:
+        """Note that nothing is in flight but the points given; that batches are too large is kept in mind."""
+        if self.deaths_in_loading or still:
+            self._mark(self._with_deaths(still), self.deaths_in_loading)
         else:
             self.forget()
 
@@ -101,8 +106,10 @@ class JobSummary:
         """Remove the note: the job is done."""
         self._marker.unlink(missing_ok=True)
 
-    def add(self, point: Point, values: Mapping[str, Any], phases: Mapping[str, float]) -> None:
-        """Add the row of a point and write the file.
+    def add(
+        self, point: Point, values: Mapping[str, Any], phases: Mapping[str, float], begun: datetime | None = None
+    ) -> None:
+        """Add the row of a point; it reaches the disk with the next `write`.
 
         Parameters
         ----------
@@ -112,6 +119,8 @@ class JobSummary:
             Statistics, counts, status and error.
         phases : mapping of str to float
             s, by phase; those that are missing took no time.
+        begun : datetime, optional
+            When it was begun; None: with those that were noted last.
         """
         biology = (self._job.simulation.warmup + self._job.simulation.duration) * 1e-3
         self._rows[point.point_id] = {
@@ -124,11 +133,10 @@ class JobSummary:
             **values,
             **{name: phases.get(name, 0.0) for name in PHASES},
             "realtime_factor": phases.get("t_simulate", 0.0) / biology if values["status"] == "ok" else None,
-            "peak_memory": peak_memory(),
-            "started": self._begun,
+            "peak_memory": peak_memory() + self.memory_beside,
+            "started": begun or self.begun,
             "finished": datetime.now(UTC),
         }
-        self.write()
 
     def charge(self, point: Point, phase: str, seconds: float) -> None:
         """Add time to a phase of a row that is there; it reaches the disk with the next write."""
@@ -137,6 +145,10 @@ class JobSummary:
     def write(self) -> None:
         """Write the file."""
         write_summary(list(self._rows.values()), self._schema, self._path)
+
+    def _with_deaths(self, points: Sequence[Point]) -> dict[str, int]:
+        """Count a death for each of these points: it is one if no more is heard of them."""
+        return self._deaths | {point.point_id: self.deaths(point) + 1 for point in points}
 
     def _mark(self, deaths: Mapping[str, int], in_loading: int) -> None:
         with replacing(self._marker) as temporary:

@@ -37,6 +37,10 @@ class Watch:
         """Start the clock for points that run together."""
         self._until = None if self._timeout is None else time.monotonic() + self._timeout * n_points
 
+    def rest(self) -> None:
+        """Stop the clock: no points run."""
+        self._until = None
+
     def check(self) -> None:
         """Raise `Terminated` or `TimedOut` if it is time to stop."""
         if self._request is not None:

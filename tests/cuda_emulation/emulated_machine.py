@@ -44,7 +44,7 @@ class Machine:
     runtime: ctypes.CDLL
 
     @contextmanager
-    def running(self, order: int = 0, exact: bool = False) -> Iterator[None]:
+    def running(self, order: int = 0, exact: bool = False, deferred: bool = False) -> Iterator[None]:
         """Run kernels in some order.
 
         Parameters
@@ -53,14 +53,18 @@ class Machine:
             0: blocks and threads one after another; else a seed they are shuffled with.
         exact : bool
             Sums do not depend on the order of what is added.
+        deferred : bool
+            They run when something waits for them, not when they are launched.
         """
         self._set("order", order)
         self._set("exact", int(exact))
+        self._set("deferred", int(deferred))
         try:
             yield
         finally:
             self._set("order", 0)
             self._set("exact", 0)
+            self._set("deferred", 0)
 
     @contextmanager
     def with_change(self, pattern: str, replacement: str) -> Iterator[list[int]]:

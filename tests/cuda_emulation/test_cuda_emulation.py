@@ -13,16 +13,19 @@ import emulated_machine
 import networks
 import numpy as np
 import pytest
-from conftest import default_settings
+from conftest import default_settings, small_job
 from emulated_machine import Machine, NoEmulationError
-from recordings import Spikes, no_check, run_fresh, spikes_of
+from recordings import Spikes, assert_same, no_check, run_fresh, spikes_of
 
 from simulators.backends.genn_simulator import GennSimulator, open_simulator
 from simulators.backends.genn_simulator.structure import synapse_layout
-from simulators.backends.simulator import PointFailure, SimulatorUnavailableError
+from simulators.backends.simulator import PointFailure, Recording, SimulatorUnavailableError
 from simulators.description import Network, StepCurrent, Uniform
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
+from simulators.statistics import STATISTICS
+from simulators.worker.finishing import Finishing
+from simulators.worker.point_values import point_values
 
 pytestmark = pytest.mark.genn
 
@@ -205,6 +208,64 @@ def test_a_point_that_fails_leaves_its_neighbours_alone(runner: Runner) -> None:
     assert isinstance(found[1], PointFailure)
     assert "max_rate" in found[1].reason
     assert [spikes_of(found[0]), spikes_of(found[2])] == expected
+
+
+def test_kernels_that_run_late_give_the_same_and_their_time_is_that_of_simulating(
+    runner: Runner, defaults: dict[str, Any]
+) -> None:
+    points = [clustered(defaults, current, 2.0) for current in (2.0, 2.5)]  # nothing is sent there in mid-run
+    simulator = runner.built(points[0], 2)
+    expected = spikes_on(simulator, points)
+    with runner.machine.running(deferred=True):
+        found = simulator.run(points, no_check)
+    simulator.close()
+    assert [spikes_of(outcome) for outcome in found] == expected
+    (phases, _) = [outcome.phases for outcome in found if isinstance(outcome, Recording)]
+    assert phases["t_simulate"] > 10.0 * phases["t_record"], phases
+
+
+def test_what_other_processes_finish_is_what_is_finished_here(
+    runner: Runner, tmp_path: Path, small: dict[str, Any]
+) -> None:
+    broken = driven(1.0, 9000.0, 1e6)  # all fire as often as they can
+    points = [DRIVEN[0], broken, *DRIVEN[1:]]
+    simulator = runner.built(points[0], 4, cores=8)
+    job = small_job(small, len(points), simulation=SIMULATION, spikes="all")
+    statistics = [STATISTICS[name] for name in job.statistics]
+    finishing = Finishing(job, tmp_path, tmp_path, 2)
+    found: dict[str, Any] = {}
+    expected: dict[str, Any] = {}
+    failed = []
+    try:
+        for batch in ([0, 1, 2, 3], [5, 4]):
+            chosen = [points[k] for k in batch]
+            for k, outcome in zip(batch, simulator.run(chosen, no_check), strict=True):
+                if isinstance(outcome, Recording):
+                    expected[f"p{k}"] = point_values(f"p{k}", outcome.spikes, job, statistics)
+            simulator.run_into(chosen, no_check, lambda given: finishing.open(given, no_check))
+            finishing.settle()
+            failed += [(batch[k], one.status) for k, one in finishing.failures.items()]
+            finishing.finish({i: f"p{k}" for i, k in enumerate(batch) if i not in finishing.failures})
+        finishing.wait(no_check)
+        found = finishing.take()
+    finally:
+        finishing.close()
+        simulator.close()
+    assert repr(dict(sorted(found.items()))) == repr(dict(sorted(expected.items())))  # NaN is nan
+    assert failed == [(1, "diverged")]
+    assert len(found) == 5
+
+
+def test_bits_are_not_promised_where_sums_are_added_in_any_order_but_rates_are(runner: Runner) -> None:
+    points = DRIVEN[:2]
+    simulator = runner.built(points[0], 2)
+    expected = spikes_on(simulator, points)
+    with runner.machine.running(order=1):
+        found = spikes_on(simulator, points)
+    simulator.close()
+    assert not simulator.exact
+    for one, other in zip(found, expected, strict=True):
+        assert_same(simulator, one, other)
 
 
 # Pattern in the generated code, and what it is changed to

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Mapping
+from functools import cache
 from typing import Any
 
-from simulators.backends.genn_simulator.costs import LARGEST_BATCH, cpu_cost, gpu_cost
+from simulators.backends.genn_simulator.costs import BANDWIDTH, LARGEST_BATCH, LARGEST_CORES, cpu_cost, gpu_cost
 from simulators.backends.genn_simulator.host.compilers import cxx_compiler, gpu_compiler_problem
-from simulators.backends.genn_simulator.host.devices import set_device_order, visible_gpu
+from simulators.backends.genn_simulator.host.devices import (
+    GraphicsProcessor,
+    bandwidth_of,
+    set_device_order,
+    visible_gpu,
+)
 from simulators.backends.genn_simulator.model import GPU_BACKENDS, GennSimulator
 from simulators.backends.genn_simulator.problems import structure_problems, value_problems
 from simulators.backends.simulator import (
@@ -30,9 +36,15 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "batch": Setting(
         0,
-        f"points of one structure that run together on a graphics processor; 0: {LARGEST_BATCH}, or as many as its "
-        "memory holds; on a CPU always one",
+        f"points of one structure that run together on a graphics processor at most; 0: {LARGEST_BATCH}, or as many as "
+        "its memory holds; on a CPU always one",
         0,
+    ),
+    "cores": Setting(
+        LARGEST_CORES,
+        "cores beside a graphics processor: all but one decode spikes and compute statistics while the next points "
+        "run; 1: one does it all in turn; on a CPU always one",
+        1,
     ),
     "procedural": Setting(False, "draw the connectivity anew at every spike instead of storing it; CUDA and HIP only"),
     "cache": Setting("", "folder of compiled models; empty for gridsearch/genn in the user's cache"),
@@ -72,11 +84,27 @@ def check_available(settings: Mapping[str, Any]) -> None:
 def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
     """Estimate time and memory of a network (see `costs`)."""
     on_gpu = settings["backend"] in GPU_BACKENDS
+    here = _processor_here(_environment()) if gpus is None and settings["backend"] != _CPU else None
     if settings["backend"] == "auto":
-        on_gpu = gpus > 0 if gpus is not None else visible_gpu() is not None
+        on_gpu = gpus > 0 if gpus is not None else here is not None
     if not on_gpu:
         return cpu_cost(network, simulation)
-    return gpu_cost(network, simulation, settings["batch"] or LARGEST_BATCH, settings["procedural"])
+    bandwidth = (here and bandwidth_of(here.name)) or BANDWIDTH
+    batch = settings["batch"] or LARGEST_BATCH
+    return gpu_cost(network, simulation, batch, settings["procedural"], settings["cores"], bandwidth)
+
+
+def _environment() -> tuple[str, ...]:
+    """Return what decides which graphics processor is visible."""
+    names = ("PATH", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+    return tuple(os.environ.get(name, "") for name in names)
+
+
+@cache
+def _processor_here(environment: tuple[str, ...]) -> GraphicsProcessor | None:
+    """Ask once, not for every structure of a sweep."""
+    del environment
+    return visible_gpu()
 
 
 def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> GennSimulator:

@@ -3,10 +3,11 @@
 Times on a CPU are those of GeNN 5.4 on one core of a virtual Xeon. They were fitted to two networks at once: 25,000
 neurons with 1.9·10⁸ synapses that share weights and a delay (Schmitt, Rostami & Nawrot 2023), and 77,000 neurons with
 3.0·10⁸ synapses of their own weights and delays under Poisson drive (Potjans & Diesmann 2014). In the second a spike
-takes eight times as long for a synapse: what it adds to is scattered over a delay buffer that no cache holds. Times on
-a graphics processor were not measured: they are assumed such that the published grid takes what Schmitt, Rostami &
-Nawrot (2023) report of a workstation, and nothing is known of how they grow with a network. They are there to cut jobs
-and to tell minutes from days.
+takes eight times as long for a synapse: what it adds to is scattered over a delay buffer that no cache holds.
+
+Times on a graphics processor are no measurement but a count: what a step launches, what it reads and writes in the
+processor's memory, at the share of its bandwidth that scattered access leaves, and what is fetched, decoded and
+summarised on cores beside it. They are there to cut jobs and to tell minutes from days.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from simulators.backends.genn_simulator.structure.delays import (
 )
 from simulators.backends.genn_simulator.structure.layout import constant_names
 from simulators.backends.genn_simulator.structure.synapse_layout import longest_row
+from simulators.backends.pace import WINDOW
 from simulators.backends.simulator import GENEROUS_RATE, NOMINAL_RATE, Cost, SimulatorUnavailableError
 from simulators.description.inputs import PiecewiseConstant, PoissonDrive
 from simulators.description.network import Network, projection_synapses
@@ -39,6 +41,12 @@ from simulators.records.job import Simulation
 LARGEST_BATCH = 40
 """Points that run together where the sweep does not say: those of the original study."""
 
+LARGEST_CORES = 8
+"""Cores that a job on a graphics processor takes where the sweep does not say: from there on it is the slower part."""
+
+BANDWIDTH = 6e11
+"""B/s, of the memory of a graphics processor that is not known."""
+
 _DEVICE_SHARE = 0.8  # of a graphics processor's free memory
 
 # s of one core
@@ -47,6 +55,16 @@ _NEURON, _OPERATION, _EXPONENTIAL = 0.75e-9, 0.016e-9, 1.9e-9  # of a step
 _DRAW, _LIMIT = 0.35e-9, 0.033e-9  # of a Poisson count, and of each number it is compared with
 _EVENT, _OWN_EVENT, _BUFFERED_EVENT = 1.1e-9, 0.5e-9, 6.5e-9  # of a synapse that a spike takes
 _CONNECT, _DRAWN = 1.3e-8, 3e-8  # of a synapse, and of its weight or delay
+
+# s of a step on a graphics processor, and B that it moves
+_LAUNCH = 5e-6  # from one kernel to the next, as CUDA's documentation and GeNN's own profiles have it
+_LAUNCHES = 4  # of a step: inputs, synapses, neurons, and what is set up for them; counted on the emulated processor
+_STATE = 16.0  # of a neuron: flag, threshold and recording beside its states, which are read and written
+_SYNAPSE = 8.0  # of a synapse that a spike takes, beside what is stored of it: a sum is read and written
+_SCATTERED = 0.5  # of the bandwidth, where it is random access
+_FETCH = 1.2e10  # B/s to the host, of PCI Express 4.0 at half its rate
+# s of one core beside it: bits of a neuron and step, spikes of a point, and what statistics take for each point
+_DECODE, _SUMMARISE, _STATISTICS = 9e-11, 2.3e-7, 0.05
 
 _CACHE, _BEYOND = 2e6, 2.5e7  # B of delay buffers that caches hold, and of which they hold next to nothing
 
@@ -82,21 +100,54 @@ def cpu_cost(network: Network, simulation: Simulation) -> Cost:
     )
 
 
-def gpu_cost(network: Network, simulation: Simulation, batch: int, procedural: bool) -> Cost:
-    """Estimate a worker on a graphics processor that runs full batches; the times are assumptions.
+def gpu_cost(
+    network: Network, simulation: Simulation, batch: int, procedural: bool, cores: int, bandwidth: float = BANDWIDTH
+) -> Cost:
+    """Estimate a worker on a graphics processor that runs full batches.
 
-    A step is a few launches of kernels (60 µs), which all points of a batch share; neurons and synaptic events of
-    the points follow one another at a hundredth and a tenth of their time on a core.
+    Parameters
+    ----------
+    network, simulation
+        What is run.
+    batch : int
+        Points that run together.
+    procedural : bool
+        Whether synapses are drawn anew at every spike instead of stored.
+    cores : int
+        Cores beside it: where there are several, all but one decode and summarise while the next points run.
+    bandwidth : float
+        B/s, of its memory.
     """
-    neurons = network.n_neurons
+    neurons, spikes = network.n_neurons, NOMINAL_RATE * simulation.duration / 1e3 * network.n_neurons
     synapses = sum(projection_synapses(network, projection) for projection in network.projections)
     biology = (simulation.warmup + simulation.duration) / 1e3
     steps = biology * 1e3 / simulation.dt
+    own_delays = any(has_own_delays(projection) for projection in network.projections)
+    launched = steps * _LAUNCH * (_LAUNCHES + own_delays)
+    moved = steps * sum(p.size * (_STATE + 8.0 * _n_states(p.model)) for p in network.populations)
+    taken = (
+        NOMINAL_RATE
+        * biology
+        * sum(projection_synapses(network, p) * (bytes_per_synapse(network, p) + _SYNAPSE) for p in network.projections)
+    )
+    recorded = steps * neurons / 8.0
+    device = (moved + taken / _SCATTERED) / bandwidth + recorded / _FETCH
+    beside = steps * neurons * _DECODE + spikes * _SUMMARISE + _STATISTICS
+    # with others to do it, what one of them needs at the end of a batch is waited for: its statistics
+    waited = beside if cores == 1 else (beside - steps * neurons * _DECODE) / (cores - 1)
+    point = max(launched / batch + device + waited, beside / max(1, cores - 1))
     synapse_memory = 0.0 if procedural else _synapse_memory(network)
+    chunk = round(WINDOW / simulation.dt) * batch * neurons / 8.0
+    helpers = 0.0 if cores == 1 else (cores - 1) * _PROCESS + 2.0 * chunk
     return Cost(
         build=synapses * 1.3e-8,
-        point=0.02 + steps * (60e-6 / batch + neurons * 1e-11) + NOMINAL_RATE * synapses * biology * 1e-10,
-        memory=1e9 + synapse_memory + batch * (neurons * _PER_NEURON + _recording_memory(network, simulation)),
+        point=0.02 + point,
+        together=launched,
+        memory=1e9
+        + synapse_memory
+        + chunk
+        + helpers
+        + batch * (neurons * _PER_NEURON + _recording_memory(network, simulation)),
         batch=batch,
         gpu=True,
         start=40.0,
@@ -194,6 +245,11 @@ def _buffer_memory(network: Network, dt: float) -> float:
 def _recording_memory(network: Network, simulation: Simulation) -> float:
     """Spikes of a point, and what the statistics make of them."""
     return _PER_SPIKE * GENEROUS_RATE * network.n_neurons * simulation.duration / 1e3
+
+
+def _n_states(model: NeuronModel) -> int:
+    """Numbers of a neuron that a step reads and writes."""
+    return 0 if model.step is None else len(model.states) + 3  # inputs of both receptors, and refractoriness
 
 
 @cache

@@ -2,7 +2,8 @@
 
 Compiled code is kept on disk (`cache`). Between points every spike under way is let out, all that it left is set to
 zero, and state, parameters, weights and random generators of the next point are set: a point's spikes on a CPU are the
-same to the bit whatever ran before it.
+same to the bit whatever ran before it. A graphics processor adds up a neuron's inputs as they come, and sums of floats
+depend on their order: there the last bits change from run to run, and with them, in time, the spikes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from simulators.backends.genn_simulator.costs import batch_that_fits, check_memory, device_memory
 from simulators.backends.genn_simulator.host import cache
@@ -25,6 +25,7 @@ from simulators.backends.genn_simulator.network import (
     count_synapses,
     describe_network,
     load_network,
+    wait_for_device,
 )
 from simulators.backends.genn_simulator.points.instances import (
     Instances,
@@ -36,24 +37,28 @@ from simulators.backends.genn_simulator.points.points import Point
 from simulators.backends.genn_simulator.problems import structure_problems
 from simulators.backends.genn_simulator.structure.layout import Layout, layout_of, text_of
 from simulators.backends.genn_simulator.structure.synapse_layout import without_empty_lists
-from simulators.backends.genn_simulator.values import unpacked_spikes
-from simulators.backends.pace import WINDOW, most_spikes, too_fast
+from simulators.backends.pace import WINDOW
+from simulators.backends.recorded import (
+    BitCollector,
+    Collector,
+    OpenCollector,
+    Recorded,
+    recorded_populations,
+)
 from simulators.backends.simulator import (
     Build,
     Check,
     PointFailure,
     Recording,
     UnsupportedNetworkError,
-    recorded_trains,
 )
 from simulators.description.network import Network, structure_of
+from simulators.records import machine
 from simulators.records.job import Simulation
 from simulators.records.phases import PhaseClock
 
 GPU_BACKENDS = ("cuda", "hip")
 _STEPS = 50  # between two looks at clock and signals
-
-Spikes = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +85,9 @@ class GennSimulator:
         self._folder = cache.cache_folder(settings["cache"])
         self.backend = backend
         device = visible_gpu(backend) if backend in GPU_BACKENDS else None
+        self.exact = backend not in GPU_BACKENDS
+        # a core runs one point as fast as it decodes it
+        self.helpers = min(settings["cores"], machine.n_cores()) - 1 if backend in GPU_BACKENDS else 0
         self.gpu = "" if device is None else device.name
         # asked once: what is free must not change the layout from one point to the next
         self._free_memory = float("inf") if device is None else device.free_memory
@@ -100,7 +108,7 @@ class GennSimulator:
         """Take fewer points at once: GeNN ends the process where a graphics processor's memory does not do."""
         self._divisor = divisor
 
-    def build(self, network: Network, seed: int) -> Build:
+    def build(self, network: Network, seed: int, n_points: int | None = None) -> Build:
         """Compile, or find compiled, and draw the connectivity (see `Simulator.build`).
 
         Raises
@@ -116,6 +124,8 @@ class GennSimulator:
         if found:
             raise UnsupportedNetworkError("; ".join(found))
         batch = self.batch_size(network)
+        if n_points is not None:
+            batch = min(batch, n_points)
         check_memory(self._free_memory, batch, *self._device_memory(network))
         made = without_empty_lists(network, self._simulation.dt)
         layout = layout_of(made, self._simulation.dt, batch, self._chunk_steps, self._procedural)
@@ -135,6 +145,27 @@ class GennSimulator:
 
     def run(self, networks: Sequence[Network], check: Check) -> list[Recording | PointFailure]:
         """Run points side by side (see `simulators.backends.simulator.Simulator.run`)."""
+        collectors: list[BitCollector] = []
+
+        def open_collector(points: Mapping[int, Sequence[Recorded]]) -> BitCollector:
+            collectors.append(BitCollector(self._simulation, points))
+            return collectors[-1]
+
+        outcomes = self.run_into(networks, check, open_collector)
+        clock = PhaseClock()
+        trains = {k: collectors[0].take(k) for k, outcome in enumerate(outcomes) if isinstance(outcome, Recording)}
+        taking = clock.end("t_record") / len(networks)
+        return [
+            Recording(trains[k], {**outcome.phases, "t_record": outcome.phases["t_record"] + taking})
+            if isinstance(outcome, Recording)
+            else outcome
+            for k, outcome in enumerate(outcomes)
+        ]
+
+    def run_into(
+        self, networks: Sequence[Network], check: Check, open_collector: OpenCollector
+    ) -> list[Recording | PointFailure]:
+        """Run points side by side (see `simulators.backends.simulator.HandsOver.run_into`)."""
         clock = PhaseClock()
         assert self._built is not None, "build() comes before run()"
         assert self._layout is not None
@@ -149,25 +180,18 @@ class GennSimulator:
                 failures[instance] = _failure(error)
         if not points:
             return [failures[instance] for instance in range(len(networks))]
+        collector = open_collector({k: recorded_populations(point.network) for k, point in points.items()})
         let_out_spikes(self._built)
         instances = Instances(self._built, self._layout, points)
         instances.start()
         clock.end("t_reset")
-        spikes = self._propagate(self._built, self._layout, instances, points, failures, check, clock)
-        trains = {
-            instance: {
-                name: recorded_trains(point.network[name], self._simulation, *_joined(found))
-                for name, found in spikes[instance].items()
-            }
-            for instance, point in points.items()
-            if instance not in failures
-        }
+        try:
+            failures |= self._propagate(self._built, self._layout, instances, points, collector, check, clock)
+        finally:
+            collector.release()
         clock.end("t_record")
         phases = {name: seconds / len(networks) for name, seconds in clock.times.items()}
-        return [
-            failures[instance] if instance in failures else Recording(trains[instance], phases)
-            for instance in range(len(networks))
-        ]
+        return [failures.get(instance) or Recording({}, phases) for instance in range(len(networks))]
 
     def close(self) -> None:
         """Free the network."""
@@ -184,45 +208,40 @@ class GennSimulator:
         layout: Layout,
         instances: Instances,
         points: Mapping[int, Point],
-        failures: dict[int, PointFailure],
+        collector: Collector,
         check: Check,
         clock: PhaseClock,
-    ) -> dict[int, dict[str, list[Spikes]]]:
-        """Run warm-up and recording; return the spikes of every instance by population, and add to the failures."""
+    ) -> dict[int, PointFailure]:
+        """Run warm-up and recording; return the points that have diverged."""
         warmup = self._simulation.warmup_steps
         total = warmup + self._simulation.n_steps
         changes = sorted({warmup + step for point in points.values() for step in point.changes})
         populations = next(iter(points.values())).network.populations
         recorded = [population for population in populations if not population.is_source]
-        spikes: dict[int, dict[str, list[Spikes]]] = {
-            instance: {population.name: [] for population in recorded} for instance in points
-        }
+        failures: dict[int, PointFailure] = {}
         for begin in range(0, total, self._chunk_steps):
             end = min(begin + self._chunk_steps, total)
             self._run_chunk(built, instances, begin, end, changes, check)
             clock.end("t_simulate")
+            collector.release()
             built.model.pull_recording_buffers_from_device()
+            words = {}
             for population in recorded:
-                words = array_of(built, built.neurons[population.name], "recordSpk", np.uint32, pull=False)
-                words = words.reshape(self._chunk_steps, layout.batch, -(-population.size // 32))
-                for instance in points.keys() - failures.keys():
-                    most = most_spikes(population.size, end - begin, self._simulation)
-                    found = unpacked_spikes(words, instance, begin + 1 - warmup, end - begin, most)
-                    if isinstance(found, int):
-                        reason = too_fast(population.name, population.size, found, begin, end, self._simulation)
-                        failures[instance] = PointFailure("diverged", reason)
-                        instances.stop(instance)
-                    else:
-                        spikes[instance][population.name].append(found)
+                found = array_of(built, built.neurons[population.name], "recordSpk", np.uint32, pull=False)
+                words[population.name] = found.reshape(self._chunk_steps, layout.batch, -(-population.size // 32))
+            collector.add(words, begin, end)
+            for instance in collector.failures.keys() - failures.keys():
+                failures[instance] = collector.failures[instance]
+                instances.stop(instance)
             clock.end("t_record")
             if points.keys() <= failures.keys():
-                return spikes
+                return failures
         fetch_states(built)
         for instance in points.keys() - failures.keys():
             for name in diverged_populations(built, layout, recorded, instance)[:1]:
                 reason = f"states of population {name} are not finite"
                 failures[instance] = PointFailure("diverged", reason)
-        return spikes
+        return failures
 
     def _run_chunk(
         self,
@@ -251,16 +270,10 @@ class GennSimulator:
                 step_time()
                 if not step % _STEPS:
                     check()
+        wait_for_device(built)
         check()
 
 
 def _failure(error: Exception) -> PointFailure:
     said = str(error).strip().splitlines()
     return PointFailure("failed", f"{type(error).__name__}: {said[0]}" if said else type(error).__name__)
-
-
-def _joined(parts: list[Spikes]) -> Spikes:
-    """One array of steps and one of senders, in place of those of many chunks."""
-    steps, senders = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
-    parts.clear()
-    return steps, senders

@@ -127,6 +127,20 @@ def array_of(described: GennNetwork, group: Any, name: str, dtype: type, pull: b
     return np.asarray(array.host_view).view(dtype)
 
 
+def wait_for_device(described: GennNetwork) -> None:
+    """Wait until a graphics processor has done all that was launched.
+
+    GeNN has no call for it, but whatever is fetched is fetched after that: here the few bytes that are one number for
+    each point.
+    """
+    array = next((group.extra_global_params["scale"] for group in described.synapses.values()), None)
+    if array is None:
+        variables = [variable for group in described.neurons.values() for variable in group.vars.values()]
+        array = min(variables, key=lambda variable: int(variable.view.size), default=None)
+    if array is not None:
+        array.pull_from_device()
+
+
 def inputs_of(described: GennNetwork, population: str, receptor: Receptor) -> Any:
     """Array of a population's synaptic currents or conductances, shape (batch · size,)."""
     runtime = described.model._runtime

@@ -13,7 +13,6 @@ from simulators.backends.genn_simulator.generated_code.neuron_code import DRIFT,
 from simulators.description.inputs import PiecewiseConstant
 from simulators.neurons.neuron_model import NeuronModel, Receptor, Values, refractory_steps
 
-_BITS = np.unpackbits(np.arange(2**16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16).sum(axis=1, dtype=np.uint8)
 _FLOAT32_LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -111,7 +110,7 @@ def projection_key(seed: int, name: str) -> NDArray[np.uint64]:
 def packed_events(
     steps: NDArray[np.int64], neurons: NDArray[np.int64], first_step: int, n_steps: int, size: int
 ) -> NDArray[np.uint32]:
-    """Spikes of some steps as GeNN reads them, one bit per neuron and step; see `unpacked_spikes`.
+    """Spikes of some steps as GeNN reads them, one bit per neuron and step (see `unpacked_spikes`).
 
     Returns
     -------
@@ -123,39 +122,3 @@ def packed_events(
     rows, senders = steps[kept] - first_step, neurons[kept]
     np.bitwise_or.at(words, (rows, senders // 32), np.uint32(1) << (senders % 32).astype(np.uint32))
     return words
-
-
-def unpacked_spikes(
-    words: NDArray[np.uint32], instance: int, first_step: int, n_steps: int, most: float = np.inf
-) -> tuple[NDArray[np.int32], NDArray[np.int32]] | int:
-    """Spikes of one instance from GeNN's recording, one bit per neuron and step.
-
-    Parameters
-    ----------
-    words : ndarray of uint32, shape (n_steps or more, batch, n_words)
-        The recording; neuron k is bit ``k % 32`` of word ``k // 32``.
-    instance : int
-        Which of the batch.
-    first_step : int
-        The step that the first recorded step is counted as.
-    n_steps : int
-        How many of the steps hold spikes.
-    most : float
-        Spikes that there may be: a bit takes far less memory than a spike.
-
-    Returns
-    -------
-    steps, senders : ndarray of int32, shape (n_spikes,)
-        In order of step, then sender; in their place how many there are, if more than there may be.
-    """
-    n_words = words.shape[2]
-    recorded = np.ascontiguousarray(words[:n_steps, instance]).ravel()
-    place = np.flatnonzero(recorded)
-    if 32 * len(place) > most:
-        count = int(_BITS[recorded[place].view(np.uint16)].sum(dtype=np.int64))
-        if count > most:
-            return count
-    bits = np.unpackbits(recorded[place].astype("<u4").view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
-    found, bit = np.nonzero(bits)
-    step, word = np.divmod(place[found], n_words)
-    return (step + first_step).astype(np.int32), (word * 32 + bit).astype(np.int32)

@@ -30,7 +30,8 @@ from simulators.backends.native_simulator.layout import Layout, layout_of, netwo
 from simulators.backends.native_simulator.points import Point, change_steps, make_point, set_inputs, set_weights
 from simulators.backends.native_simulator.program import program
 from simulators.backends.pace import WINDOW, Pace, most_spikes, too_fast
-from simulators.backends.simulator import Build, Check, PointFailure, Recording, recorded_trains
+from simulators.backends.recorded import recorded_trains
+from simulators.backends.simulator import Build, Check, PointFailure, Recording
 from simulators.description import Network
 from simulators.records.job import Simulation
 from simulators.records.phases import PhaseClock
@@ -62,6 +63,7 @@ class NativeSimulator:
 
     backend = "cpu"
     gpu = ""
+    exact = True
 
     def __init__(self, simulation: Simulation, settings: Mapping[str, Any]) -> None:
         self._simulation = simulation
@@ -77,7 +79,7 @@ class NativeSimulator:
     def shrink_batches(self, divisor: int) -> None:
         """Do nothing: one point is the least."""
 
-    def build(self, network: Network, seed: int) -> Build:
+    def build(self, network: Network, seed: int, n_points: int | None = None) -> Build:
         """Draw the synapses (see `simulators.backends.simulator.Simulator.build`).
 
         Raises
@@ -85,6 +87,7 @@ class NativeSimulator:
         ValueError
             If the network holds something that cannot be run.
         """
+        del n_points
         clock = PhaseClock()
         self._built = None
         problems = network_problems(network, self._simulation)

@@ -20,13 +20,13 @@ from simulators.backends.nest_simulator.generators import LEAD_STEPS, Clock, set
 from simulators.backends.nest_simulator.network import NestNetwork, create_network, set_neurons, set_weights
 from simulators.backends.nest_simulator.problems import is_reusable, network_problems
 from simulators.backends.pace import WINDOW, Pace, most_spikes, too_fast
+from simulators.backends.recorded import recorded_trains
 from simulators.backends.simulator import (
     Build,
     Check,
     PointFailure,
     Recording,
     UnsupportedNetworkError,
-    recorded_trains,
 )
 from simulators.description import Network, Population
 from simulators.description.population import drawn_values
@@ -52,6 +52,7 @@ class NestSimulator:
 
     backend = "cpu"
     gpu = ""
+    exact = True
 
     def __init__(self, nest: Any, simulation: Simulation, threads: int) -> None:
         self._nest = nest
@@ -69,8 +70,9 @@ class NestSimulator:
     def shrink_batches(self, divisor: int) -> None:
         """Do nothing: one point is the least."""
 
-    def build(self, network: Network, seed: int) -> Build:
+    def build(self, network: Network, seed: int, n_points: int | None = None) -> Build:
         """Make neurons and synapses (see `simulators.backends.simulator.Simulator.build`)."""
+        del n_points
         clock = PhaseClock()
         problems = network_problems(network, self._simulation.dt, self._threads)
         if problems:

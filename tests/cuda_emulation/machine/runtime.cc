@@ -27,6 +27,7 @@ dim3 blockDim, gridDim;
 extern "C" {
 unsigned int emulation_order = 0;            // 0: blocks and threads in order; else the seed they are shuffled with
 unsigned int emulation_exact = 0;            // sums of numbers do not depend on their order
+unsigned int emulation_deferred = 0;         // kernels run when the host waits for them, not when they are launched
 }
 
 namespace emulation {
@@ -48,6 +49,7 @@ const std::function<void()> *body = nullptr;
 std::mt19937 shuffling;
 unsigned int shuffled_with = 0;
 std::unordered_map<float *, long double> sums;
+std::vector<std::function<void()>> launched;  // and not run yet
 
 void to_scheduler() {
     if(_setjmp(current->place) == 0) {
@@ -131,9 +133,8 @@ void run_block(size_t n_threads) {
         }
     }
 }
-}  // namespace
 
-void run_kernel(dim3 grid, dim3 block, const std::function<void()> &thread, char *shared, char *shared_end) {
+void run_now(dim3 grid, dim3 block, const std::function<void()> &thread, char *shared, char *shared_end) {
     body = &thread;
     gridDim = grid;
     blockDim = block;
@@ -142,6 +143,23 @@ void run_kernel(dim3 grid, dim3 block, const std::function<void()> &thread, char
         blockIdx = {index % grid.x, index / grid.x % grid.y, index / grid.x / grid.y};
         std::memset(shared, 0xFF, shared_end - shared);
         run_block((size_t)block.x * block.y * block.z);
+    }
+}
+
+// A processor runs what was launched, in that order, while the host goes on until it waits for it
+void run_launched() {
+    std::vector<std::function<void()>> now;
+    now.swap(launched);
+    for(const auto &kernel : now) {
+        kernel();
+    }
+}
+}  // namespace
+
+void run_kernel(dim3 grid, dim3 block, const std::function<void()> &thread, char *shared, char *shared_end) {
+    launched.push_back([=]() { run_now(grid, block, thread, shared, shared_end); });
+    if(!emulation_deferred) {
+        run_launched();
     }
 }
 
@@ -191,7 +209,7 @@ cudaError_t cudaSetDeviceFlags(unsigned int) { return cudaSuccess; }
 cudaError_t cudaRuntimeGetVersion(int *version) { return *version = CUDART_VERSION, cudaSuccess; }
 const char *cudaGetErrorString(cudaError_t) { return "out of memory"; }
 cudaError_t cudaPeekAtLastError() { return cudaSuccess; }
-cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaDeviceSynchronize() { return emulation::run_launched(), cudaSuccess; }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int) {
     std::memset(properties, 0, sizeof *properties);
     std::strcpy(properties->name, "emulation");
@@ -217,15 +235,17 @@ cudaError_t cudaMalloc(void **memory, size_t size) {
 }
 cudaError_t cudaHostAlloc(void **memory, size_t size, unsigned int) { return cudaMalloc(memory, size); }
 cudaError_t cudaHostGetDevicePointer(void **device, void *host, unsigned int) { return *device = host, cudaSuccess; }
-cudaError_t cudaFree(void *memory) { return std::free(memory), cudaSuccess; }
-cudaError_t cudaFreeHost(void *memory) { return std::free(memory), cudaSuccess; }
-cudaError_t cudaMemset(void *memory, int value, size_t size) { return std::memset(memory, value, size), cudaSuccess; }
+cudaError_t cudaFree(void *memory) { return emulation::run_launched(), std::free(memory), cudaSuccess; }
+cudaError_t cudaFreeHost(void *memory) { return cudaFree(memory); }
+cudaError_t cudaMemset(void *memory, int value, size_t size) {
+    return emulation::run_launched(), std::memset(memory, value, size), cudaSuccess;
+}
 cudaError_t cudaMemcpy(void *to, const void *from, size_t size, cudaMemcpyKind) {
-    return std::memcpy(to, from, size), cudaSuccess;
+    return emulation::run_launched(), std::memcpy(to, from, size), cudaSuccess;
 }
 cudaError_t cudaMemcpyToSymbolAsync(
     const void *symbol, const void *from, size_t size, size_t offset, cudaMemcpyKind, cudaStream_t) {
-    return std::memcpy((char *)symbol + offset, from, size), cudaSuccess;
+    return emulation::run_launched(), std::memcpy((char *)symbol + offset, from, size), cudaSuccess;
 }
 
 // The driver, of which a "module" is a list of its kernels' names

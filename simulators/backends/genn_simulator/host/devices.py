@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -24,6 +25,48 @@ class GraphicsProcessor:
 
     name: str
     free_memory: float
+
+
+# GB/s of the memory of graphics processors, from their vendors' data sheets; the first part of a name that fits
+_BANDWIDTHS = {
+    "H200": 4800,
+    "H100 PCIe": 2000,
+    "H100 NVL": 3900,
+    "H100": 3350,
+    "GH200": 4000,
+    "B200": 8000,
+    "A100-SXM4-80GB": 2039,
+    "A100 80GB PCIe": 1935,
+    "A100": 1555,
+    "A40": 696,
+    "A30": 933,
+    "A10": 600,
+    "L40S": 864,
+    "L40": 864,
+    "L4": 300,
+    "V100": 900,
+    "P100": 732,
+    "T4": 320,
+    "RTX 6000 Ada": 960,
+    "RTX A6000": 768,
+    "RTX A5000": 768,
+    "RTX 5090": 1792,
+    "RTX 4090": 1008,
+    "RTX 4080": 717,
+    "RTX 3090": 936,
+    "RTX 3080": 760,
+    "RTX 2080 Ti": 616,
+    "MI300X": 5300,
+    "MI250": 3277,
+    "MI210": 1638,
+    "MI100": 1229,
+}
+
+
+def bandwidth_of(name: str) -> float | None:
+    """Return the bandwidth of a graphics processor's memory by its name, B/s; None where it is not known."""
+    found = next((speed for part, speed in _BANDWIDTHS.items() if re.search(rf"\b{re.escape(part)}\b", name)), None)
+    return None if found is None else found * 1e9
 
 
 def set_device_order() -> None:

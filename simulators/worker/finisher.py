@@ -1,0 +1,112 @@
+"""A process that finishes points for a worker: it decodes their spikes, computes their statistics, keeps their spikes.
+
+It is told what to do in lines of JSON on its standard input, and answers in such lines on its standard output; spikes
+lie in memory that it shares with the worker. It ends with its worker, however that ends.
+
+Told: ``["job", text, root, spikes, path]`` · ``["memory", bytes]`` · ``["open", {instance: populations}]`` ·
+``["add", slot, begin, end, {population: [offset, shape]}]`` · ``["finish", {instance: point}]``.
+Answered: ``["added", slot, {instance: [status, reason]}]`` · ``["begun", point]`` ·
+``["done", point, values, bytes]`` · ``["machine", kind, message]``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from simulators.backends.recorded import BitCollector, Recorded
+from simulators.records.job import Job, parse_job
+from simulators.statistics import Statistic
+from simulators.statistics.references import find_statistics
+from simulators.worker.job_summary import peak_memory
+from simulators.worker.point_values import keep_spikes, point_values
+
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl
+
+
+def main(memory: int) -> int:
+    """Finish points until the input ends; `memory` is the descriptor of what is shared."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the worker decides, also where a whole group is told to stop
+    _end_with_parent()
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what statistics of one's own print is no answer
+    finisher = _Finisher(memory, answers)
+    for line in sys.stdin:
+        what, *told = json.loads(line)
+        getattr(finisher, what)(*told)
+    return 0
+
+
+class _Finisher:
+    def __init__(self, memory: int, answers: TextIO) -> None:
+        self._descriptor = memory
+        self._answers = answers
+        self._shared: mmap.mmap | None = None
+        self._job: Job
+        self._statistics: list[Statistic]
+        self._spikes: Path
+        self._collector: BitCollector
+
+    def job(self, text: str, root: str, spikes: str, path: Sequence[str]) -> None:
+        """Take the job, without its points."""
+        sys.path[:] = path
+        self._job = parse_job(text, Path("the worker's job"))
+        self._statistics = find_statistics(self._job.statistics, Path(root))
+        self._spikes = Path(spikes)
+
+    def memory(self, n_bytes: int) -> None:
+        """Map the shared memory, which has grown."""
+        self._shared = mmap.mmap(self._descriptor, n_bytes, prot=mmap.PROT_READ)
+
+    def open(self, points: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+        """Begin with points that run side by side, forgetting others that have not been finished."""
+        populations = {int(instance): [Recorded(*one) for one in given] for instance, given in points.items()}
+        self._collector = BitCollector(self._job.simulation, populations)
+
+    def add(self, slot: int, begin: int, end: int, places: Mapping[str, tuple[int, list[int]]]) -> None:
+        """Decode what lies in the shared memory."""
+        assert self._shared is not None, "memory comes first"
+        known = set(self._collector.failures)
+        self._collector.add(
+            {
+                name: np.frombuffer(self._shared, np.uint32, int(np.prod(shape)), offset).reshape(shape)
+                for name, (offset, shape) in places.items()
+            },
+            begin,
+            end,
+        )
+        failures = {k: [one.status, one.reason] for k, one in self._collector.failures.items() if k not in known}
+        self._answer("added", slot, failures)
+
+    def finish(self, points: Mapping[str, str]) -> None:
+        """Compute the statistics of points and keep their spikes."""
+        for instance, point_id in points.items():
+            self._answer("begun", point_id)
+            try:
+                spikes = self._collector.take(int(instance))
+                values = point_values(point_id, spikes, self._job, self._statistics)
+                keep_spikes(point_id, spikes, self._job, self._spikes)
+            except (ImportError, OSError) as error:
+                self._answer("machine", "ImportError" if isinstance(error, ImportError) else "OSError", str(error))
+                return
+            self._answer("done", point_id, values, peak_memory())
+
+    def _answer(self, *answer: object) -> None:
+        self._answers.write(json.dumps(answer) + "\n")
+        self._answers.flush()
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this process when the one that started it ends, even while it computes."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

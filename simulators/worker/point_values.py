@@ -1,0 +1,71 @@
+"""What a row says of a point's spikes; they may be kept as well."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from simulators.records.job import Job
+from simulators.records.run_directory import spike_file_name
+from simulators.records.spike_files import write_spikes
+from simulators.statistics import Statistic, summarise
+from simulators.statistics.spike_trains import SpikeTrains
+
+log = logging.getLogger(__name__)
+
+
+def point_values(
+    point_id: str, spikes: Mapping[str, SpikeTrains], job: Job, statistics: Sequence[Statistic]
+) -> dict[str, Any]:
+    """Count the spikes of a point and compute its statistics.
+
+    Parameters
+    ----------
+    point_id : str
+        Whose they are.
+    spikes : mapping of str to SpikeTrains
+        By population.
+    job : Job
+        With settings of the statistics, and windows.
+    statistics : sequence of Statistic
+        Those of the job.
+
+    Returns
+    -------
+    dict of str to value
+        Columns of the row; ``status`` is ``failed`` where a statistic raised.
+
+    Raises
+    ------
+    ImportError
+        If a statistic needs what is not here.
+    """
+    values: dict[str, Any] = {"status": "ok", "n_spikes": sum(trains.n_spikes for trains in spikes.values())}
+    try:
+        values |= summarise(spikes, statistics, job.statistics_settings, job.windows)
+    except ImportError:
+        raise
+    except Exception as error:
+        log.exception("statistics of point %s", point_id)
+        values |= {"status": "failed", "error": f"statistics: {reason_of(error)}"}
+    return values
+
+
+def keep_spikes(point_id: str, spikes: Mapping[str, SpikeTrains], job: Job, folder: Path) -> None:
+    """Write the spikes of a point, as far as its job asks for them.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written.
+    """
+    if job.spikes != "none":
+        write_spikes(spikes, folder / spike_file_name(point_id), sample=job.spikes == "sample")
+
+
+def reason_of(error: Exception) -> str:
+    """One line that says what went wrong."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
