@@ -77,20 +77,26 @@ class History:
             By point: ``ok`` if any row is good and holds all that is wanted, else `OUTDATED` if any is good, else
             what the last row says.
         """
-        mine = self._of(simulator, identity)
-        sufficient = _by_value(mine, ("statistics", "spikes"), wanted.is_met_by)
-        outcomes: dict[str, str] = {}
+        mine = self._of(simulator, identity, ("point_id", "status", "statistics", "spikes"))
+
+        def said_by(status: str, statistics: str | None, spikes: str | None) -> str:
+            return OUTDATED if status == "ok" and not wanted.is_met_by(statistics, spikes) else status
+
+        said = _by_value(mine, ("status", "statistics", "spikes"), said_by)
+        points = mine["point_id"].to_pylist()
+        outcomes = dict(zip(points, said, strict=True))
+        if len(outcomes) == len(points):
+            return outcomes
         rank = {"ok": 2, OUTDATED: 1}
-        rows = zip(mine["point_id"].to_pylist(), mine["status"].to_pylist(), sufficient, strict=True)
-        for point_id, status, enough in rows:
-            said = OUTDATED if status == "ok" and not enough else status
-            if rank.get(said, 0) >= rank.get(outcomes.get(point_id, ""), 0):
-                outcomes[point_id] = said
+        outcomes = {}
+        for point_id, told in zip(points, said, strict=True):
+            if rank.get(told, 0) >= rank.get(outcomes.get(point_id, ""), 0):
+                outcomes[point_id] = told
         return outcomes
 
     def stored(self, simulator: str, identity: Mapping[str, Any]) -> dict[str, str]:
         """Job of each point whose spikes are all on disk, by point."""
-        mine = self._of(simulator, identity)
+        mine = self._of(simulator, identity, ("point_id", "status", "spikes", "job"))
         mine = mine.filter(pc.and_(pc.equal(mine["status"], "ok"), pc.equal(mine["spikes"], "all")))
         return dict(zip(mine["point_id"].to_pylist(), mine["job"].to_pylist(), strict=True))
 
@@ -113,7 +119,9 @@ class History:
         dict of str to int
             How many, by the keys of `content` that differed, joined by commas.
         """
-        mine = self._of(simulator, identity)
+        if not settings:
+            return {}
+        mine = self._of(simulator, identity, ("setting_id", "status", "content"))
         mine = mine.filter(pc.equal(mine["status"], "ok"))
         differing = _by_value(mine, ("content",), lambda text: ",".join(_differing(text, content)))
         found = dict(zip(mine["setting_id"].to_pylist(), differing, strict=True))
@@ -142,12 +150,13 @@ class History:
         mine = mine.filter(chosen)
         return None if not len(mine) else _pace(mine)
 
-    def _of(self, simulator: str, identity: Mapping[str, Any]) -> pa.Table:
+    def _of(self, simulator: str, identity: Mapping[str, Any], columns: Sequence[str] = _WANTED) -> pa.Table:
         chosen = pc.equal(self.rows["simulator"], simulator)
         for column, value in identity.items():
             if value is not None:
                 chosen = pc.and_(chosen, pc.equal(self.rows[column], value))
-        return self.rows.filter(chosen)
+        rows = self.rows.select([name for name in columns if name in self.rows.column_names])
+        return rows if pc.all(chosen, skip_nulls=False).as_py() else rows.filter(chosen)
 
 
 def _pace(rows: pa.Table) -> Pace:
@@ -171,9 +180,18 @@ def _pace(rows: pa.Table) -> Pace:
 
 def _by_value(table: pa.Table, columns: Sequence[str], function: Callable[..., Any]) -> list[Any]:
     """Apply a function to some columns of every row, once for each combination of values."""
-    rows = list(zip(*(table[name].to_pylist() for name in columns), strict=True))
-    results = {values: function(*values) for values in set(rows)}
-    return [results[values] for values in rows]
+    codes, values = np.zeros(len(table), dtype=np.int64), []
+    for name in columns:
+        encoded = table[name].combine_chunks().dictionary_encode(null_encoding="encode")
+        values.append(encoded.dictionary.to_pylist())
+        codes = codes * max(1, len(values[-1])) + encoded.indices.to_numpy()
+    distinct, inverse = np.unique(codes, return_inverse=True)
+    places = np.unravel_index(distinct, [max(1, len(own)) for own in values])
+    results = [
+        function(*(own[place] for own, place in zip(values, found, strict=True)))
+        for found in zip(*(place.tolist() for place in places), strict=True)
+    ]
+    return [results[number] for number in inverse.tolist()]
 
 
 def _differing(text: str | None, content: Mapping[str, str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from simulators.records.spike_files import SAMPLE_SIZE
 _BYTES_PER_ROW = 3000.0
 _BYTES_PER_FILE = 1e5  # of a summary without rows: names, units and meanings of its columns
 _BYTES_PER_SPIKE = 6.0
+_GOLDEN = (5.0**0.5 - 1.0) / 2.0
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,7 @@ def plan_jobs(load: Workload, minutes_per_job: float, n_slots: int | None, taken
     cores = int(settings.get("cores" if on_gpu else "threads", 1))
     if n_slots is not None:
         cores = min(cores, n_slots)
-    # Within a structure by their ids, which are hashes: what runs first is a fair sample of what follows
-    structures, points = load.structures, load.points
-    order = sorted(range(len(points)), key=lambda i: (structures[i], points[i].network_seed, points[i].point_id))
+    order = _order(load)
     limit = minutes_per_job * 60.0
     if n_slots is not None and order and not on_gpu:
         work = sum(costs[load.structures[i]].each for i in order)
@@ -226,6 +226,23 @@ def _planned(
     memory = max(costs[i].memory for i in structures)
     gpus = max(load.gpus or 1 if costs[i].gpu else 0 for i in structures)
     return PlannedJob(job, cores, seconds, memory, _disk_space(load, structures), gpus, once)
+
+
+def _order(load: Workload) -> list[int]:
+    """Order points by structure and seed, and within these so that what runs first is a fair sample of what follows.
+
+    By the multiples of the golden ratio, less their whole parts: wherever such a series is cut, it has gone over the
+    grid about evenly, over the values of the fastest axes as well (least so where an axis has a large Fibonacci number
+    of them). Of ten points drawn by chance, as by their ids, the mean may well be a quarter off where rates differ as
+    widely as they do where a network is calibrated.
+    """
+    groups = list(zip(load.structures, (point.network_seed for point in load.points), strict=True))
+    seen: Counter[tuple[int, int]] = Counter()
+    keys = []
+    for group in groups:
+        keys.append((*group, seen[group] * _GOLDEN % 1.0))
+        seen[group] += 1
+    return sorted(range(len(keys)), key=keys.__getitem__)
 
 
 def _batches(

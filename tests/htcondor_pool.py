@@ -121,12 +121,15 @@ class Pool:
         for path in sorted((self.root(sweep) / "summaries").glob("*.parquet")):
             for trial in range(20):  # HTCondor may be writing it just now
                 try:
-                    table = pq.read_table(path, columns=["point_id", "finished"], partitioning=None).to_pandas()
+                    with pq.ParquetFile(path) as file:  # of a job that has not begun: no rows, and few columns
+                        n_rows = file.metadata.num_rows
+                        table = file.read(columns=["point_id", "finished"]).to_pandas() if n_rows else None
                     break
                 except (OSError, pa.ArrowInvalid):
                     assert trial < 19, f"{path.name} cannot be read"
                     time.sleep(0.5)
-            found |= dict(zip(table["point_id"], table["finished"], strict=True))
+            if table is not None:
+                found |= dict(zip(table["point_id"], table["finished"], strict=True))
         return found
 
     def job_points(self, sweep: str) -> int:

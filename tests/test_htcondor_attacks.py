@@ -39,6 +39,20 @@ for process in Path("/proc").glob("[0-9]*"):
     except OSError:
         pass
 """
+# Starters whose container runs: jobs at work, not those that a schedd still believes in
+_AT_WORK = """
+from pathlib import Path
+found = {}
+for process in Path("/proc").glob("[0-9]*"):
+    try:
+        parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+        name, command = (process / "comm").read_text().strip(), (process / "cmdline").read_bytes().split(bytes(1))
+    except OSError:
+        continue
+    found[int(process.name)] = (name, parent, b"start" in command)
+starters = {number for number, (name, _, _) in found.items() if name == "condor_starter"}
+print(len({parent for name, parent, starts in found.values() if name == "docker" and starts and parent in starters}))
+"""
 
 
 def write(pool: Pool, name: str, n_points: int) -> str:
@@ -48,23 +62,41 @@ def write(pool: Pool, name: str, n_points: int) -> str:
     return pool.write(name, n_points, duration=2000.0, minutes=30.0, rest=SPIKES, htcondor=lines)
 
 
-def at_random_moments(pool: Pool, sweep: str, attack: Callable[[], bool], n_attacks: int) -> int:
-    """Attack a run that is at work until so many attacks hit, or it ends; return how many did."""
+def at_work(pool: Pool) -> int:
+    """How many jobs are at work at this moment, in a container that runs below a starter."""
+    return int(pool.run("python", "-c", _AT_WORK, user="root"))
+
+
+def at_random_moments(pool: Pool, sweep: str, attack: Callable[[], bool], n_attacks: int) -> tuple[int, int]:
+    """Attack a run that is at work until so many attacks hit, or it ends.
+
+    Each attack waits for a job that works; a machine that is gone is waited for longer by HTCondor than by its job.
+
+    Returns
+    -------
+    tuple of int
+        How many attacks hit, and before how many of them a job was seen at work.
+    """
     moments = random.Random(SEED)
     kept: dict[str, pd.Timestamp] = {}
-    n_done = 0
+    n_done = n_working = 0
     while n_done < n_attacks:
         pool.until(pool.answers, "the pool does not come back", sweep)
-        pool.until(lambda: "2" in (found := pool.queue(sweep, "JobStatus")) or not found, "no job runs", sweep)
+        pool.until(lambda: at_work(pool) > 0 or not pool.queue(sweep), "no job runs", sweep)
         time.sleep(moments.uniform(0.0, 4.0))
         if not pool.queue(sweep):
             break
-        n_done += attack()
+        working = at_work(pool) > 0
+        if attack():
+            n_done, n_working = n_done + 1, n_working + working
         kept = assert_kept(kept, pool.rows_at_hand(sweep))
     pool.until(pool.answers, "the pool does not come back", sweep)
     pool.wait(sweep)
     assert_kept(kept, pool.rows_at_hand(sweep))
-    return n_done
+    sys.stdout.write(
+        f"\n{sweep}: {n_done} attacks, {n_working} of them on a job at work; load {os.getloadavg()[0]:.1f}\n"
+    )
+    return n_done, n_working
 
 
 def assert_kept(before: dict[str, pd.Timestamp], now: dict[str, pd.Timestamp]) -> dict[str, pd.Timestamp]:
@@ -103,8 +135,9 @@ def test_vacated_at_random_moments(pool: Pool) -> None:
     def vacate() -> bool:
         return "find/vacate" not in pool.run("condor_vacate_job", "-constraint", mine, code=None)
 
-    n_done = at_random_moments(pool, sweep, vacate, N_ATTACKS)
+    n_done, n_working = at_random_moments(pool, sweep, vacate, N_ATTACKS)
     assert n_done == N_ATTACKS, "the run outlasts the attacks"
+    assert n_working >= n_done // 2, "jobs at work were hit"
     assert pool.events(sweep).count("Job was evicted") >= n_done // 2
     assert "Job was held" not in pool.events(sweep), "not even one that left before its first spikes"
     assert_as_if_undisturbed(pool, sweep, n_points)
@@ -112,7 +145,7 @@ def test_vacated_at_random_moments(pool: Pool) -> None:
 
 def test_daemons_killed_at_random_moments(pool: Pool) -> None:
     """DAGMan, the schedd and a machine with its job, each with signal 9."""
-    n_points = 8 + 2 * N_ATTACKS
+    n_points = 8 + 6 * N_ATTACKS  # DAGMan and the schedd are killed while the job goes on
     sweep = write(pool, "killed", n_points)
     pool.submit(sweep)
     victims = [("condor_dagman",), ("condor_schedd",), ("condor_startd", "condor_starter")] * -(-N_ATTACKS // 3)
@@ -121,8 +154,9 @@ def test_daemons_killed_at_random_moments(pool: Pool) -> None:
     def kill() -> bool:
         return bool(pool.run("python", "-c", _KILL, *next(attacks), user="root").strip())
 
-    n_done = at_random_moments(pool, sweep, kill, len(victims))
+    n_done, n_working = at_random_moments(pool, sweep, kill, len(victims))
     assert n_done == len(victims), "the run outlasts the attacks"
+    assert n_working >= n_done // 2, "jobs at work were hit"
     assert_as_if_undisturbed(pool, sweep, n_points)
 
 

@@ -82,14 +82,19 @@ def test_leftovers_of_killed_writers_are_swept(tmp_path: Path) -> None:
     half = [folder / ".x.parquet.0123456789abcdef.tmp" for folder in (run.jobs, run.summaries, spikes)]
     fresh = run.figures / ".rate.png.0123456789abcdef.tmp"  # of a report that is at work
     old = run.root / ".report.html.fedcba9876543210.tmp"
+    # of a submit that was killed: only who holds the lock writes these
+    written = ("points.parquet", "provenance.json", "sweep.toml", "sweep.before-7.toml")
+    half += [run.root / f".{name}.0123456789abcdef.tmp" for name in written]
     for path in (*half, fresh, old):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))
     kept = [run.summaries / ".x.parquet.in-flight", run.jobs / "0123456789abcdef.tmp"]
+    # of who reads the run: a report, or the rows in one file
+    kept += [run.root / f".{name}.0123456789abcdef.tmp" for name in ("report.html", ".summaries.parquet")]
     for path in kept:
         path.write_text("{}")
     with locked(run):
-        assert sweep_leftovers(made) == 4
+        assert sweep_leftovers(made) == 8
     assert not [path for path in (*half, old) if path.exists()]
     assert all(path.exists() for path in (fresh, *kept))
 

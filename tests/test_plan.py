@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
@@ -187,14 +188,6 @@ def test_more_threads_than_cores_gain_nothing(grid: Grid, monkeypatch: pytest.Mo
     assert hours[1] == pytest.approx(hours[0])
 
 
-def test_points_of_a_structure_run_in_an_order_that_no_axis_has(grid: Grid) -> None:
-    (job,) = plan_jobs(workload(grid, points=grid.points[::2], structures=[0] * 20), 1e6, None, ())
-    axis = [point.swept["I_th_E"] for point in job.job.points]
-    assert axis != sorted(axis) and sorted(point.point_id for point in job.job.points) == [
-        point.point_id for point in job.job.points
-    ]
-
-
 def test_disk(grid: Grid) -> None:
     plans = [plan_jobs(workload(grid, spikes=kept), 1e9, None, ()) for kept in ("none", "sample", "all")]
     none, sample, every = (sum(one.disk for one in plan) for plan in plans)
@@ -222,3 +215,25 @@ def test_points_that_need_a_build_each_are_planned_with_it(grid: Grid) -> None:
     assert not cost.builds_every_point
     n_builds = len({point.network_seed for point in grid.points})
     assert core_hours(loads["current"]) * 3600.0 == pytest.approx(n_builds * cost.build + n_points * cost.point)
+
+
+SIDES = [(20, 2), (2, 20), (10, 10), (40,), (8, 21), (13, 3, 2), (40, 40)]
+
+
+@pytest.mark.parametrize("sides", SIDES, ids=str)
+@pytest.mark.parametrize("n_slots", [1, 2])
+def test_what_runs_first_is_a_fair_sample(grid: Grid, sides: tuple[int, ...], n_slots: int) -> None:
+    places = list(itertools.product(*(range(side) for side in sides)))
+    ids = [hashlib.sha256(repr(place).encode()).hexdigest() for place in places]
+    points = [Point(one, 1, 1, {"place": place}) for one, place in zip(ids, places, strict=True)]
+    load = workload(grid, settings={"seconds_per_point": 1.0}, points=points, structures=[0] * len(points))
+    planned = plan_jobs(load, 1e6, n_slots, ())
+    assert len(planned) == n_slots
+    first = [point for one in planned for point in one.job.points[: 10 // n_slots]]
+
+    def cost(point: Point) -> float:  # of rates that rise along every axis, from a tenth of the highest
+        steps = [at / max(1, side - 1) for at, side in zip(point.swept["place"], sides, strict=True)]
+        return 0.1 + 0.9 * sum(steps) / len(steps)
+
+    costs = [sum(map(cost, those)) / len(those) for those in (first, points)]
+    assert costs[0] == pytest.approx(costs[1], rel=0.12)

@@ -15,8 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 import analysis
 from gridsearch.commands import check, display
@@ -39,6 +38,9 @@ from gridsearch.submitting.submission import (
 from jobs.executor import ExecutorError, JobFailure, Submission, executor_names, find_executor
 from simulators.models import model_names
 from simulators.records.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DONE, SOME_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 import analysis
 from simulators.records.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _RELOAD = 5.0  # s between two looks of an open page, at least
 _SHARE = 4.0  # times the processor time of a page pass before the next: the simulations need the cores more

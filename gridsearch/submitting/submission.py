@@ -21,6 +21,7 @@ from simulators.records.broken_transfers import restore_summaries
 from simulators.records.job import write_job
 
 _LEFTOVER = 3600.0  # s without a write after which a temporary file is nobody's, while jobs of a pool are at work
+_FORMER = "sweep.before-"  # the start of what a sweep is renamed to that another takes the place of
 _WRITERS = 16  # threads that write job files
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,7 +89,7 @@ def write_plan(plan: Plan, replace_sweep: bool) -> None:
         if path not in being_written:
             run.set_aside(path)
     if replace_sweep and run.sweep.exists() and run.sweep.read_bytes() != plan.sweep.path.read_bytes():
-        with replacing(run.root / f"sweep.before-{os.getpid()}.toml") as temporary:
+        with replacing(run.root / f"{_FORMER}{os.getpid()}.toml") as temporary:
             shutil.copyfile(run.sweep, temporary)
     with replacing(run.sweep) as temporary:
         shutil.copyfile(plan.sweep.path, temporary)
@@ -114,15 +115,17 @@ def write_plan(plan: Plan, replace_sweep: bool) -> None:
 def sweep_leftovers(plan: Plan) -> int:
     """Remove what killed writers left half written in a run's folder, which must be locked; return how many files.
 
-    Where nothing is in flight, nobody but us writes job files, rows and spikes.
+    Where nothing is in flight, nobody but us writes job files, rows and spikes; what says what was asked, never.
     """
     run = plan.run
     now = run.lock.stat().st_mtime  # just written: by the clock of the file system
     busy = any(flight.description for flight in plan.flights)
     ours = [run.jobs, run.summaries, *(run.root / "spikes").glob("*")]
     shared = [run.root, run.figures, run.guests]
-    return sum(remove_leftovers(folder, now - _LEFTOVER if busy else float("inf")) for folder in ours) + sum(
-        remove_leftovers(folder, now - _LEFTOVER) for folder in shared
+    return (
+        sum(remove_leftovers(folder, now - _LEFTOVER if busy else float("inf")) for folder in ours)
+        + sum(remove_leftovers(folder, now - _LEFTOVER) for folder in shared)
+        + remove_leftovers(run.root, of=(run.points.name, run.provenance.name, run.sweep.name, f"{_FORMER}*.toml"))
     )
 
 

@@ -46,13 +46,13 @@ class Network:
     inputs: tuple[Input, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.by_name) < len(self.populations):
-            raise NetworkError(f"population names repeat: {[p.name for p in self.populations]}")
-        edges = {projection.name for projection in self.projections} | {given.name for given in self.inputs}
-        if len(edges) < len(self.projections) + len(self.inputs):
-            raise NetworkError("names of projections and inputs repeat")
-        for problem in self._problems():
+        shapes = tuple((p.name, p.size, p.n_clusters, p.neuron) for p in self.populations)
+        known = _connected.recall(self.projections) == shapes  # the points of a grid mostly share them
+        if known and not self.inputs:
+            return
+        for problem in self._problems(known):
             raise NetworkError(problem)
+        _connected.remember(self.projections, shapes)
 
     def __getitem__(self, name: str) -> Population:
         """Return the population of that name."""
@@ -73,12 +73,16 @@ class Network:
         """Projections by name."""
         return {projection.name: projection for projection in self.projections}
 
-    def _problems(self) -> Iterator[str]:
+    def _problems(self, connected: bool) -> Iterator[str]:
+        """Say what is wrong; where projections are known to connect such populations, of the inputs alone."""
         names = self.by_name
-        shapes = tuple((p.name, p.size, p.n_clusters, p.model) for p in self.populations)
-        if _connected.recall(self.projections) != shapes:
+        if not connected and len(names) < len(self.populations):
+            yield f"population names repeat: {[p.name for p in self.populations]}"
+        edges = {projection.name for projection in self.projections} | {given.name for given in self.inputs}
+        if len(edges) < len(self.projections) + len(self.inputs):
+            yield "names of projections and inputs repeat"
+        if not connected:
             yield from self._projection_problems()
-            _connected.remember(self.projections, shapes)
         for given in self.inputs:
             if given.target not in names:
                 yield f"input {given.name}: target {given.target}: no such population"
@@ -142,7 +146,7 @@ class _Hashed:
 
 
 _REMEMBERED = 1024
-_connected: _Memory[tuple[tuple[str, int, int, NeuronModel], ...]] = _Memory()
+_connected: _Memory[tuple[tuple[str, int, int, str | NeuronModel], ...]] = _Memory()
 _structures: _Memory[_Hashed] = _Memory()
 
 

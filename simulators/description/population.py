@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 
 from simulators.description.distributions import Distribution, draw_values
 from simulators.description.errors import NetworkError, ParameterError
@@ -59,17 +59,9 @@ class Population:
             model = self.model
         except LookupError as error:
             raise NetworkError(f"population {self.name}: {error}") from error
-        for what, given, known in (
-            ("parameter", self.parameters, model.parameters),
-            ("state", self.initial, model.states),
-        ):
-            if not given.keys() <= known.keys():
-                unknown = ", ".join(sorted(given.keys() - known.keys()))
-                there = ", ".join(known) or "none"
-                raise NetworkError(f"population {self.name}: {model.name} has no {what} {unknown}; there are: {there}")
-        if not _required(model) <= self.parameters.keys():
-            missing = [name for name in model.parameters if name in _required(model) - self.parameters.keys()]
-            raise NetworkError(f"population {self.name}: {model.name} needs {', '.join(missing)}")
+        problem = _names_problem(model, tuple(self.parameters), tuple(self.initial))
+        if problem:
+            raise NetworkError(f"population {self.name}: {problem}")
         for name, value in self.parameters.items():
             if isinstance(value, PiecewiseConstant) and (model.source, name) != ("poisson", "rate"):
                 raise NetworkError(
@@ -92,9 +84,16 @@ class Population:
         return self.size // self.n_clusters
 
 
-@cache
-def _required(model: NeuronModel) -> frozenset[str]:
-    return frozenset(name for name, quantity in model.parameters.items() if quantity.default is None)
+@lru_cache(maxsize=1024)
+def _names_problem(model: NeuronModel, parameters: tuple[str, ...], states: tuple[str, ...]) -> str:
+    """Say which names a model does not have, or lacks; empty if all is well. The points of a grid ask alike."""
+    for what, given, known in (("parameter", parameters, model.parameters), ("state", states, model.states)):
+        if not set(given) <= known.keys():
+            unknown = ", ".join(sorted(set(given) - known.keys()))
+            there = ", ".join(known) or "none"
+            return f"{model.name} has no {what} {unknown}; there are: {there}"
+    missing = [name for name, one in model.parameters.items() if one.default is None and name not in parameters]
+    return f"{model.name} needs {', '.join(missing)}" if missing else ""
 
 
 def drawn_values(population: Population, seed: int) -> dict[str, Values]:

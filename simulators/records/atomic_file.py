@@ -6,11 +6,12 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-_TEMPORARY = re.compile(r"\..+\.([0-9a-f]{16}|\d+)\.tmp")
+_TEMPORARY = re.compile(r"\.(.+)\.(?:[0-9a-f]{16}|\d+)\.tmp")
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path, before: float = float("inf")) -> int:
+def remove_leftovers(folder: Path, before: float = float("inf"), of: Sequence[str] = ("*",)) -> int:
     """Remove the temporary files that killed writers left in a folder, and return how many there were.
 
     Parameters
@@ -59,10 +60,12 @@ def remove_leftovers(folder: Path, before: float = float("inf")) -> int:
         The folder; those within it are not looked into.
     before : float
         s since the epoch, as the file system counts: files that were written to since are left alone.
+    of : sequence of str
+        Only those that would have become files of these names; ``*`` stands for anything.
     """
     n_removed = 0
     try:
-        found = [entry for entry in os.scandir(folder) if _TEMPORARY.fullmatch(entry.name)]
+        found = [entry for entry in os.scandir(folder) if _would_be(entry.name, of)]
     except OSError:
         return 0
     for entry in found:
@@ -71,3 +74,9 @@ def remove_leftovers(folder: Path, before: float = float("inf")) -> int:
                 Path(entry.path).unlink()
                 n_removed += 1
     return n_removed
+
+
+def _would_be(name: str, of: Sequence[str]) -> bool:
+    """Whether a file is a temporary one of these."""
+    match = _TEMPORARY.fullmatch(name)
+    return match is not None and any(fnmatchcase(match[1], pattern) for pattern in of)

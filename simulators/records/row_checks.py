@@ -97,12 +97,16 @@ def _distinct(table: pa.Table, name: str) -> list[str]:
 
 def fault(table: pa.Table) -> str | None:
     """Say why rows of one file cannot be those of a summary, or return None."""
-    wrong = schema_fault(table.schema) or value_fault(table)
-    if wrong is None and pc.count_distinct(table["point_id"]).as_py() < table.num_rows:
+    return schema_fault(table.schema) or value_fault(table) or repeat_fault(table)
+
+
+def repeat_fault(table: pa.Table) -> str | None:
+    """Say that a point has several rows in one file, or return None; the columns must be sound (`schema_fault`)."""
+    if pc.count_distinct(table["point_id"]).as_py() < table.num_rows:
         keys = [name for name in ("point_id", "simulator", "backend", "threads") if name in table.column_names]
         if table.group_by(keys).aggregate([]).num_rows < table.num_rows:
             return "a point has several rows"
-    return wrong
+    return None
 
 
 def stranger(table: pa.Table, jobs: Path, name: str) -> str | None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulators.records.atomic_file import replacing
-from simulators.records.row_checks import fault, stranger
+from simulators.records.row_checks import repeat_fault, schema_fault, stranger, value_fault
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import REPETITIVE, UNREADABLE
 
@@ -140,9 +140,13 @@ def _renew(
     try:
         for start in range(0, len(worth), _BATCH):
             read = _read_unchanged(run, {name: files[name] for name in worth[start : start + _BATCH]})
-            index += [(name, rows.num_rows, *files[name]) for name, rows in read.items()]
+            together = _joined(list(read.values())) if read else None
+            if together is not None and value_fault(together) is not None:  # find out whose
+                read = {name: table for name, table in read.items() if value_fault(table) is None}
+                together = _joined(list(read.values())) if read else None
+            index += [(name, table.num_rows, *files[name]) for name, table in read.items()]
             fresh |= read.keys()
-            tables += [_joined(list(read.values()))] if read else []
+            tables += [] if together is None else [together]
         rows = _joined(tables) if tables else None
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # columns of one name that have nothing in common
         return CachedSummaries(None, None, tuple(run.summaries / name for name in files))
@@ -155,7 +159,10 @@ def _renew(
 
 
 def _read_unchanged(run: RunDirectory, files: Mapping[str, Stamp]) -> dict[str, pa.Table]:
-    """Read summaries, but for those that are none, or were replaced meanwhile: they are not what their stamp says."""
+    """Read summaries, but for those that are none, or were replaced meanwhile: they are not what their stamp says.
+
+    Their values are not looked at: that is quicker for all at once.
+    """
     with ThreadPoolExecutor(_READERS) as pool:
         tables = list(pool.map(partial(_read, run.jobs), (run.summaries / name for name in files)))
     return {
@@ -167,7 +174,9 @@ def _read_unchanged(run: RunDirectory, files: Mapping[str, Stamp]) -> dict[str, 
 
 def _joined(tables: Sequence[pa.Table]) -> pa.Table:
     # in one piece: a small table takes far more memory than its rows
-    return pa.concat_tables(tables, promote_options="permissive").unify_dictionaries().combine_chunks()
+    alike = all(table.schema.equals(tables[0].schema) for table in tables)
+    joined = pa.concat_tables(tables, promote_options="none" if alike else "permissive")
+    return joined.unify_dictionaries().combine_chunks()
 
 
 def _write(rows: pa.Table, path: Path) -> None:
@@ -179,12 +188,12 @@ def _write(rows: pa.Table, path: Path) -> None:
 
 
 def _read(jobs: Path, path: Path) -> pa.Table | None:
-    """Read a summary; None if it is not one."""
+    """Read a summary; None if its columns are not those of one, or its rows are none of its job."""
     try:
         table = pq.ParquetFile(path, read_dictionary=list(REPETITIVE)).read(use_threads=False)
     except UNREADABLE:
         return None
-    wrong = fault(table) or stranger(table, jobs, path.stem)
+    wrong = schema_fault(table.schema) or repeat_fault(table) or stranger(table, jobs, path.stem)
     return None if wrong is not None else table.replace_schema_metadata(None)
 
 
