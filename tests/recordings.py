@@ -85,18 +85,21 @@ def native_synapses(simulator: Any, network: Network) -> dict[str, NDArray[np.fl
                 weight = weights[0] + (weights[1] if projection.pairs == "within" else 0.0)
                 columns = np.broadcast_arrays(sources[own], targets[own], float(block.delay), weight)
                 found[projection.name].append(np.array(columns, dtype=np.float64))
-    facts = synapses.bundles.facts.reshape(-1, 8)
+    facts = synapses.bundles.facts.reshape(-1, 9)
     ends = [*(int(fact[3]) for fact in facts[1:]), len(synapses.bundles.starts)][: len(layout.bundles)]
-    for bundle, fact, end, scale in zip(layout.bundles, facts, ends, synapses.bundles.scales, strict=True):
+    scales = synapses.bundles.scales
+    for index, (bundle, fact, end) in enumerate(zip(layout.bundles, facts, ends, strict=True)):
         starts = synapses.bundles.starts[fact[3] : end].astype(np.int64)
         words = synapses.bundles.synapses[fact[5] : fact[5] + starts[-1]]
         cells = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-        weight = np.full(len(words), scale)
+        weight = np.ones(len(words), dtype=np.float32)
         if bundle.kind == "packed":
-            weight = scale * words.view(np.float32)
+            weight = words.view(np.float32)
             words = words & np.uint32(synapses.bundles.mask)
         elif bundle.kind == "own":
-            weight = scale * synapses.bundles.values[fact[5] + fact[6] :][: len(words)]
+            weight = synapses.bundles.values[fact[5] + fact[6] :][: len(words)]
+        differ = synapses.bundles.differ[index]
+        weight = weight * (synapses.bundles.tables[fact[8] + (words >> 9)] if differ else scales[index])
         columns = np.array([cells // (fact[4] + 1), words, cells % (fact[4] + 1) + fact[7], weight], dtype=np.float64)
         for projection in bundle.projections:
             first = layout.offsets[names.index(projection.target)]

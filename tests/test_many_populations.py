@@ -82,6 +82,6 @@ def test_laying_out_projections_compares_none_with_all_others(monkeypatch: pytes
     )
     layout = layout_of(Network(populations, projections), 0.1)
     laid_out = sum(len(block.projections) for block in layout.blocks)
-    assert laid_out + sum(not bundle.beyond for bundle in layout.bundles) == number**2
+    assert laid_out + sum(len(bundle.projections) for bundle in layout.bundles if not bundle.beyond) == number**2
     assert 0 < laid_out < number**2, "some of each kind"
     assert compared <= number**2

@@ -17,6 +17,7 @@ import pytest
 from conftest import default_settings, require_simulator
 from recordings import native_synapses, run_one
 
+from simulators.backends.native_simulator.layout import layout_of
 from simulators.backends.simulator import Simulator, find_simulator
 from simulators.description import (
     Bernoulli,
@@ -235,6 +236,37 @@ def test_neuron_models_rules_and_given_spikes(
     same, total = alike(native, with_events(neuron, parameters, weight, sizes))
     assert total > 900
     assert same > 800
+
+
+@pytest.mark.parametrize("sd", [0.1, 0.0])
+def test_scales_of_projections_that_share_rows(native: Simulator, sd: float) -> None:
+    """Weights as shares of a mean, of which targets have their own, as the microcircuit's."""
+    rng = np.random.default_rng(2)
+    sizes = {"A": 200, "B": 150, "C": 250}
+    populations = tuple(
+        Population(name, size, "lif_psc_exp", {**CURRENT, "I_e": 390.0}) for name, size in sizes.items()
+    )
+    projections = tuple(
+        Projection(
+            f"{target}_{source}", source, target, FixedTotalNumber(1500),
+            weight * Normal(1.0, sd, 0.0) if sd else weight, Uniform(0.5, 2.5), receptor,
+        )
+        for source, receptor, sign in (("A", "excitatory", 1.0), ("B", "inhibitory", -2.0), ("C", "excitatory", 1.0))
+        for target, weight in zip(sizes, sign * rng.permutation([20.0, 40.0, 30.0]), strict=True)
+    )  # fmt: skip
+    played = SpikeEvents("played", "input", rng.uniform(-10.0, 90.0, 3000), rng.integers(0, 40, 3000))
+    network = Network(
+        (*populations, Population("input", 40, "spike_source")),
+        (
+            *projections,
+            *(Projection(f"in_{name}", "input", name, FixedIndegree(6), 90.0, 0.1, "excitatory") for name in sizes),
+        ),
+        (played,),
+    )
+    same, total = alike(native, network)
+    assert total > 900
+    assert same > 800
+    assert all(len(bundle.projections) == 3 for bundle in layout_of(network, 0.1).bundles if bundle.source != "input")
 
 
 def test_a_volley_of_more_spikes_than_planes_count(native: Simulator, small: dict[str, Any]) -> None:

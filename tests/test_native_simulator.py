@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from conftest import default_settings, require_simulator
 from recordings import native_synapses, no_check, run_one
 from scipy import stats
 
+from simulators.backends.native_simulator.layout import layout_of
 from simulators.backends.simulator import PointFailure, Recording, Simulator, find_simulator
 from simulators.description import (
     Bernoulli,
@@ -141,6 +142,62 @@ def test_a_scale_of_drawn_weights_changes_without_a_new_build(native: Open) -> N
     simulator.build(scaled(3.0), SEED)
     assert run_one(simulator, scaled(3.0)) == loud
     assert len(loud["B"]) > 1.5 * len(quiet["B"])
+
+
+SHARED_ROWS = [
+    pytest.param(Bernoulli(0.2), 0.1, id="drawn"),
+    pytest.param(OneToOne(), 0.0, id="given"),
+]
+
+
+def scaled_from_one_source(rule: Any, sd: float, scales: Sequence[float]) -> Network:
+    """Projections of one population with scales of their own; the last two have the same target."""
+    source = Population("A", 300, "lif_psc_exp", {**CELL, "I_e": 400.0})
+    targets = tuple(Population(name, 300, "lif_psc_exp", {**CELL, "I_e": 300.0}) for name in "BCDE")
+    return Network(
+        (source, *targets),
+        tuple(
+            Projection(name, "A", name[0], rule, scale * Normal(1.0, sd) if sd else scale, 1.0, "excitatory")
+            for name, scale in zip(("B", "C", "D", "E", "E again"), scales, strict=True)
+        ),
+    )
+
+
+@pytest.mark.parametrize(("rule", "sd"), SHARED_ROWS)
+def test_projections_that_share_rows_keep_their_scales(native: Open, rule: Any, sd: float) -> None:
+    # together: all but the second to the same target
+    scales = (20.0, 40.0, 20.0, 55.0, 30.0)
+    simulator = native()
+    network = scaled_from_one_source(rule, sd, scales)
+    layout = layout_of(network, 0.1)
+    assert [[p.name for p in bundle.projections] for bundle in layout.bundles] == [["B", "C", "D", "E"], ["E again"]]
+    simulator.build(network, SEED)
+    run_one(simulator, network)
+    together = native_synapses(simulator, network)
+    for projection in network.projections:
+        alone = replace(network, projections=(projection,))
+        simulator.build(alone, SEED)
+        run_one(simulator, alone)
+        (apart,) = native_synapses(simulator, alone).values()
+        # each row in some order
+        pair = (found[:, np.lexsort(found)] for found in (together[projection.name], apart))
+        np.testing.assert_array_equal(*pair)
+        assert apart.shape[1] >= 300
+        assert abs(apart[3].mean() / projection.weight_scale - 1.0) < 0.01
+
+
+@pytest.mark.parametrize(("rule", "sd"), SHARED_ROWS)
+def test_scales_become_equal_and_different_without_a_new_build(native: Open, rule: Any, sd: float) -> None:
+    simulator = native()
+    patterns = [(60.0, 120.0, 60.0, 150.0, 90.0), (60.0,) * 5, (150.0, 60.0, 60.0, 60.0, 0.0)]
+    points = [scaled_from_one_source(rule, sd, tuple(50.0 / (1.0 + 49.0 * bool(sd)) * x for x in p)) for p in patterns]
+    fresh = []
+    for point in points:
+        simulator.build(point, SEED)
+        fresh.append(run_one(simulator, point))
+    assert len({str(spikes) for spikes in fresh}) == 3
+    for index in (0, 1, 2, 1, 0):
+        assert run_one(simulator, points[index]) == fresh[index]
 
 
 @pytest.mark.parametrize("rate", [1500.0, 13_000.0, 90_000.0])

@@ -9,8 +9,16 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.native_simulator.kernels.tables import BUNDLE_FACTS, OWN, PACKED, SHARED, Bundles, aligned
-from simulators.backends.native_simulator.layout import BundleLayout, Layout, longest_delay, shortest_delay
+from simulators.backends.native_simulator.kernels.tables import (
+    BUNDLE_FACTS,
+    OWN,
+    PACKED,
+    SCALED_TOGETHER,
+    SHARED,
+    Bundles,
+    aligned,
+)
+from simulators.backends.native_simulator.layout import BundleLayout, Layout, is_scaled, longest_delay, shortest_delay
 from simulators.backends.native_simulator.synapse_values import (
     binary_digits,
     delay_table,
@@ -89,18 +97,27 @@ def draw_bundles(
     own = [count if bundle.kind == "own" else 0 for bundle, count in zip(layout.bundles, counts, strict=True)]
     values = aligned(max(1, sum(own)), np.float32)
     facts = np.zeros((len(layout.bundles), BUNDLE_FACTS), dtype=np.int64)
-    place = value_place = 0
+    n_together = layout.n_all >> SCALED_TOGETHER
+    place = value_place = n_tables = 0
     for k, bundle in enumerate(layout.bundles):
         cursors = starts[firsts[k] : firsts[k + 1]].copy()
         part, value_part = synapses[place : place + counts[k]], values[value_place : value_place + own[k]]
         for visit in visits[k]:
             visit(True, cursors, *delays[k], part, value_part, mask)
         kind, shift = _KINDS[bundle.kind], value_place - place
-        facts[k] = (order[bundle.source], bundle.receptor, kind, firsts[k], delays[k][1], place, shift, delays[k][0])
+        facts[k] = (
+            *(order[bundle.source], bundle.receptor, kind, firsts[k], delays[k][1], place, shift, delays[k][0]),
+            n_tables * n_together,
+        )
+        n_tables += len(bundle.projections) > 1 and is_scaled(bundle.projections[0])
         place, value_place = place + counts[k], value_place + own[k]
     first = np.searchsorted([order[bundle.source] for bundle in layout.bundles], np.arange(len(order) + 1))
-    scales = np.ones(len(layout.bundles), dtype=np.float32)
-    return Bundles(first.astype(np.int64), facts.ravel(), scales, starts, synapses, values, mask), place
+    numbers = (
+        np.ones(len(layout.bundles), dtype=np.float32),
+        np.zeros(len(layout.bundles), dtype=np.int64),
+        np.ones(max(1, n_tables * n_together), dtype=np.float32),
+    )
+    return Bundles(first.astype(np.int64), facts.ravel(), *numbers, starts, synapses, values, mask), place
 
 
 def delay_range(bundle: BundleLayout, dt: float) -> tuple[int, int]:

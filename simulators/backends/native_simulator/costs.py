@@ -9,6 +9,7 @@ from simulators.backends.native_simulator.layout import (
     PACKED_TARGETS,
     delay_steps,
     is_dense,
+    layout_of,
     longest_delay,
     n_planes,
 )
@@ -27,7 +28,6 @@ def estimate_cost(network: Network, simulation: Simulation) -> Cost:
     steps = biology * 1e3 / dt
     build, memory, spike_time = 0.0, 0.0, 0.0
     rows: dict[tuple[str, str, int, str], tuple[float, float]] = {}
-    bundled: dict[tuple[str, str], float] = {}
     for projection in network.projections:
         source, target = network[projection.source], network[projection.target]
         synapses = projection_synapses(network, projection)
@@ -45,14 +45,12 @@ def estimate_cost(network: Network, simulation: Simulation) -> Cost:
             memory += synapses * (8.0 if wide else 4.0)
             build += synapses * 1.3e-8
             spike_time += synapses * NOMINAL_RATE * 1.0e-9
-            key_of_bundle = (source.name, projection.receptor) if own else (source.name, projection.name)
-            delays = float(longest_delay(projection, dt))
-            bundled[key_of_bundle] = max(bundled.get(key_of_bundle, 0.0), delays)
     for (source_name, *_), (bits, each) in rows.items():
         memory += bits / 8.0
         spike_time += network[source_name].size * NOMINAL_RATE * each * 1e-9
-    for (source_name, _), delays in bundled.items():
-        size = network[source_name].size
+    for bundle in layout_of(network, dt).bundles:
+        size = network[bundle.source].size
+        delays = float(max(longest_delay(projection, dt) for projection in bundle.projections))
         memory += 8.0 * size * (delays + 1.0)
         spike_time += size * NOMINAL_RATE * min(delays, 40.0) * 10e-9
     driven = {given.target for given in network.inputs if isinstance(given, PoissonDrive)}

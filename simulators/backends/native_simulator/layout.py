@@ -26,12 +26,13 @@ from simulators.description import (
 from simulators.description.network import projection_synapses
 from simulators.records.job import Simulation
 
-PADDING = 512  # neurons: a population begins at a cache line of bits
+PADDING = 512  # neurons: a population begins at a cache line of bits, and at a place of a table of scales
 PACKED_TARGETS = 2**17  # more neurons than this leave a packed weight too few bits
 RECEPTORS: tuple[Receptor, Receptor] = ("excitatory", "inhibitory")
 
 LONGEST = 65_535  # steps of a delay
 MOST_PLANES = 4  # of bits that count the synapses of a pair
+_MOST_SHARED = 2.0**31  # synapses of projections that share compressed rows
 
 # ns, measured on one core of a virtual EPYC (Zen 4): what a spike costs in rows of bits, per plane and target, to read
 # the row and to add the planes of a step to the inputs; and in compressed rows, per spike and delay and per synapse.
@@ -78,6 +79,8 @@ class BlockLayout:
 @dataclass(frozen=True)
 class BundleLayout:
     """Projections that share compressed rows.
+
+    Those that a point scales have different targets: a synapse's target tells its scale.
 
     Parameters
     ----------
@@ -140,7 +143,7 @@ def layout_of(network: Network, dt: float) -> Layout:
     for projection in network.projections:
         (dense if is_dense(network, projection, dt) else sparse).append(projection)
     blocks = sorted(_blocks(network, dense, dt), key=lambda block: order[block.target])
-    bundles = [*_bundles(sparse, sum(padded)), *_beyond(blocks)]
+    bundles = [*_bundles(network, sparse, sum(padded), dt), *_beyond(blocks)]
     return Layout(offsets, padded, tuple(blocks), tuple(sorted(bundles, key=lambda bundle: order[bundle.source])))
 
 
@@ -236,22 +239,56 @@ def _blocks(network: Network, dense: Sequence[Projection], dt: float) -> Iterato
             yield BlockLayout(source, target, delay, RECEPTORS.index(receptor), planes, tuple(group))
 
 
-def _bundles(sparse: Sequence[Projection], n_all: int) -> Iterator[BundleLayout]:
-    together: dict[tuple[str, int], list[Projection]] = {}
+def _bundles(network: Network, sparse: Sequence[Projection], n_all: int, dt: float) -> Iterator[BundleLayout]:
+    """Put projections of a source together: the longer its groups of synapses, the less time it takes to fetch them.
+
+    One delay for all synapses goes together with the same delay only, so that rows have no groups that stay empty.
+    """
+    together: dict[tuple[str, int, str, bool, int], list[list[Projection]]] = {}
     for projection in sparse:
-        receptor = RECEPTORS.index(projection.receptor)
-        if isinstance(projection.rule, ConnectionList) and projection.rule.weights is not None:
-            yield BundleLayout(projection.source, receptor, "own", (projection,))
-        elif projection.drawn_weight is None:
-            yield BundleLayout(projection.source, receptor, "shared", (projection,))
-        elif n_all > PACKED_TARGETS:
-            yield BundleLayout(projection.source, receptor, "own", (projection,))
-        elif isinstance(projection.weight, Scaled):
-            yield BundleLayout(projection.source, receptor, "packed", (projection,))
+        one_delay = isinstance(projection.delay, (int, float)) and not _has_own_delays(projection)
+        key = (
+            projection.source,
+            RECEPTORS.index(projection.receptor),
+            _kind(projection, n_all),
+            is_scaled(projection),
+            delay_steps(projection, dt) if one_delay else 0,
+        )
+        groups = together.setdefault(key, [])
+        group = next((group for group in groups if _fits(network, group, projection)), None)
+        if group is None:
+            groups.append([projection])
         else:
-            together.setdefault((projection.source, receptor), []).append(projection)
-    for (source, receptor), projections in together.items():
-        yield BundleLayout(source, receptor, "packed", tuple(projections))
+            group.append(projection)
+    for (source, receptor, kind, *_), groups in together.items():
+        for group in groups:
+            yield BundleLayout(source, receptor, kind, tuple(group))
+
+
+def _kind(projection: Projection, n_all: int) -> str:
+    if isinstance(projection.rule, ConnectionList) and projection.rule.weights is not None:
+        return "own"
+    if projection.drawn_weight is None:
+        return "shared"
+    return "own" if n_all > PACKED_TARGETS else "packed"
+
+
+def is_scaled(projection: Projection) -> bool:
+    """Whether a point says what multiplies the weights; those that are given, or drawn as they are, stay."""
+    if isinstance(projection.rule, ConnectionList) and projection.rule.weights is not None:
+        return False
+    return isinstance(projection.weight, (int, float, Scaled))
+
+
+def _has_own_delays(projection: Projection) -> bool:
+    return isinstance(projection.rule, ConnectionList) and projection.rule.delays is not None
+
+
+def _fits(network: Network, group: Sequence[Projection], projection: Projection) -> bool:
+    """Whether a projection may share rows: a target tells the scale, and 32 bits count the synapses."""
+    if is_scaled(projection) and any(other.target == projection.target for other in group):
+        return False
+    return sum(projection_synapses(network, one) for one in (*group, projection)) < _MOST_SHARED
 
 
 def _beyond(blocks: Sequence[BlockLayout]) -> Iterator[BundleLayout]:

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.backends.native_simulator.drawing import Synapses
-from simulators.backends.native_simulator.kernels.tables import Drives, Neurons, Populations, aligned
+from simulators.backends.native_simulator.kernels.tables import (
+    BUNDLE_FACTS,
+    BUNDLE_TABLE,
+    SCALED_TOGETHER,
+    Drives,
+    Neurons,
+    Populations,
+    aligned,
+)
 from simulators.backends.native_simulator.layout import Layout
 from simulators.backends.native_simulator.program import Kind
 from simulators.backends.native_simulator.synapse_values import signed
@@ -122,8 +130,15 @@ def set_weights(synapses: Synapses, network: Network, layout: Layout) -> None:
         weights = {projection.pairs: _weight(network, projection.name) for projection in block.projections}
         everywhere = weights.get("between", weights.get("all", 0.0))
         synapses.blocks.weights[2 * index : 2 * index + 2] = everywhere, weights.get("within", everywhere) - everywhere
+    bundles, facts = synapses.bundles, synapses.bundles.facts.reshape(-1, BUNDLE_FACTS)
     for index, bundle in enumerate(layout.bundles):
-        synapses.bundles.scales[index] = _scale(network, bundle.projections[0].name)
+        scales = [_scale(network, projection.name) for projection in bundle.projections]
+        bundles.scales[index], bundles.differ[index] = scales[0], len(set(scales)) > 1
+        if bundles.differ[index]:
+            for projection, scale in zip(bundle.projections, scales, strict=True):
+                target, begin = network.places[projection.target], int(facts[index, BUNDLE_TABLE])
+                first = begin + (layout.offsets[target] >> SCALED_TOGETHER)
+                bundles.tables[first : first + (layout.padded[target] >> SCALED_TOGETHER)] = scale
 
 
 def change_steps(network: Network, seed: int, simulation: Simulation) -> list[int]:

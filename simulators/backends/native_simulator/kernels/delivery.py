@@ -28,10 +28,13 @@ from simulators.backends.native_simulator.kernels.tables import (
     BUNDLE_ROWS,
     BUNDLE_SHIFT,
     BUNDLE_SHORTEST,
+    BUNDLE_TABLE,
     DELAY,
+    OWN,
     PACKED,
     PLANES,
     RECEPTOR,
+    SCALED_TOGETHER,
     SHARED,
     SOURCE,
     SOURCE_CLUSTER,
@@ -303,10 +306,8 @@ def deliver_jobs(step, populations, neurons, bundles, record):
         scale, kind = bundles.scales[bundle], bundles.facts[fact + BUNDLE_KIND]
         first = np.uint64(bundles.facts[fact + BUNDLE_RECEPTOR] * populations.n_all)
         begin, end = np.uint64(jobs[job]), np.uint64(jobs[job] + jobs[job + 1])
-        if kind == PACKED and scale == single(1.0):
-            for k in range(begin, end):
-                word = synapses[k]
-                state[first + (np.uint64(word) & mask)] += float_of_bits(word)
+        if bundles.differ[bundle]:
+            _deliver_by_table(kind, fact, begin, end, state, first, bundles, mask)
         elif kind == PACKED:
             for k in range(begin, end):
                 word = synapses[k]
@@ -319,3 +320,20 @@ def deliver_jobs(step, populations, neurons, bundles, record):
             for k in range(begin, end):
                 state[first + np.uint64(synapses[k])] += scale * bundles.values[k + shift]
     record.job_counts[due] = 0
+
+
+@njit
+def _deliver_by_table(kind, fact, begin, end, state, first, bundles, mask):
+    """Add a group of synapses whose targets tell what multiplies their weights."""
+    synapses, table = bundles.synapses, np.uint64(bundles.facts[fact + BUNDLE_TABLE])
+    together, shift = np.uint64(SCALED_TOGETHER), np.uint64(bundles.facts[fact + BUNDLE_SHIFT])
+    for k in range(begin, end):
+        word = synapses[k]
+        target = np.uint64(word)
+        weight = single(1.0)
+        if kind == PACKED:
+            target &= mask
+            weight = float_of_bits(word)
+        elif kind == OWN:
+            weight = bundles.values[k + shift]
+        state[first + target] += bundles.tables[table + (target >> together)] * weight

@@ -19,8 +19,10 @@ SOURCE, DELAY, RECEPTOR, BASE, STRIDE, PLANES, BOOSTED, SOURCE_CLUSTER, TARGET_C
 BLOCK_FACTS = 9
 # Columns of `Bundles.facts`
 BUNDLE_SOURCE, BUNDLE_RECEPTOR, BUNDLE_KIND, BUNDLE_ROWS, BUNDLE_DELAYS = range(5)
-BUNDLE_FIRST, BUNDLE_SHIFT, BUNDLE_SHORTEST = range(5, 8)
-BUNDLE_FACTS = 8
+BUNDLE_FIRST, BUNDLE_SHIFT, BUNDLE_SHORTEST, BUNDLE_TABLE = range(5, 9)
+BUNDLE_FACTS = 9
+# Neurons of a place in a table of scales: a power of two, of which populations begin at multiples
+SCALED_TOGETHER = 9  # its logarithm
 # Kinds of bundles: target and weight in one word; a word and a float; a word, and one weight for all
 PACKED, OWN, SHARED = range(3)
 
@@ -131,10 +133,14 @@ class Bundles(NamedTuple):
     ----------
     first : ndarray of int64, shape (populations + 1,)
         First bundle of each source population.
-    facts : ndarray of int64, shape (bundles · 8,)
+    facts : ndarray of int64, shape (bundles · 9,)
         See the names of columns.
     scales : ndarray of float32, shape (bundles,)
-        What multiplies the weights, or the one weight.
+        What multiplies the weights, or the one weight, where it is the same for all targets.
+    differ : ndarray of int64, shape (bundles,)
+        Whether it is not.
+    tables : ndarray of float32
+        What it then is for every 512 targets, from place `BUNDLE_TABLE` on.
     starts : ndarray of uint32
         For each source, and each delay from the shortest to the longest, the first synapse, counted within the bundle.
     synapses : ndarray of uint32
@@ -148,6 +154,8 @@ class Bundles(NamedTuple):
     first: NDArray[np.int64]
     facts: NDArray[np.int64]
     scales: NDArray[np.float32]
+    differ: NDArray[np.int64]
+    tables: NDArray[np.float32]
     starts: NDArray[np.uint32]
     synapses: NDArray[np.uint32]
     values: NDArray[np.float32]
