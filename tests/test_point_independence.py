@@ -35,6 +35,8 @@ SEED = 5
 def assert_order_does_not_matter(points: Sequence[Network], engine: Engine) -> None:
     """Compare points on one build, in several orders, with each on a build of its own."""
     assert len({structure_of(point) for point in points}) == 1
+    if engine.name == "pynn":  # makes a network anew for every point: what order there is between two shows it
+        points = points[:2]
     simulator = engine(SIMULATION)
     fresh = run_fresh(simulator, points, SEED)
     assert len({str(spikes) for spikes in fresh}) == len(points), "points that do not differ prove nothing"

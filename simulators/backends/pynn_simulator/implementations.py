@@ -1,0 +1,97 @@
+"""What differs between the simulators behind PyNN: versions, clocks and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A simulator behind PyNN.
+
+    Times of PyNN mean different things in different simulators by a step; the step in which a spike happens is known
+    here by its end, as NEST has it.
+
+    Parameters
+    ----------
+    name : str
+        As it stands in a sweep.
+    module : str
+        The module of PyNN that drives it.
+    package, pip : str
+        The package it comes in, and what pip must be told.
+    imported : str
+        What must be possible to import.
+    setup : mapping of str to value
+        Arguments of PyNN's ``setup`` beside step and delays.
+    lead : int
+        Steps that are run before a point begins, for inputs that act in its first step. 0 where a neuron's state
+        cannot be set once something has run.
+    ahead : int
+        Steps by which the simulator is then further than it was told.
+    label : int
+        Steps from the time that a spike bears to the end of the step in which it happened.
+    current : int
+        The same for a current: from the time of a change to the start of the step that first feels it.
+    early : float
+        Steps by which given spikes are told to come earlier, where a time that is rounded up would be late by a step.
+    held : int
+        Steps for which a neuron is refractory less than it is told.
+    compiles : bool
+        Whether it needs programs (a compiler) when it is imported.
+    one_refractory_time : bool
+        Whether all neurons of a population must share it.
+    seconds : tuple of float
+        s of one core: to import it; of a step; of a neuron and step; of a spike that a synapse takes; to make a neuron;
+        to make a synapse.
+    """
+
+    name: str
+    module: str
+    package: str
+    pip: str
+    imported: str
+    setup: Mapping[str, Any] = field(default_factory=dict)
+    lead: int = 0
+    ahead: int = 0
+    label: int = 0
+    current: int = 0
+    early: float = 0.0
+    held: int = 0
+    compiles: bool = False
+    one_refractory_time: bool = False
+    seconds: tuple[float, float, float, float, float, float] = (3.0, 1e-4, 1e-7, 1e-7, 1e-3, 1e-6)
+
+
+IMPLEMENTATIONS: Mapping[str, Implementation] = {
+    one.name: one
+    for one in (
+        Implementation(
+            "nest",
+            "pyNN.nest",
+            "nest-simulator",
+            "nest-simulator",
+            "nest",
+            {"spike_precision": "on_grid", "verbosity": "error"},
+            lead=3,
+            ahead=1,
+            early=0.25,
+        ),
+        Implementation(
+            "brian2",
+            "pyNN.brian2",
+            "brian2",
+            "brian2",
+            "brian2",
+            lead=3,
+            label=1,
+            held=1,
+            compiles=True,
+            one_refractory_time=True,
+        ),
+        Implementation("neuron", "pyNN.neuron", "neuron", "neuron", "neuron", compiles=True),
+        Implementation("spinnaker", "pyNN.spiNNaker", "sPyNNaker", "sPyNNaker", "spynnaker"),
+    )
+}
