@@ -15,13 +15,13 @@ from simulators.backends.pynn_simulator.drawing import Synapses, draw_synapses
 from simulators.backends.pynn_simulator.implementations import Implementation
 from simulators.backends.pynn_simulator.network import Point, create_network
 from simulators.backends.pynn_simulator.problems import network_problems
+from simulators.backends.recorded import recorded_trains
 from simulators.backends.simulator import (
     Build,
     Check,
     PointFailure,
     Recording,
     UnsupportedNetworkError,
-    recorded_trains,
 )
 from simulators.description import Network, PoissonDrive
 from simulators.records.job import Simulation
@@ -42,6 +42,7 @@ class PynnSimulator:
     """
 
     gpu = ""
+    exact = True
 
     def __init__(self, pynn: Any, implementation: Implementation, simulation: Simulation) -> None:
         self.backend = implementation.name
@@ -59,7 +60,7 @@ class PynnSimulator:
     def shrink_batches(self, divisor: int) -> None:
         """Do nothing: one point is the least."""
 
-    def build(self, network: Network, seed: int) -> Build:
+    def build(self, network: Network, seed: int, n_points: int | None = None) -> Build:
         """Draw the synapses (see `simulators.backends.simulator.Simulator.build`)."""
         clock = PhaseClock()
         problems = network_problems(network, self._simulation, self._implementation)
