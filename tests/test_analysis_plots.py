@@ -281,8 +281,8 @@ def _figures(path: Path, **more: Any) -> dict[str, Any]:
 def test_panels_are_populations_by_simulators_on_one_scale(tmp_path: Path) -> None:
     figures = _figures(tmp_path, simulators=({"simulator": "nest"}, {"simulator": "genn"}))
     panels = [panel for panel in figures["map_rate"].axes if panel.get_title()]
-    assert [panel.get_title().splitlines()[0] for panel in panels] == ["nest", "nest", "genn", "genn"]
-    assert [panel.images[0].get_label() for panel in panels] == ["rate_E", "rate_I"] * 2
+    assert [panel.get_title().splitlines()[0] for panel in panels] == ["nest", "genn"] * 2
+    assert [panel.images[0].get_label() for panel in panels] == ["rate_E", "rate_E", "rate_I", "rate_I"]
     bars = [axes for axes in figures["map_rate"].axes if axes.get_label() == "<colorbar>"]
     assert [bar.get_ylabel() for bar in bars] == ["rate_E, rate_I (Hz)"]  # E and I share a unit, and so a scale
     assert "feasible_region" not in figures
