@@ -17,7 +17,7 @@ from collections.abc import Callable
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from htcondor_pool import NAME, Pool, assert_complete
+from htcondor_pool import NAME, PATIENCE, WORK, Pool, assert_complete
 
 pytestmark = pytest.mark.pool
 
@@ -52,6 +52,37 @@ for process in Path("/proc").glob("[0-9]*"):
     found[int(process.name)] = (name, parent, b"start" in command)
 starters = {number for number, (name, _, _) in found.items() if name == "condor_starter"}
 print(len({parent for name, parent, starts in found.values() if name == "docker" and starts and parent in starters}))
+"""
+
+
+# Holds up who takes in the files of jobs until a job is over, and kills it as soon as it has written something of them
+_CUT = """
+import os, signal, sys, time
+from pathlib import Path
+def processes(name):
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "comm").read_text().strip() == name:
+                yield int(process.name)
+        except OSError:
+            pass
+def written():
+    return {path: path.stat().st_mtime_ns for path in Path(sys.argv[1]).rglob("*.parquet")}
+shadows, until = list(processes("condor_shadow")), time.monotonic() + 300
+for shadow in shadows:
+    os.kill(shadow, signal.SIGSTOP)
+while list(processes("docker")) and time.monotonic() < until:
+    time.sleep(0.2)
+time.sleep(3)
+before, until = written(), time.monotonic() + 60
+for shadow in shadows:
+    os.kill(shadow, signal.SIGCONT)
+while written() == before and time.monotonic() < until:
+    pass
+for shadow in shadows:
+    os.kill(shadow, signal.SIGKILL)
+time.sleep(1)
+print(sum(not path.read_bytes().endswith(b"PAR1") for path in Path(sys.argv[1]).rglob("*.parquet")))
 """
 
 
@@ -91,7 +122,7 @@ def at_random_moments(pool: Pool, sweep: str, attack: Callable[[], bool], n_atta
             n_done, n_working = n_done + 1, n_working + working
         kept = assert_kept(kept, pool.rows_at_hand(sweep))
     pool.until(pool.answers, "the pool does not come back", sweep)
-    pool.wait(sweep)
+    pool.wait(sweep, 3.0 * PATIENCE)  # what is left after the last attack may be most of it
     assert_kept(kept, pool.rows_at_hand(sweep))
     sys.stdout.write(
         f"\n{sweep}: {n_done} attacks, {n_working} of them on a job at work; load {os.getloadavg()[0]:.1f}\n"
@@ -145,7 +176,7 @@ def test_vacated_at_random_moments(pool: Pool) -> None:
 
 def test_daemons_killed_at_random_moments(pool: Pool) -> None:
     """DAGMan, the schedd and a machine with its job, each with signal 9."""
-    n_points = 8 + 6 * N_ATTACKS  # DAGMan and the schedd are killed while the job goes on
+    n_points = 8 + 4 * N_ATTACKS  # DAGMan and the schedd are killed while the job goes on
     sweep = write(pool, "killed", n_points)
     pool.submit(sweep)
     victims = [("condor_dagman",), ("condor_schedd",), ("condor_startd", "condor_starter")] * -(-N_ATTACKS // 3)
@@ -169,6 +200,74 @@ def test_pool_stopped_and_started(pool: Pool) -> None:
     pool.until(pool.answers, "the pool does not come back", sweep)
     pool.wait(sweep)
     assert_as_if_undisturbed(pool, sweep, n_points)
+
+
+def test_connection_cut_in_the_middle_of_a_file(pool: Pool) -> None:
+    """Who takes in a job's files is killed while it writes one of them."""
+    n_points = 6
+    lines = "vacate_seconds = 20\nsubmit = { job_lease_duration = 30 }"
+    sweep = pool.write("cut", n_points, duration=8000.0, minutes=30.0, rest=SPIKES, htcondor=lines)
+    pool.submit(sweep)
+    pool.until_rows_in_flight(sweep)
+    pool.run("condor_vacate_job", "-constraint", f'JobBatchName == "{sweep}" && JobUniverse == 5')
+    pool.until(lambda: len(pool.rows_at_hand(sweep)) > 0, "no rows come back", sweep)
+    before = pool.rows_at_hand(sweep)
+    n_cut = 0
+    for _ in range(3):
+        pool.until(lambda: at_work(pool) > 0 or not pool.queue(sweep), "no job runs", sweep)
+        if n_cut or not pool.queue(sweep):
+            break
+        n_cut += int(pool.run("python", "-c", _CUT, f"{WORK}/results/{sweep}", user="root"))
+    pool.wait(sweep)
+    sys.stdout.write(f"\n{sweep}: {len(before)} rows were back, then {n_cut} files were cut\n")
+    assert n_cut, "a file was cut"
+    assert_kept(before, pool.rows_at_hand(sweep))
+    assert_as_if_undisturbed(pool, sweep, n_points)
+
+
+def test_disk_of_the_access_point_full_in_the_middle_of_a_file(pool: Pool) -> None:
+    """The run lies on a file system of its own, which somebody else fills and then leaves room on again."""
+    n_points = 6
+    folder, filler = f"{WORK}/small-disk", f"{WORK}/small-disk/somebody-elses"
+    pool.run("mkdir", folder)
+    # docker exec may have rights that the container's own processes have not
+    mount = ("mount", "-t", "tmpfs", "-o", "size=16m,mode=0777", "tmpfs", folder)
+    inside = ["docker", "exec", "--privileged", "--user", "root", NAME, *mount]
+    subprocess.run(inside, check=True, capture_output=True)
+    lines = "vacate_seconds = 20\nsubmit = { job_lease_duration = 30 }"
+    sweep = pool.write("full", n_points, duration=8000.0, minutes=30.0, rest=SPIKES, htcondor=lines)
+    pool.submit(sweep, "--results", "small-disk")
+    mine = f'JobBatchName == "{sweep}" && JobUniverse == 5'
+
+    def rows() -> dict[str, pd.Timestamp]:
+        """What is at hand; the file system is the container's own, and seen from here as a copy."""
+        pool.run("sh", "-c", f"rm -rf {WORK}/copied && cp -r {folder} {WORK}/copied")
+        return pool.rows_at_hand(sweep, "copied")
+
+    def vacated() -> bool:
+        pool.until(lambda: at_work(pool) > 0, "no job runs", sweep)
+        time.sleep(5.0)
+        pool.run("condor_vacate_job", "-constraint", mine, code=None)
+        pool.until(lambda: at_work(pool) == 0, "the job does not leave", sweep)
+        time.sleep(3.0)
+        return len(rows()) > 0
+
+    pool.until(vacated, "no rows come back", sweep)
+    before = rows()
+    assert len(before) < n_points, "some are left"
+    pool.until(lambda: at_work(pool) > 0, "no job runs", sweep)
+    room = f"$(($(df --output=avail -k {folder} | tail -1) - 60))"  # kB: less than the files of a point
+    pool.run("sh", "-c", f"head -c {room}k /dev/zero > {filler}")
+    pool.until(lambda: "12" in pool.queue(sweep, "HoldReasonCode"), "the disk is not full", sweep)
+    reason = " ".join(pool.queue(sweep, "HoldReason"))
+    pool.run("rm", filler)
+    pool.run("condor_release", "-constraint", mine, code=None)  # unless it was tried again already
+    pool.wait(sweep)
+    after = rows()
+    sys.stdout.write(f"\n{sweep}: {len(before)} rows were back, then: {reason}\n")
+    assert "No space left" in reason or "errno 28" in reason, reason
+    assert_kept(before, after)
+    assert_complete(pool.rows(sweep, "copied"), n_points)
 
 
 HOSTILE = ["with 'single' \"double\" `back` {braces} %(x)s;&|#*", "ünï·cödе"]  # the last е is Cyrillic
