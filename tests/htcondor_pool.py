@@ -23,6 +23,7 @@ from required import skip_or_fail
 CONTAINERS = Path(__file__).parent.parent / "containers"
 NAME = "gridsearch-pool"
 WORK = "/home/sweeper/work"
+SMALL_DISK = "/home/sweeper/small-disk"  # of 16 MB, in memory
 PATIENCE = 600.0  # s
 
 # Rows of jobs that run: their summaries are in the scratch folders, which are not the submitter's to read
