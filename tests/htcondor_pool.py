@@ -100,10 +100,10 @@ class Pool:
     def until_running(self, sweep: str) -> None:
         self.until(lambda: "2" in self.queue(sweep, "JobStatus"), "no job runs", sweep)
 
-    def until_rows_in_flight(self, sweep: str, more_than: int = 0) -> None:
+    def until_rows_in_flight(self, sweep: str, more_than: int = 0, results: str = "results") -> None:
         """Wait until a job that goes on has finished a point, or more."""
         self.until_running(sweep)  # what lies there before is of another sweep with the same points
-        names = [path.stem for path in self.root(sweep).glob("jobs/*.json")]
+        names = [path.stem for path in self.root(sweep, results).glob("jobs/*.json")]
         folder = self.run("condor_config_val", "EXECUTE").strip()
         count = ("python", "-c", _COUNT_ROWS, folder, *names)
         self.until(lambda: int(self.run(*count, user="root")) > more_than, "no point is finished", sweep)

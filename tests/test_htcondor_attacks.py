@@ -219,7 +219,7 @@ def test_connection_cut_in_the_middle_of_a_file(pool: Pool) -> None:
         minutes=30.0,
         rest=SPIKES,
         htcondor=AWAY,
-        poisson="seconds_per_point = 2.0\nmax_rate_hz = 100.0",
+        poisson="seconds_per_point = 8.0\nmax_rate_hz = 100.0",
     )
     pool.submit(sweep)
     pool.until_rows_in_flight(sweep)
@@ -252,20 +252,16 @@ def test_disk_of_the_access_point_full_in_the_middle_of_a_file(pool: Pool) -> No
         pool.run("sh", "-c", f"rm -rf {WORK}/copied && cp -r {SMALL_DISK} {WORK}/copied")
         return pool.rows_at_hand(sweep, "copied")
 
-    def vacated() -> bool:
-        pool.until(lambda: at_work(pool) > 0, "no job runs", sweep)
-        time.sleep(5.0)
-        pool.run("condor_vacate_job", "-constraint", mine, code=None)
-        pool.until(lambda: at_work(pool) == 0, "the job does not leave", sweep)
-        time.sleep(3.0)
-        return len(rows()) > 0
-
-    pool.until(vacated, "no rows come back", sweep)
+    rows()
+    pool.until_rows_in_flight(sweep, results="copied")
+    pool.run("condor_vacate_job", "-constraint", mine)
+    pool.until(lambda: len(rows()) > 0, "no rows come back", sweep)
     before = rows()
     assert len(before) < n_points, "some are left"
-    pool.until(lambda: at_work(pool) > 0, "no job runs", sweep)
+    pool.until_rows_in_flight(sweep, more_than=len(before), results="copied")
     room = f"$(($(df --output=avail -k {SMALL_DISK} | tail -1) - 60))"  # kB: less than the files of a point
     pool.run("sh", "-c", f"head -c {room}k /dev/zero > {filler}")
+    pool.run("condor_vacate_job", "-constraint", mine)
     reasons: list[str] = []
 
     def is_full() -> bool:
