@@ -50,9 +50,9 @@ attacks-pool: .venv/.installed-dev
 # In their long form; the short form is tests/test_attacks.py
 attacks: .venv/.installed-dev
 	$(BIN)/python benchmarks/malformed.py --examples 200
-	$(BIN)/python benchmarks/kills.py --kills 200 --simulators nest
-	$(BIN)/python benchmarks/kills.py --kills 200 --simulators genn --seed 2
-	$(BIN)/python benchmarks/kills.py --kills 200 --simulators native --seed 3
+	$(BIN)/python benchmarks/kills.py --kills 200 --points 60 --simulators nest
+	$(BIN)/python benchmarks/kills.py --kills 200 --points 60 --simulators genn --seed 2
+	$(BIN)/python benchmarks/kills.py --kills 200 --points 60 --simulators native --seed 3
 	$(BIN)/python benchmarks/plan.py --points 100000
 	$(BIN)/python benchmarks/plan.py --points 1000000
 	$(BIN)/python benchmarks/hours.py

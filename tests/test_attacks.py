@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 import pyarrow as pa
@@ -121,6 +122,15 @@ def test_rows_of_other_points_are_not_taken(tmp_path: Path) -> None:
     path = made.run.summary(job.name)
     pq.write_table(table.filter(pc.is_in(table["point_id"], pa.array(own))), path)
     assert plan(tmp_path).simulators["poisson"].n_left == 3 - len(own)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = analysis.open_run(made.run.root, columns=())
+    assert (table["status"] == "ok").sum() == len(own)
+    others = [point.point_id for point in made.grid.points if point.point_id not in own]
+    change(path, "point_id", [*own[:-1], *others[:1]])
+    with pytest.warns(CorruptSummaryWarning, match=f"{others[0]}' is none of the job's"):
+        table = analysis.open_run(made.run.root, columns=())
+    assert list(table["status"]) == ["missing"] * 3, "nor those of other points of the run"
     change(path, "point_id", [*own[:-1], "0" * 20])
     again = plan(tmp_path)
     ((_, error),) = again.history.corrupt

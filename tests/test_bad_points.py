@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +13,9 @@ from typing import Any
 
 import pytest
 from conftest import Engine
+from htcondor_pool import Pool
 from recordings import run_one
-from workplaces import Workplace, wait_until
+from workplaces import ROOT, Workplace, wait_until
 
 from simulators.backends import pace
 from simulators.models.clustered import make_network
@@ -169,3 +172,39 @@ def test_a_point_that_was_in_flight_at_a_death_runs_alone(workplace: Workplace, 
     workplace.start()
     wait_until(lambda: '"p0": 2' in workplace.marker.read_text())
     assert json.loads(workplace.marker.read_text())["deaths"] == {"p0": 2}
+
+
+@pytest.mark.pool
+def test_a_recording_larger_than_memory_is_given_up(
+    pool: Pool, workplace: Workplace, make_job: Callable[..., Job], small: Mapping[str, Any]
+) -> None:
+    """Below the highest rate, on a machine of 300 MB: the kernel kills the worker; `pool` made the image."""
+    del pool
+    points = [{"N_E": size} for size in (400, 40_000, 440)]
+    job = make_job(points, simulation=Simulation(0.1, 0.0, 5000.0), settings={"max_rate_hz": 190.0})
+    workplace.write(replace(job, parameters={**small, "I_th_E": 3.0}))
+    workplace.folder.chmod(0o777)
+    machine = ["--network=none", "--memory=300m", "--memory-swap=300m", f"--user={os.getuid()}:{os.getgid()}"]
+    places = [f"--volume={ROOT}:/code:ro", f"--volume={workplace.folder}:/work", "--workdir=/work"]
+    command = ["python3", "-P", "-m", "simulators.worker.supervisor", "/work/job.json"]
+    done = subprocess.run(
+        [
+            *("docker", "run", "--rm", "--env=PYTHONPATH=/code", "--env=PYTHONDONTWRITEBYTECODE=1", *machine, *places),
+            *(
+                "gridsearch-nest:3.10.0",
+                *command,
+                "--summary",
+                "/work/summaries/job.parquet",
+                "--spikes",
+                "/work/spikes",
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == DONE, done.stdout + done.stderr
+    rows = {row["point_id"]: row for row in workplace.rows()}
+    assert {name: row["status"] for name, row in rows.items()} == {"p0": "ok", "p1": "failed", "p2": "ok"}
+    assert "the worker died 3 times while it ran this point" in rows["p1"]["error"]

@@ -17,12 +17,14 @@ from collections.abc import Callable
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from htcondor_pool import NAME, Pool, assert_complete
+from htcondor_pool import NAME, PATIENCE, SMALL_DISK, WORK, Pool, assert_complete
 
 pytestmark = pytest.mark.pool
 
 N_ATTACKS = int(os.environ.get("GRIDSEARCH_ATTACKS", "2"))
 SEED = 20231  # of the moments
+# A machine that is gone is waited for as long as the job's lease, 40 minutes if nobody says otherwise
+AWAY = "vacate_seconds = 20\nsubmit = { job_lease_duration = 30 }"
 SPIKES = '[record]\nstatistics = ["rate", "cv_isi"]\nspikes = "all"'
 
 
@@ -55,11 +57,46 @@ print(len({parent for name, parent, starts in found.values() if name == "docker"
 """
 
 
+# Holds up who takes in the files of jobs until a job is over, lets it go on for moments, and kills it when it has
+# written part of a file; says how many files were cut
+_CUT = """
+import os, signal, sys, time
+from pathlib import Path
+def processes(name):
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "comm").read_text().strip() == name:
+                yield int(process.name)
+        except OSError:
+            pass
+def tell(number):
+    for shadow in shadows:
+        try:
+            os.kill(shadow, number)
+        except ProcessLookupError:
+            pass
+def cut():
+    return sum(not path.read_bytes().endswith(b"PAR1") for path in Path(sys.argv[1]).rglob("*.parquet"))
+shadows, until = list(processes("condor_shadow")), time.monotonic() + 300
+tell(signal.SIGSTOP)
+while list(processes("docker")) and time.monotonic() < until:
+    time.sleep(0.2)
+time.sleep(3)
+n_cut, until = cut(), time.monotonic() + 60
+while not n_cut and set(shadows) & set(processes("condor_shadow")) and time.monotonic() < until:
+    tell(signal.SIGCONT)
+    time.sleep(0.001)
+    tell(signal.SIGSTOP)
+    time.sleep(0.01)
+    n_cut = cut()
+tell(signal.SIGKILL)
+print(n_cut)
+"""
+
+
 def write(pool: Pool, name: str, n_points: int) -> str:
     """Write a sweep of one job whose points take half a second each and keep their spikes."""
-    # A machine that is gone is waited for as long as the job's lease, 40 minutes if nobody says otherwise
-    lines = "vacate_seconds = 20\nsubmit = { job_lease_duration = 30 }"
-    return pool.write(name, n_points, duration=2000.0, minutes=30.0, rest=SPIKES, htcondor=lines)
+    return pool.write(name, n_points, duration=2000.0, minutes=30.0, rest=SPIKES, htcondor=AWAY)
 
 
 def at_work(pool: Pool) -> int:
@@ -91,7 +128,7 @@ def at_random_moments(pool: Pool, sweep: str, attack: Callable[[], bool], n_atta
             n_done, n_working = n_done + 1, n_working + working
         kept = assert_kept(kept, pool.rows_at_hand(sweep))
     pool.until(pool.answers, "the pool does not come back", sweep)
-    pool.wait(sweep)
+    pool.wait(sweep, 3.0 * PATIENCE)  # what is left after the last attack may be most of it
     assert_kept(kept, pool.rows_at_hand(sweep))
     sys.stdout.write(
         f"\n{sweep}: {n_done} attacks, {n_working} of them on a job at work; load {os.getloadavg()[0]:.1f}\n"
@@ -145,7 +182,7 @@ def test_vacated_at_random_moments(pool: Pool) -> None:
 
 def test_daemons_killed_at_random_moments(pool: Pool) -> None:
     """DAGMan, the schedd and a machine with its job, each with signal 9."""
-    n_points = 8 + 6 * N_ATTACKS  # DAGMan and the schedd are killed while the job goes on
+    n_points = 8 + 4 * N_ATTACKS  # DAGMan and the schedd are killed while the job goes on
     sweep = write(pool, "killed", n_points)
     pool.submit(sweep)
     victims = [("condor_dagman",), ("condor_schedd",), ("condor_startd", "condor_starter")] * -(-N_ATTACKS // 3)
@@ -169,6 +206,77 @@ def test_pool_stopped_and_started(pool: Pool) -> None:
     pool.until(pool.answers, "the pool does not come back", sweep)
     pool.wait(sweep)
     assert_as_if_undisturbed(pool, sweep, n_points)
+
+
+def test_connection_cut_in_the_middle_of_a_file(pool: Pool) -> None:
+    """Who takes in a job's files is killed while it writes one of them; the spikes of a point are some MB."""
+    n_points = 8
+    sweep = pool.write(
+        "cut",
+        n_points,
+        simulators=["poisson"],
+        duration=20000.0,
+        minutes=30.0,
+        rest=SPIKES,
+        htcondor=AWAY,
+        poisson="seconds_per_point = 8.0\nmax_rate_hz = 100.0",
+    )
+    pool.submit(sweep)
+    pool.until_rows_in_flight(sweep)
+    pool.run("condor_vacate_job", "-constraint", f'JobBatchName == "{sweep}" && JobUniverse == 5')
+    pool.until(lambda: len(pool.rows_at_hand(sweep)) > 0, "no rows come back", sweep)
+    before = pool.rows_at_hand(sweep)
+    n_cut = 0
+    for _ in range(3):
+        pool.until(lambda: at_work(pool) > 0 or not pool.queue(sweep), "no job runs", sweep)
+        if n_cut or not pool.queue(sweep):
+            break
+        n_cut += int(pool.run("python", "-c", _CUT, f"{WORK}/results/{sweep}", user="root"))
+    pool.wait(sweep)
+    sys.stdout.write(f"\n{sweep}: {len(before)} rows were back, then {n_cut} files were cut\n")
+    assert n_cut, "a file was cut"
+    assert_kept(before, pool.rows_at_hand(sweep))
+    assert_as_if_undisturbed(pool, sweep, n_points)
+
+
+def test_disk_of_the_access_point_full_in_the_middle_of_a_file(pool: Pool) -> None:
+    """The run lies on a small file system, which somebody else fills, and then leaves room on again."""
+    n_points = 6
+    filler = f"{SMALL_DISK}/somebody-elses"
+    sweep = pool.write("full", n_points, duration=8000.0, minutes=30.0, rest=SPIKES, htcondor=AWAY)
+    pool.submit(sweep, "--results", SMALL_DISK)
+    mine = f'JobBatchName == "{sweep}" && JobUniverse == 5'
+
+    def rows() -> dict[str, pd.Timestamp]:
+        """What is at hand; the file system is the container's own, and seen from here as a copy."""
+        pool.run("sh", "-c", f"rm -rf {WORK}/copied && cp -r {SMALL_DISK} {WORK}/copied")
+        return pool.rows_at_hand(sweep, "copied")
+
+    rows()
+    pool.until_rows_in_flight(sweep, results="copied")
+    pool.run("condor_vacate_job", "-constraint", mine)
+    pool.until(lambda: len(rows()) > 0, "no rows come back", sweep)
+    before = rows()
+    assert len(before) < n_points, "some are left"
+    pool.until_rows_in_flight(sweep, more_than=len(before), results="copied")
+    room = f"$(($(df --output=avail -k {SMALL_DISK} | tail -1) - 60))"  # kB: less than the files of a point
+    pool.run("sh", "-c", f"head -c {room}k /dev/zero > {filler}")
+    pool.run("condor_vacate_job", "-constraint", mine)
+    reasons: list[str] = []
+
+    def is_full() -> bool:
+        reasons[:] = pool.queue(sweep, "HoldReasonCode", "HoldReason", "LastHoldReasonCode", "LastHoldReason")
+        return "12" in " ".join(reasons).split()
+
+    pool.until(is_full, "the disk is not full", sweep)
+    pool.run("rm", filler)
+    pool.run("condor_release", "-constraint", mine, code=None)  # unless it was tried again already
+    pool.wait(sweep)
+    after = rows()
+    sys.stdout.write(f"\n{sweep}: {len(before)} rows were back, then: {reasons}\n")
+    assert "No space left" in reasons[0] or "errno 28" in reasons[0], reasons
+    assert_kept(before, after)
+    assert_complete(pool.rows(sweep, "copied"), n_points)
 
 
 HOSTILE = ["with 'single' \"double\" `back` {braces} %(x)s;&|#*", "ünï·cödе"]  # the last е is Cyrillic

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs
 
-from simulators.records.row_checks import schema_fault, value_fault
+from simulators.records.row_checks import schema_fault, stranger, value_fault
 from simulators.records.summary import REPETITIVE, UNREADABLE, CorruptSummaryError, read_summary
 
 IDENTITY = ("simulator", "backend", "threads")
@@ -85,7 +86,7 @@ def common_schema(schemas: Iterable[pa.Schema], without: Sequence[str] = ()) -> 
     )
 
 
-def read_all(fragments: Sequence[ds.ParquetFileFragment], schema: pa.Schema) -> pa.Table:
+def read_all(fragments: Sequence[ds.ParquetFileFragment], schema: pa.Schema, jobs: Path | None = None) -> pa.Table:
     """Read files into one table.
 
     Parameters
@@ -94,11 +95,13 @@ def read_all(fragments: Sequence[ds.ParquetFileFragment], schema: pa.Schema) -> 
         The files.
     schema : pyarrow.Schema
         Columns to give; those that a file lacks are null.
+    jobs : Path, optional
+        Folder of the run's job files, with which the points are compared.
 
     Returns
     -------
     pyarrow.Table
-        File by file; without the rows of one that turns out to be damaged.
+        File by file; without the rows of one that turns out to be damaged, or has points that are none of its job's.
 
     Warns
     -----
@@ -112,9 +115,23 @@ def read_all(fragments: Sequence[ds.ParquetFileFragment], schema: pa.Schema) -> 
         table = dataset.to_table()
     except UNREADABLE:
         table = None
-    if table is None or value_fault(table) is not None:  # find out which
-        return pa.concat_tables([_read_fragment(fragment, schema) for fragment in fragments])
-    return table
+    sizes = [fragment.metadata.num_rows for fragment in fragments]
+    if table is None or len(table) != sum(sizes) or value_fault(table) is not None:  # find out which
+        table, parts = None, [_read_fragment(fragment, schema) for fragment in fragments]
+    else:
+        ends = accumulate(sizes, initial=0)
+        parts = [table.slice(end, size) for end, size in zip(ends, sizes, strict=False)]
+    own = [_own(part, Path(fragment.path), jobs) for part, fragment in zip(parts, fragments, strict=True)]
+    return table if table is not None and len(table) == sum(map(len, own)) else pa.concat_tables(own)
+
+
+def _own(rows: pa.Table, path: Path, jobs: Path | None) -> pa.Table:
+    """Return the rows of a file, or none of them if some are not its job's."""
+    wrong = None if jobs is None else stranger(rows, jobs, path.stem)
+    if wrong is None:
+        return rows
+    _warn(f"{path}: left out: is not a summary: {wrong}")
+    return rows.slice(0, 0)
 
 
 def with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:

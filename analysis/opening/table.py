@@ -120,7 +120,7 @@ def _read_summaries(
     schema = common_schema(schemas, without=without)
     if columns is not None:
         schema = pa.schema([field for field in schema if field.name in {*_KEYS, *columns}])
-    summaries = read_all(fragments, schema)
+    summaries = read_all(fragments, schema, directory.jobs)
     if cached.rows is not None:
         summaries = pa.concat_tables([with_schema(cached.rows, schema), summaries])
     return summaries, [schema for schema in schemas if "finished" in schema.names][-1:]
