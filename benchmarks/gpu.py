@@ -119,7 +119,8 @@ def show_grid(device: Mapping[str, Any], arguments: argparse.Namespace) -> None:
         n_good = rows["status"].to_pylist().count("ok")
         print(
             f"{len(rows)} points ({n_good} good) on {rows['gpu'][0].as_py() or 'a core'}, "
-            f"batches of {batch}, {cores} cores: {wall:.1f} s, {wall / len(rows):.3f} s per point; {format_phases(phases)}; "
+            f"batches of {batch}, {cores} cores: {wall:.1f} s, {wall / len(rows):.3f} s per point; "
+            f"{format_phases(phases)}; "
             f"peak memory {max(rows['peak_memory'].to_pylist()) / 1e9:.2f} GB; load {os.getloadavg()[0]:.1f}"
         )
         if len(rows) == 1600 and arguments.neurons == 25_000 and arguments.duration == 9000.0:
