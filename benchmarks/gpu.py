@@ -6,6 +6,11 @@ a batch that is not full gives the same. Spikes themselves differ: a graphics pr
 that changes from run to run, and the network is chaotic.
 
     python benchmarks/gpu.py [--neurons 25000] [--points 40] [--batches 1 8 40] [--duration 1000] [--procedural]
+    python benchmarks/gpu.py --grid 40 [--neurons 25000] [--duration 9000] [--batches 40] [--cores 8 1]
+
+The second form has a worker run the published grid as it does in a sweep, all statistics included, and holds the wall
+time against the 1,208 s of simulating, 977 s of fetching spikes and 117 s of compiling of the original study (Schmitt,
+Rostami & Nawrot 2023); with the phases, and once for each number of cores. The goal is 200 s on an H100.
 
 Needs a PyGeNN that was built with CUDA (or HIP: --backend hip) and a graphics processor; says so otherwise.
 """
@@ -13,21 +18,30 @@ Needs a PyGeNN that was built with CUDA (or HIP: --backend hip) and a graphics p
 from __future__ import annotations
 
 import argparse
+import itertools
+import os
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
+from pyarrow import Table
 
 from gridsearch.inputs.parameters import defaults_file, read_defaults
 from simulators.backends.simulator import Recording, SimulatorUnavailableError, find_simulator
 from simulators.description.network import Network, expected_synapses
 from simulators.models.clustered import make_network
-from simulators.records.job import Simulation
+from simulators.records.job import Job, Point, Simulation, write_job
+from simulators.records.summary import PHASES, read_summary
+from simulators.statistics import with_always
 
 SEED = 1
+STUDY = 1208.0 + 977.0 + 117.0  # s
 
 
 def describe_points(n_neurons: int, n_points: int) -> list[Network]:
@@ -65,17 +79,76 @@ def run_points(
     return phases, np.array(rates)
 
 
+def run_grid(settings: Mapping[str, Any], n_neurons: int, side: int, duration: float) -> tuple[float, Table]:
+    """Have a worker run side × side points of the published grid; return its wall time in s and its rows."""
+    parameters = read_defaults(defaults_file("clustered", Path())).values_by_name() | {
+        "N_E": n_neurons * 4 // 5,
+        "N_I": n_neurons // 5,
+    }
+    currents = [
+        {"I_th_E": 0.95 + 1.95 * i / max(side - 1, 1), "I_th_I": 0.7 + 0.975 * k / max(side - 1, 1)}
+        for i in range(side)
+        for k in range(side)
+    ]
+    job = Job(
+        name="grid",
+        model="clustered",
+        simulator="genn",
+        settings=settings,
+        simulation=Simulation(0.1, round(duration / 9.0), duration),
+        statistics=tuple(name for name in with_always(()) if isinstance(name, str)),
+        parameters=parameters,
+        points=tuple(Point(f"p{k}", SEED, SEED, one) for k, one in enumerate(currents)),
+        populations=("E", "I"),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_job(job, Path(folder) / "job.json")
+        summary = Path(folder) / "grid.parquet"
+        begin = time.perf_counter()
+        command = [sys.executable, "-m", "simulators.worker", str(Path(folder) / "job.json"), "--summary", str(summary)]
+        subprocess.run([*command, "--root", folder], check=True, stderr=subprocess.DEVNULL)
+        return time.perf_counter() - begin, read_summary(summary)
+
+
+def show_grid(device: Mapping[str, Any], arguments: argparse.Namespace) -> None:
+    """Run the published grid for each number of cores and say what it took."""
+    for batch, cores in itertools.product(arguments.batches, arguments.cores):
+        settings = {**device, "batch": batch, "cores": cores}
+        wall, rows = run_grid(settings, arguments.neurons, arguments.grid, arguments.duration)
+        phases = {name: float(pc.sum(rows[name]).as_py()) for name in PHASES}
+        n_good = rows["status"].to_pylist().count("ok")
+        print(
+            f"{len(rows)} points ({n_good} good) on {rows['gpu'][0].as_py() or 'a core'}, "
+            f"batches of {batch}, {cores} cores: {wall:.1f} s, {wall / len(rows):.3f} s per point; "
+            f"{format_phases(phases)}; "
+            f"peak memory {max(rows['peak_memory'].to_pylist()) / 1e9:.2f} GB; load {os.getloadavg()[0]:.1f}"
+        )
+        if len(rows) == 1600 and arguments.neurons == 25_000 and arguments.duration == 9000.0:
+            print(f"the study: {STUDY:.0f} s, {STUDY / wall:.1f} times as long")
+
+
 def main() -> int:
     """Run the benchmark; return 0, or 2 without a graphics processor."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--neurons", type=int, default=25_000, help="a multiple of 100 (default: %(default)s)")
     parser.add_argument("--points", type=int, default=40)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 40])
-    parser.add_argument("--duration", type=float, default=1000.0, help="ms recorded; the warm-up is a fifth")
-    parser.add_argument("--backend", default="cuda", choices=("cuda", "hip"))
+    parser.add_argument("--batches", type=int, nargs="+", help="default: 1 8 40, of a grid 40")
+    parser.add_argument("--duration", type=float, help="ms recorded (default: 1000, of a grid 9000)")
+    parser.add_argument(
+        "--grid", type=int, default=0, metavar="SIDE", help="the published grid, SIDE × SIDE points of it"
+    )
+    parser.add_argument("--cores", type=int, nargs="+", default=[8, 1], help="of a grid (default: %(default)s)")
+    parser.add_argument(
+        "--backend",
+        default="cuda",
+        choices=("cuda", "hip", "single_threaded_cpu"),
+        help="a CPU only to try a small grid",
+    )
     parser.add_argument("--procedural", action="store_true", help="draw connectivity at every spike")
     parser.add_argument("--core-points", type=int, default=8, help="points that run on the core for comparison")
     arguments = parser.parse_args()
+    arguments.batches = arguments.batches or ([40] if arguments.grid else [1, 8, 40])
+    arguments.duration = arguments.duration or (9000.0 if arguments.grid else 1000.0)
     module = find_simulator("genn")
     settings = {name: setting.default for name, setting in module.SETTINGS.items()}
     device = {**settings, "backend": arguments.backend, "procedural": arguments.procedural}
@@ -84,6 +157,9 @@ def main() -> int:
     except SimulatorUnavailableError as error:
         print(error, file=sys.stderr)
         return 2
+    if arguments.grid:
+        show_grid(device, arguments)
+        return 0
     points = describe_points(arguments.neurons, arguments.points)
     simulation = Simulation(0.1, round(arguments.duration / 5.0), arguments.duration)
     print(f"{arguments.neurons} neurons, {expected_synapses(points[0]):.3g} synapses, {len(points)} points")

@@ -71,7 +71,7 @@ class Finishing:
         self._processes: list[FinisherProcess] = []
         self._n_processes = n_processes
         self._answers: Answers = queue.SimpleQueue()
-        self._waiting: set[str] = set()
+        self._batches: list[list[str]] = []  # points of each that is not taken yet
         self._done: dict[str, dict[str, Any]] = {}
         self._busy: list[set[int]] = [set() for _ in range(_SLOTS)]  # who still reads a slot
         self._begun: dict[int, str] = {}
@@ -86,11 +86,6 @@ class Finishing:
     def memory(self) -> int:
         """Peak memory of the processes in B, and what is shared."""
         return sum(self._memory.values()) + self._shared.size
-
-    @property
-    def waiting(self) -> bool:
-        """Whether points are still being finished."""
-        return bool(self._waiting)
 
     def open(self, points: Mapping[int, Sequence[Recorded]], check: Check) -> Finishing:
         """Begin with points that run side by side; what was handed over and not told to finish is forgotten."""
@@ -133,7 +128,7 @@ class Finishing:
     def finish(self, points: Mapping[int, str]) -> None:
         """Have points finished: their ids by instance."""
         self.release()
-        self._waiting |= set(points.values())
+        self._batches.append(list(points.values()))
         for process in range(self._n_processes):
             self._tell(process, ["finish", {k: name for k, name in points.items() if self._of(k) == process}])
 
@@ -143,17 +138,17 @@ class Finishing:
         self._wait(lambda: not any(self._busy))
 
     def take(self) -> dict[str, dict[str, Any]]:
-        """Return the values of points that are finished, by id, and forget them; empty while some are not."""
+        """Return the values of points by id, of batches that are finished, and forget them."""
         self._hear(0.0)
-        if self._waiting:
-            return {}
-        done, self._done = self._done, {}
-        return done
+        found: dict[str, dict[str, Any]] = {}
+        while self._batches and self._done.keys() >= set(self._batches[0]):
+            found |= {point_id: self._done.pop(point_id) for point_id in self._batches.pop(0)}
+        return found
 
     def wait(self, check: Check) -> None:
         """Wait until all points are finished."""
         self._check = check
-        self._wait(lambda: not self._waiting)
+        self._wait(lambda: all(point_id in self._done for batch in self._batches for point_id in batch))
 
     def close(self) -> None:
         """End the processes."""
@@ -200,7 +195,6 @@ class Finishing:
         elif what == "done":
             point_id, values, self._memory[process] = told
             del self._begun[process]
-            self._waiting.discard(point_id)
             self._done[point_id] = values
         else:
             kind, message = told

@@ -202,6 +202,8 @@ class _JobRun:
         self._summary.begin(in_flight, loads_many=len(batch.points) > 1 and not self._is_built(batch))
         self._clock.end("t_write")
         outcomes = self._outcomes(batch)
+        if self._finishing is not None:
+            self._write_finished()  # of the batch before
         handed = {}
         for k, (point, network, outcome) in enumerate(zip(batch.points, batch.networks, outcomes, strict=True)):
             if isinstance(outcome, PointFailure):
