@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test test-lowest test-highest lint fidelity agreement benchmarks attacks attacks-pool cuda-emulation images images-genn images-genn-cuda pool pool-stop clean
+.PHONY: demo test test-lowest test-highest lint fidelity agreement benchmarks attacks attacks-pool cuda-emulation images images-genn images-genn-cuda images-pynn pool pool-stop clean
 
 demo: .venv/.installed
 	$(BIN)/python -m gridsearch submit examples/demo.toml
@@ -63,7 +63,7 @@ GENN_PYTHON ?= $(BIN)/python
 cuda-emulation:
 	GRIDSEARCH_CUDA_EMULATION=1 PYTHONPATH=$(CURDIR) $(GENN_PYTHON) -m pytest tests/cuda_emulation $(PYTEST)
 
-images images-genn images-genn-cuda pool pool-stop:
+images images-genn images-genn-cuda images-pynn pool pool-stop:
 	$(MAKE) -C containers $@
 
 clean:

@@ -88,15 +88,18 @@ VARIANTS: Mapping[str, Sequence[Mapping[str, Any]]] = {
 MARKED = {"nest", "genn", "native", "pynn"}
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+def _skip_refusals(item: pytest.Item) -> Iterator[None]:
     """Skip what is refused through PyNN, which has no cell for some neuron models: `test_pynn` says which."""
     try:
-        return (yield)
+        yield
     except UnsupportedNetworkError as refusal:
         if "pynn" not in item.name:
             raise
         pytest.skip(f"refused: {refusal}")
+
+
+pytest_runtest_call = pytest.hookimpl(wrapper=True)(_skip_refusals)
+pytest_runtest_setup = pytest.hookimpl(wrapper=True)(_skip_refusals)
 
 
 def engine_parameters() -> Iterator[Any]:

@@ -73,6 +73,7 @@ def run_seeds(simulator: str, network: Network, seeds: Iterable[int], **changes:
 OTHERS = [
     pytest.param(("genn", {"backend": "single_threaded_cpu"}), marks=pytest.mark.genn, id="genn"),
     pytest.param(("native", {}), marks=pytest.mark.native, id="native"),
+    pytest.param(("pynn", {}), marks=pytest.mark.pynn, id="pynn"),
 ]
 
 
@@ -88,7 +89,7 @@ class Other:
 @pytest.fixture(scope="module", params=OTHERS)
 def other(request: pytest.FixtureRequest, network: Network, cache: Path) -> Other:
     name, changes = request.param
-    settings = {**changes, "cache": str(cache)}
+    settings = changes if name == "pynn" else {**changes, "cache": str(cache)}
     return Other(name, settings, run_seeds(name, network, range(1, N_SEEDS + 1), **settings))
 
 
@@ -121,6 +122,8 @@ def test_it_is_no_farther_from_nest_than_seeds_are(other: Other, nest: pd.DataFr
 @pytest.mark.parametrize("network", ["lif_psc_exp"], indirect=True)
 @pytest.mark.parametrize("factor", [0.97, 1.03])
 def test_weights_that_are_wrong_by_three_per_cent_would_show(network: Network, other: Other, factor: float) -> None:
+    if other.name == "pynn":
+        pytest.skip("NEST is behind it, and slower than asked directly")
     wrong = replace(network, projections=tuple(replace(p, weight=p.weight * factor) for p in network.projections))
     seeds = range(101, 101 + N_SEEDS)  # other draws, as another simulator's would be
     found = run_seeds(other.name, wrong, seeds, **other.settings)

@@ -81,6 +81,9 @@ def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> PynnS
             from simulators.backends.pynn_simulator.engine import PynnSimulator
 
             interface = importlib.import_module(implementation.module)
+        if implementation.name == "brian2":
+            # Compiled code is compiled anew for every network and piece of a point, for longer than most points take
+            sys.modules["brian2"].prefs.codegen.target = "numpy"
     # An implementation may fail on import in any way: mechanisms that do not compile, say
     except Exception as error:
         raise _unavailable(implementation, f"{type(error).__name__}: {error}") from error

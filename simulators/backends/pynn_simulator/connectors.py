@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyNN.connectors import Connector, FromListConnector
+from pyNN.connectors import Connector
 
 from simulators.backends.pynn_simulator.drawing import Synapses
 
@@ -70,10 +70,10 @@ _AT_ONCE: dict[str, type[_AtOnce]] = {"nest": _InNest, "brian2": _InBrian}
 
 
 def make_connector(
-    implementation: str, synapses: Synapses, weights: NDArray[np.float64], delays: NDArray[np.float64]
-) -> Connector:
+    pynn: Any, implementation: str, synapses: Synapses, weights: NDArray[np.float64], delays: NDArray[np.float64]
+) -> Any:
     """Return a connector of PyNN that makes the synapses; see `_AtOnce`."""
     if implementation in _AT_ONCE:
         return _AT_ONCE[implementation](synapses, weights, delays)
     columns = np.column_stack([synapses.sources, synapses.targets, weights, delays])
-    return FromListConnector(columns, column_names=["weight", "delay"], safe=False)
+    return pynn.FromListConnector(columns, column_names=["weight", "delay"])

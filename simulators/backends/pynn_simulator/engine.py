@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -51,6 +52,7 @@ class PynnSimulator:
         self._simulation = simulation
         self._seed = 0
         self._synapses: Mapping[str, Synapses] | None = None
+        self._set_up = False
 
     def batch_size(self, network: Network) -> int:
         """Return 1."""
@@ -80,15 +82,28 @@ class PynnSimulator:
     def close(self) -> None:
         """Free the network."""
         self._synapses = None
-        self._pynn.end()
+        self._end()
+
+    def _pretends(self) -> bool:
+        if not self._implementation.pretends:
+            return False
+        module, function, *setting = self._implementation.pretends
+        return bool(getattr(importlib.import_module(module), function)(*setting))
+
+    def _end(self) -> None:
+        if self._set_up:
+            self._pynn.end()
+            self._set_up = False
 
     def _run_point(self, network: Network, check: Check) -> Recording | PointFailure:
         assert self._synapses is not None, "build() comes before run()"
         clock = PhaseClock()
         dt, pynn = self._simulation.dt, self._pynn
         point = Point(network, self._synapses, self._simulation, self._seed, self._implementation)
-        pynn.end()
-        pynn.setup(timestep=dt, min_delay=dt, max_delay=self._longest_delay(network) * dt, **self._implementation.setup)
+        self._end()
+        longest = self._longest_delay(network) * dt
+        pynn.setup(timestep=dt, min_delay=dt, max_delay=longest, **self._implementation.setup)
+        self._set_up = True
         made, start = create_network(pynn, point)
         if self._implementation.lead:
             pynn.run(self._implementation.lead * dt)
@@ -99,6 +114,8 @@ class PynnSimulator:
         clock.end("t_simulate")
         if failure is not None:
             return failure
+        if self._pretends():
+            return PointFailure("failed", "the board is virtual: the network was mapped onto it, but nothing simulated")
         spikes = {}
         for name, population in made.items():
             steps, senders = self._spikes(population, point)
@@ -116,7 +133,8 @@ class PynnSimulator:
         for begin in range(0, total, window):
             end = min(begin + window, total)
             while reached < end:
-                steps = pace.steps(end - reached)
+                left = end - reached
+                steps = left if self._implementation.whole_windows else pace.steps(left)
                 began = time.monotonic()
                 self._pynn.run(steps * dt)
                 pace.took(steps, time.monotonic() - began)

@@ -24,6 +24,9 @@ class Implementation:
         The package it comes in, and what pip must be told.
     imported : str
         What must be possible to import.
+    pretends : tuple of str
+        Module and function that read a setting of the simulator, and the section and key of the one under which it does
+        everything but simulate; empty if there is none.
     setup : mapping of str to value
         Arguments of PyNN's ``setup`` beside step and delays.
     lead : int
@@ -41,6 +44,9 @@ class Implementation:
         Steps for which a neuron is refractory less than it is told.
     compiles : bool
         Whether it needs programs (a compiler) when it is imported.
+    whole_windows : bool
+        Whether going on costs so much (Brian 2 makes its code anew, a board is loaded) that a point is not run in short
+        pieces.
     one_refractory_time : bool
         Whether all neurons of a population must share it.
     seconds : tuple of float
@@ -54,6 +60,7 @@ class Implementation:
     pip: str
     imported: str
     setup: Mapping[str, Any] = field(default_factory=dict)
+    pretends: tuple[str, ...] = ()
     lead: int = 0
     ahead: int = 0
     label: int = 0
@@ -61,6 +68,7 @@ class Implementation:
     early: float = 0.0
     held: int = 0
     compiles: bool = False
+    whole_windows: bool = False
     one_refractory_time: bool = False
     seconds: tuple[float, float, float, float, float, float] = (3.0, 1e-4, 1e-7, 1e-7, 1e-3, 1e-6)
 
@@ -88,10 +96,18 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
             lead=3,
             label=1,
             held=1,
-            compiles=True,
+            whole_windows=True,
             one_refractory_time=True,
         ),
         Implementation("neuron", "pyNN.neuron", "neuron", "neuron", "neuron", compiles=True),
-        Implementation("spinnaker", "pyNN.spiNNaker", "sPyNNaker", "sPyNNaker", "spynnaker"),
+        Implementation(
+            "spinnaker",
+            "pyNN.spiNNaker",
+            "sPyNNaker",
+            "sPyNNaker",
+            "spynnaker",
+            pretends=("spinn_utilities.config_holder", "get_config_bool", "Machine", "virtual_board"),
+            whole_windows=True,
+        ),
     )
 }

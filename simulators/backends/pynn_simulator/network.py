@@ -131,7 +131,7 @@ def _connect(
     point: Point,
 ) -> None:
     delays = synapses.delays.astype(np.float64) * point.simulation.dt
-    connector = make_connector(point.implementation.name, synapses, weights * NANO, delays)
+    connector = make_connector(pynn, point.implementation.name, synapses, weights * NANO, delays)
     pynn.Projection(source, target, connector, pynn.StaticSynapse(), receptor_type=receptor)
 
 
