@@ -65,7 +65,8 @@ from pathlib import Path
 def processes(name):
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if (process / "comm").read_text().strip() == name:
+            alive = (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            if alive and (process / "comm").read_text().strip() == name:
                 yield int(process.name)
         except OSError:
             pass
