@@ -50,7 +50,6 @@ start() {
         --volume /var/run/docker.sock:/var/run/docker.sock \
         --volume "$execute:$execute" \
         --volume "$work:/home/sweeper/work" \
-        --tmpfs /home/sweeper/small-disk:size=16m,mode=0777 \
         --volume "$project:/opt/gridsearch:ro" \
         --env "GRIDSEARCH_POOL_EXECUTE=$execute" \
         --env "GRIDSEARCH_POOL_GPUS=${GRIDSEARCH_POOL_GPUS:-0}" \

@@ -23,7 +23,6 @@ from required import skip_or_fail
 CONTAINERS = Path(__file__).parent.parent / "containers"
 NAME = "gridsearch-pool"
 WORK = "/home/sweeper/work"
-SMALL_DISK = "/home/sweeper/small-disk"  # of 16 MB, in memory
 PATIENCE = 600.0  # s
 
 # Rows of jobs that run: their summaries are in the scratch folders, which are not the submitter's to read
@@ -100,10 +99,10 @@ class Pool:
     def until_running(self, sweep: str) -> None:
         self.until(lambda: "2" in self.queue(sweep, "JobStatus"), "no job runs", sweep)
 
-    def until_rows_in_flight(self, sweep: str, more_than: int = 0, results: str = "results") -> None:
+    def until_rows_in_flight(self, sweep: str, more_than: int = 0) -> None:
         """Wait until a job that goes on has finished a point, or more."""
         self.until_running(sweep)  # what lies there before is of another sweep with the same points
-        names = [path.stem for path in self.root(sweep, results).glob("jobs/*.json")]
+        names = [path.stem for path in self.root(sweep).glob("jobs/*.json")]
         folder = self.run("condor_config_val", "EXECUTE").strip()
         count = ("python", "-c", _COUNT_ROWS, folder, *names)
         self.until(lambda: int(self.run(*count, user="root")) > more_than, "no point is finished", sweep)
@@ -116,10 +115,10 @@ class Pool:
         tables = [pq.read_table(file, partitioning=None).to_pandas() for file in files]
         return pd.concat([table for table in tables if len(table)], ignore_index=True)
 
-    def rows_at_hand(self, sweep: str, results: str = "results") -> dict[str, pd.Timestamp]:
+    def rows_at_hand(self, sweep: str) -> dict[str, pd.Timestamp]:
         """When each point that has a row in the run's folder was finished, while jobs may be at work."""
         found: dict[str, pd.Timestamp] = {}
-        for path in sorted((self.root(sweep, results) / "summaries").glob("*.parquet")):
+        for path in sorted((self.root(sweep) / "summaries").glob("*.parquet")):
             for trial in range(20):  # HTCondor may be writing it just now
                 try:
                     with pq.ParquetFile(path) as file:  # of a job that has not begun: no rows, and few columns

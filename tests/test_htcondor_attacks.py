@@ -17,7 +17,7 @@ from collections.abc import Callable
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from htcondor_pool import NAME, PATIENCE, SMALL_DISK, WORK, Pool, assert_complete
+from htcondor_pool import NAME, PATIENCE, Pool, assert_complete
 
 pytestmark = pytest.mark.pool
 
@@ -54,43 +54,6 @@ for process in Path("/proc").glob("[0-9]*"):
     found[int(process.name)] = (name, parent, b"start" in command)
 starters = {number for number, (name, _, _) in found.items() if name == "condor_starter"}
 print(len({parent for name, parent, starts in found.values() if name == "docker" and starts and parent in starters}))
-"""
-
-
-# Holds up who takes in the files of jobs until a job is over, lets it go on for moments, and kills it when it has
-# written part of a file; says how many files were cut
-_CUT = """
-import os, signal, sys, time
-from pathlib import Path
-def processes(name):
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "comm").read_text().strip() == name:
-                yield int(process.name)
-        except OSError:
-            pass
-def tell(number):
-    for shadow in shadows:
-        try:
-            os.kill(shadow, number)
-        except ProcessLookupError:
-            pass
-def cut():
-    return sum(not path.read_bytes().endswith(b"PAR1") for path in Path(sys.argv[1]).rglob("*.parquet"))
-shadows, until = list(processes("condor_shadow")), time.monotonic() + 300
-tell(signal.SIGSTOP)
-while list(processes("docker")) and time.monotonic() < until:
-    time.sleep(0.2)
-time.sleep(3)
-n_cut, until = cut(), time.monotonic() + 60
-while not n_cut and set(shadows) & set(processes("condor_shadow")) and time.monotonic() < until:
-    tell(signal.SIGCONT)
-    time.sleep(0.001)
-    tell(signal.SIGSTOP)
-    time.sleep(0.01)
-    n_cut = cut()
-tell(signal.SIGKILL)
-print(n_cut)
 """
 
 
@@ -206,77 +169,6 @@ def test_pool_stopped_and_started(pool: Pool) -> None:
     pool.until(pool.answers, "the pool does not come back", sweep)
     pool.wait(sweep)
     assert_as_if_undisturbed(pool, sweep, n_points)
-
-
-def test_connection_cut_in_the_middle_of_a_file(pool: Pool) -> None:
-    """Who takes in a job's files is killed while it writes one of them; the spikes of a point are some MB."""
-    n_points = 8
-    sweep = pool.write(
-        "cut",
-        n_points,
-        simulators=["poisson"],
-        duration=20000.0,
-        minutes=30.0,
-        rest=SPIKES,
-        htcondor=AWAY,
-        poisson="seconds_per_point = 8.0\nmax_rate_hz = 100.0",
-    )
-    pool.submit(sweep)
-    pool.until_rows_in_flight(sweep)
-    pool.run("condor_vacate_job", "-constraint", f'JobBatchName == "{sweep}" && JobUniverse == 5')
-    pool.until(lambda: len(pool.rows_at_hand(sweep)) > 0, "no rows come back", sweep)
-    before = pool.rows_at_hand(sweep)
-    n_cut = 0
-    for _ in range(3):
-        pool.until(lambda: at_work(pool) > 0 or not pool.queue(sweep), "no job runs", sweep)
-        if n_cut or not pool.queue(sweep):
-            break
-        n_cut += int(pool.run("python", "-c", _CUT, f"{WORK}/results/{sweep}", user="root"))
-    pool.wait(sweep)
-    sys.stdout.write(f"\n{sweep}: {len(before)} rows were back, then {n_cut} files were cut\n")
-    assert n_cut, "a file was cut"
-    assert_kept(before, pool.rows_at_hand(sweep))
-    assert_as_if_undisturbed(pool, sweep, n_points)
-
-
-def test_disk_of_the_access_point_full_in_the_middle_of_a_file(pool: Pool) -> None:
-    """The run lies on a small file system, which somebody else fills, and then leaves room on again."""
-    n_points = 6
-    filler = f"{SMALL_DISK}/somebody-elses"
-    sweep = pool.write("full", n_points, duration=8000.0, minutes=30.0, rest=SPIKES, htcondor=AWAY)
-    pool.submit(sweep, "--results", SMALL_DISK)
-    mine = f'JobBatchName == "{sweep}" && JobUniverse == 5'
-
-    def rows() -> dict[str, pd.Timestamp]:
-        """What is at hand; the file system is the container's own, and seen from here as a copy."""
-        pool.run("sh", "-c", f"rm -rf {WORK}/copied && cp -r {SMALL_DISK} {WORK}/copied")
-        return pool.rows_at_hand(sweep, "copied")
-
-    rows()
-    pool.until_rows_in_flight(sweep, results="copied")
-    pool.run("condor_vacate_job", "-constraint", mine)
-    pool.until(lambda: len(rows()) > 0, "no rows come back", sweep)
-    before = rows()
-    assert len(before) < n_points, "some are left"
-    pool.until_rows_in_flight(sweep, more_than=len(before), results="copied")
-    room = f"$(($(df --output=avail -k {SMALL_DISK} | tail -1) - 60))"  # kB: less than the files of a point
-    pool.run("sh", "-c", f"head -c {room}k /dev/zero > {filler}")
-    pool.run("condor_vacate_job", "-constraint", mine)
-    reasons: list[str] = []
-
-    def is_full() -> bool:
-        reasons[:] = pool.queue(sweep, "HoldReasonCode", "HoldReason", "LastHoldReasonCode", "LastHoldReason")
-        return "12" in " ".join(reasons).split()
-
-    pool.until(is_full, "the disk is not full", sweep)
-    pool.run("rm", filler)
-    pool.run("condor_release", "-constraint", mine, code=None)  # unless it was tried again already
-    pool.wait(sweep)
-    after = rows()
-    sys.stdout.write(f"\n{sweep}: {len(before)} rows were back, then: {reasons}\n")
-    assert "No space left" in reasons[0] or "errno 28" in reasons[0], reasons
-    assert_kept(before, after)
-    assert_complete(pool.rows(sweep, "copied"), n_points)
 
 
 HOSTILE = ["with 'single' \"double\" `back` {braces} %(x)s;&|#*", "ünï·cödе"]  # the last е is Cyrillic
