@@ -150,10 +150,9 @@ def draw(found: dict[str, dict[int, dict[str, float]]], path: Path) -> None:
 
     figure, axes = plt.subplots(1, len(found), figsize=(3.4 * len(found), 3.2), sharey=True, squeeze=False)
     for ax, (simulator, rows) in zip(axes[0], found.items(), strict=True):
-        for phase in PHASES:
-            values = [row[phase] for row in rows.values()]
-            if max(values) > 0.0:
-                ax.plot(list(rows), values, "o-", ms=4, lw=1, label=phase)
+        for index, phase in enumerate(PHASES):
+            values = [row[phase] or np.nan for row in rows.values()]
+            ax.plot(list(rows), values, "o-", ms=4, lw=1, color=f"C{index}", label=phase)
         ax.set(xscale="log", yscale="log", xlabel="populations", title=simulator)
         ax.grid(alpha=0.3)
     axes[0, 0].set_ylabel("time (s)")

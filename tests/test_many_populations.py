@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from gridsearch.inputs.parameters import defaults_file, read_defaults
 from simulators.backends.native_simulator.layout import layout_of
-from simulators.backends.simulator import Recording
+from simulators.backends.simulator import Cost, Recording, find_simulator
 from simulators.description import FixedTotalNumber, Network, OneToOne, ParameterError, Population, Projection
 from simulators.models import find_model
 from simulators.records.job import Simulation
@@ -85,3 +85,18 @@ def test_laying_out_projections_compares_none_with_all_others(monkeypatch: pytes
     assert laid_out + sum(len(bundle.projections) for bundle in layout.bundles if not bundle.beyond) == number**2
     assert 0 < laid_out < number**2, "some of each kind"
     assert compared <= number**2
+
+
+def test_native_is_planned_to_spend_time_on_every_projection_and_row_however_small() -> None:
+    def cost(number: int) -> Cost:
+        cells = tuple(Population(f"P{k}", 4000 // number, "lif_psc_exp", CELL) for k in range(number))
+        rule = FixedTotalNumber(40_000 // number**2)  # 40,000 synapses in all
+        pairs = ((one.name, other.name) for one in cells for other in cells)
+        projections = (Projection(f"{s} {t}", s, t, rule, 87.8, 1.5, "excitatory") for s, t in pairs)
+        return native.estimate(Network(cells, tuple(projections)), Simulation(0.1, 0.0, 1000.0), {})
+
+    native = find_simulator("native")
+    few, many = cost(2), cost(50)
+    # 0.14 ms for a projection; a spike meets 48 rows more, at 0.1 µs or what their delay takes
+    assert many.build - few.build == pytest.approx(2496 * 1.4e-4, rel=0.1)
+    assert many.point - few.point > 0.9 * 4000 * 3.0 * 48 * 1e-7

@@ -138,6 +138,8 @@ def find_components(rates: NDArray[np.float64], shot_noise: float) -> Components
     powers = np.stack([np.ones_like(place), place, place * place])
     moments = share * powers
     zero, noise = (edges[0] + edges[-1]) / 2.0 / width, shot_noise / width
+    if not math.isfinite(noise):
+        return None  # so little apart that chance alone is infinitely more
     upper = _otsu_split(share, place)
     for _ in range(ITERATIONS):
         above = moments @ upper

@@ -19,6 +19,8 @@ from simulators.description.network import projection_synapses
 from simulators.records.job import Simulation
 
 _NAMED = 10  # projections
+_PROJECTION = 1.4e-4  # s, to build one however few synapses it has
+_ROW = 100.0  # ns, to fetch a row however few targets it has
 
 
 def estimate_cost(network: Network, simulation: Simulation) -> Cost:
@@ -26,7 +28,7 @@ def estimate_cost(network: Network, simulation: Simulation) -> Cost:
     dt = simulation.dt
     biology = (simulation.warmup + simulation.duration) / 1e3
     steps = biology * 1e3 / dt
-    build, memory, spike_time = 0.0, 0.0, 0.0
+    build, memory, spike_time = _PROJECTION * len(network.projections), 0.0, 0.0
     rows: dict[tuple[str, str, int, str], tuple[float, float]] = {}
     for projection in network.projections:
         source, target = network[projection.source], network[projection.target]
@@ -35,7 +37,7 @@ def estimate_cost(network: Network, simulation: Simulation) -> Cost:
             planes = n_planes(network, projection)
             bits = float(source.size * (target.size + 256) * planes)
             key = (source.name, target.name, delay_steps(projection, dt), projection.receptor)
-            rows[key] = (bits, target.size * planes * 0.015)
+            rows[key] = (bits, max(target.size * planes * 0.015, _ROW))
             build += bits * 1.5e-10 if planes == 1 else synapses * 1.1e-8
         else:
             own = projection.drawn_weight is not None or (
