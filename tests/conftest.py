@@ -83,6 +83,7 @@ class Engine:
 VARIANTS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "nest": ({"threads": 1}, {"threads": 2}),
     "genn": ({"backend": "single_threaded_cpu"},),
+    "native": ({"threads": 1}, {"threads": 2}),
     "poisson": (),  # simulates nothing
 }
 MARKED = {"nest", "genn", "native", "pynn"}

@@ -69,13 +69,13 @@ def native_synapses(simulator: Any, network: Network) -> dict[str, NDArray[np.fl
     names = [population.name for population in network.populations]
     found: dict[str, list[NDArray[np.float64]]] = {projection.name: [] for projection in network.projections}
     for block, fact, weights in zip(
-        layout.blocks, synapses.blocks.facts.reshape(-1, 9), synapses.blocks.weights.reshape(-1, 2), strict=True
+        layout.blocks, synapses.blocks[0].facts.reshape(-1, 9), synapses.blocks[0].weights.reshape(-1, 2), strict=True
     ):
         source, target = network[block.source], network[block.target]
         n_words = layout.padded[names.index(block.target)] // 32
         rows = fact[3] + fact[4] * np.arange(source.size)
         for plane in range(block.planes):
-            words = synapses.blocks.rows[rows[:, None] + plane * n_words + np.arange(n_words)]
+            words = synapses.blocks[0].rows[rows[:, None] + plane * n_words + np.arange(n_words)]
             bits = np.unpackbits(words.astype("<u4").view(np.uint8), axis=1, bitorder="little")
             assert not bits[:, target.size :].any(), "a synapse beyond the population"
             sources, targets = (np.repeat(found, 1 << plane) for found in np.nonzero(bits))
@@ -85,24 +85,27 @@ def native_synapses(simulator: Any, network: Network) -> dict[str, NDArray[np.fl
                 weight = weights[0] + (weights[1] if projection.pairs == "within" else 0.0)
                 columns = np.broadcast_arrays(sources[own], targets[own], float(block.delay), weight)
                 found[projection.name].append(np.array(columns, dtype=np.float64))
-    facts = synapses.bundles.facts.reshape(-1, 9)
-    ends = [*(int(fact[3]) for fact in facts[1:]), len(synapses.bundles.starts)][: len(layout.bundles)]
-    scales = synapses.bundles.scales
-    for index, (bundle, fact, end) in enumerate(zip(layout.bundles, facts, ends, strict=True)):
-        starts = synapses.bundles.starts[fact[3] : end].astype(np.int64)
-        words = synapses.bundles.synapses[fact[5] : fact[5] + starts[-1]]
-        cells = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-        weight = np.ones(len(words), dtype=np.float32)
-        if bundle.kind == "packed":
-            weight = words.view(np.float32)
-            words = words & np.uint32(synapses.bundles.mask)
-        elif bundle.kind == "own":
-            weight = synapses.bundles.values[fact[5] + fact[6] :][: len(words)]
-        differ = synapses.bundles.differ[index]
-        weight = weight * (synapses.bundles.tables[fact[8] + (words >> 9)] if differ else scales[index])
-        columns = np.array([cells // (fact[4] + 1), words, cells % (fact[4] + 1) + fact[7], weight], dtype=np.float64)
-        for projection in bundle.projections:
-            first = layout.offsets[names.index(projection.target)]
-            own = (columns[1] >= first) & (columns[1] < first + network[projection.target].size)
-            found[projection.name].append(columns[:, own] - np.array([[0.0], [first], [0.0], [0.0]]))
+    for bundles in synapses.bundles:  # of every thread
+        facts = bundles.facts.reshape(-1, 9)
+        ends = [*(int(fact[3]) for fact in facts[1:]), len(bundles.starts)][: len(layout.bundles)]
+        scales = bundles.scales
+        for index, (bundle, fact, end) in enumerate(zip(layout.bundles, facts, ends, strict=True)):
+            starts = bundles.starts[fact[3] : end].astype(np.int64)
+            words = bundles.synapses[fact[5] : fact[5] + starts[-1]]
+            cells = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+            weight = np.ones(len(words), dtype=np.float32)
+            if bundle.kind == "packed":
+                weight = words.view(np.float32)
+                words = words & np.uint32(bundles.mask)
+            elif bundle.kind == "own":
+                weight = bundles.values[fact[5] + fact[6] :][: len(words)]
+            differ = bundles.differ[index]
+            weight = weight * (bundles.tables[fact[8] + (words >> 9)] if differ else scales[index])
+            columns = np.array(
+                [cells // (fact[4] + 1), words, cells % (fact[4] + 1) + fact[7], weight], dtype=np.float64
+            )
+            for projection in bundle.projections:
+                first = layout.offsets[names.index(projection.target)]
+                own = (columns[1] >= first) & (columns[1] < first + network[projection.target].size)
+                found[projection.name].append(columns[:, own] - np.array([[0.0], [first], [0.0], [0.0]]))
     return {name: np.concatenate(parts, axis=1) if parts else np.zeros((4, 0)) for name, parts in found.items()}

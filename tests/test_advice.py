@@ -103,5 +103,5 @@ def test_plan_names_the_kind_of_rows_that_projections_take(tmp_path: Path, capsy
     network = make_network({**read_defaults(defaults_file("clustered", tmp_path)).values_by_name(), "jep": 2.0})
     drawn = replace(network.projections[0], weight=Normal(1.0, 0.1, 0.0))
     mixed = replace(network, projections=(drawn, *network.projections[1:]))
-    note = find_simulator("native").estimate(mixed, Simulation(0.1, 0.0, 100.0), {}).note
+    note = find_simulator("native").estimate(mixed, Simulation(0.1, 0.0, 100.0), {"threads": 1}).note
     assert note.endswith("; compressed rows for 1 projection (EE_within)")

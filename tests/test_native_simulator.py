@@ -33,6 +33,7 @@ from simulators.description import (
     PoissonDrive,
     Population,
     Projection,
+    SpikeEvents,
     Uniform,
 )
 from simulators.models.clustered import make_network
@@ -325,7 +326,7 @@ from simulators.records.job import Simulation
 from test_native_simulator import everything
 from pathlib import Path
 
-simulator = find_simulator("native").open_simulator(Simulation(0.1, 10.0, 60.0), {"cache": sys.argv[1]})
+simulator = find_simulator("native").open_simulator(Simulation(0.1, 10.0, 60.0), {"cache": sys.argv[1], "threads": 1})
 found = {}
 for name, network in everything().items():
     simulator.build(network, 3)
@@ -340,7 +341,26 @@ def everything() -> dict[str, Network]:
 
     defaults = read_defaults(defaults_file("clustered", Path())).values_by_name()
     small = {**defaults, "N_E": 400, "N_I": 100, "Q": 4, "jep": 2.5}
-    return {"clustered": make_network(small), "microcircuit": networks.microcircuit()}
+    # sources of both kinds, and populations of some stretches, the last of them part of one
+    sources = (
+        Population("poisson", 1100, "poisson_source", {"rate": 20.0}),
+        Population("given", 30, "spike_source"),
+    )
+    cells = tuple(Population(name, 1300, "lif_psc_exp", {**CELL, "I_e": 300.0}) for name in "AB")
+    rng = np.random.default_rng(4)
+    given = SpikeEvents("events", "given", rng.uniform(0.0, 60.0, 400), rng.integers(0, 30, 400))
+    projections = (
+        Projection("pA", "poisson", "A", FixedIndegree(20), 90.0, 0.5, "excitatory"),
+        Projection("gB", "given", "B", Bernoulli(0.3), 120.0, 0.1, "excitatory"),
+        Projection("AB", "A", "B", Bernoulli(0.3), 10.0, 0.7, "excitatory"),
+        Projection("BA", "B", "A", FixedTotalNumber(9000), 40.0, Uniform(0.5, 2.0), "inhibitory"),
+    )
+    drives = tuple(PoissonDrive(f"to {name}", name, 4000.0, 40.0, 0.1, "excitatory") for name in "AB")
+    return {
+        "clustered": make_network(small),
+        "microcircuit": networks.microcircuit(),
+        "sources": Network((*sources, *cells), projections, (given, *drives)),
+    }
 
 
 def test_every_instruction_set_gives_the_same_bits(cache: Path) -> None:

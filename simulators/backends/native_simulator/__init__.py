@@ -1,7 +1,8 @@
 """Our own engine for processor cores: what the planner asks of it, and how the worker opens it.
 
 Synapses of dense projections are bits, those of others four bytes; the step is compiled by Numba from the neuron
-models' own arithmetic. It installs with pip alone, needs no compiler where it runs, and takes one core.
+models' own arithmetic. It installs with pip alone, needs no compiler where it runs, and takes one core,
+or as many as it is given threads.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from simulators.backends.simulator import Cost, Setting, SimulatorUnavailableErr
 from simulators.description import Network
 from simulators.description.network import structure_of
 from simulators.records.job import Simulation
+from simulators.records.machine import n_cores
 
 if TYPE_CHECKING:
     from simulators.backends.native_simulator.engine import NativeSimulator
 
 SETTINGS: Mapping[str, Setting] = {
+    "threads": Setting(1, "threads of a point, of which a worker then takes as many cores; they change no spike", 1),
     "cache": Setting("", "folder of compiled programs; empty for gridsearch/native in the user's cache"),
 }
 PACKAGES: tuple[str, ...] = ("numba", "llvmlite")
@@ -54,8 +57,8 @@ def check_available(settings: Mapping[str, Any]) -> None:
 
 def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
     """Estimate time and memory of a network (see `costs`)."""
-    del settings, gpus
-    return estimate_cost(network, simulation)
+    threads = int(settings["threads"])
+    return estimate_cost(network, simulation, threads, n_cores() if gpus is None else threads)
 
 
 def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> NativeSimulator:

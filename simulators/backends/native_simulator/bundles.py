@@ -13,8 +13,8 @@ from simulators.backends.native_simulator.kernels.tables import (
     BUNDLE_FACTS,
     OWN,
     PACKED,
-    SCALED_TOGETHER,
     SHARED,
+    STRETCH,
     Bundles,
     aligned,
 )
@@ -62,9 +62,30 @@ def ends_of(network: Network, projection: Projection) -> Ends:
 
 
 def draw_bundles(
-    program: ModuleType, network: Network, layout: Layout, beyond: Mapping[str, Beyond], seed: int, dt: float
+    program: ModuleType,
+    network: Network,
+    layout: Layout,
+    beyond: Mapping[str, Beyond],
+    owned: NDArray[np.uint8],
+    seed: int,
+    dt: float,
 ) -> tuple[Bundles, int]:
     """Draw the compressed rows of a network; return them, and how many synapses they hold.
+
+    Parameters
+    ----------
+    program : module
+        What draws.
+    network, layout : Network, Layout
+        The network, and where its neurons and synapses lie.
+    beyond : mapping of str to Beyond
+        By projection, what its planes of bits cannot hold.
+    owned : ndarray of uint8
+        For every stretch of neurons whether synapses that end there are meant; empty if all are.
+    seed : int
+        Seed of the connectivity.
+    dt : float
+        ms.
 
     Raises
     ------
@@ -78,7 +99,10 @@ def draw_bundles(
     starts = np.zeros(max(1, firsts[-1]), dtype=np.uint32)
     mask = (1 << max(1, (layout.n_all - 1).bit_length())) - 1
     visits = [
-        [_Visit(program, network, layout, projection, bundle, beyond, seed, dt) for projection in bundle.projections]
+        [
+            _Visit(program, network, layout, projection, bundle, beyond, owned, seed, dt)
+            for projection in bundle.projections
+        ]
         for bundle in layout.bundles
     ]
     counts = []
@@ -97,7 +121,7 @@ def draw_bundles(
     own = [count if bundle.kind == "own" else 0 for bundle, count in zip(layout.bundles, counts, strict=True)]
     values = aligned(max(1, sum(own)), np.float32)
     facts = np.zeros((len(layout.bundles), BUNDLE_FACTS), dtype=np.int64)
-    n_together = layout.n_all >> SCALED_TOGETHER
+    n_together = layout.n_all >> STRETCH
     place = value_place = n_tables = 0
     for k, bundle in enumerate(layout.bundles):
         cursors = starts[firsts[k] : firsts[k + 1]].copy()
@@ -138,9 +162,11 @@ class _Visit:
         projection: Projection,
         bundle: BundleLayout,
         beyond: Mapping[str, Beyond],
+        owned: NDArray[np.uint8],
         seed: int,
         dt: float,
     ) -> None:
+        self._owned = owned
         self._program = program
         self._network = network
         self._projection = projection
@@ -166,7 +192,7 @@ class _Visit:
         projection, rule, program = self._projection, self._projection.rule, self._program
         ends = ends_of(self._network, projection)
         key, value_key = (projection_key(self._seed, projection.name + suffix) for suffix in ("", " values"))
-        last = (self._delays - np.uint16(shortest), self._weights, self._kind, synapses, values, mask)
+        last = (self._delays - np.uint16(shortest), self._weights, self._kind, synapses, values, mask, self._owned)
         clusters = (ends.source_cluster, ends.target_cluster, ends.pairs, ends.itself, key, value_key)
         listed = self._beyond
         own_delays, own_weights = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)

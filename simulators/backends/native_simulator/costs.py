@@ -19,12 +19,25 @@ from simulators.description.network import projection_synapses
 from simulators.records.job import Simulation
 
 _NAMED = 10  # projections
+<<<<<<< HEAD
 _PROJECTION = 1.4e-4  # s, to build one however few synapses it has
 _ROW = 100.0  # ns, to fetch a row however few targets it has
+=======
+_MEETING = 2e-6  # s, in which threads wait for each other in a step
+>>>>>>> native
 
 
-def estimate_cost(network: Network, simulation: Simulation) -> Cost:
-    """Estimate a worker."""
+def estimate_cost(network: Network, simulation: Simulation, threads: int = 1, cores: int = 1) -> Cost:
+    """Estimate a worker.
+
+    Parameters
+    ----------
+    network, simulation : Network, Simulation
+        What is run.
+    threads, cores : int
+        Of a point, and what there is for them: more threads than cores gain nothing.
+    """
+    at_once = min(threads, cores)
     dt = simulation.dt
     biology = (simulation.warmup + simulation.duration) / 1e3
     steps = biology * 1e3 / dt
@@ -61,7 +74,10 @@ def estimate_cost(network: Network, simulation: Simulation) -> Cost:
     spikes_per_rate = network.n_neurons * simulation.duration / 1e3
     return Cost(
         build=0.1 + build,
-        point=0.02 + steps * (0.5e-6 + update * 1e-9) + biology * spike_time + NOMINAL_RATE * spikes_per_rate * 4e-7,
+        point=0.02
+        + steps * (0.5e-6 + (_MEETING if threads > 1 else 0.0) + update * 1e-9 / at_once)
+        + biology * spike_time / at_once
+        + NOMINAL_RATE * spikes_per_rate * 4e-7,
         memory=2.3e8 + memory + network.n_neurons * 200.0 + 60.0 * GENEROUS_RATE * spikes_per_rate,
         start=1.0,
         note=_kinds_of_rows(network, dt),

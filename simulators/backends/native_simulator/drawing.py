@@ -19,6 +19,7 @@ from simulators.backends.native_simulator.kernels.tables import (
 )
 from simulators.backends.native_simulator.layout import BlockLayout, Layout
 from simulators.backends.native_simulator.synapse_values import binary_digits, projection_key, row_numbers
+from simulators.backends.native_simulator.teams import owned_stretches, together
 from simulators.description import (
     Bernoulli,
     FixedIndegree,
@@ -76,23 +77,25 @@ class Synapses:
 
     Parameters
     ----------
-    blocks : Blocks
-        Rows of bits; weights are not set.
-    bundles : Bundles
-        Compressed rows; scales are not set.
+    blocks : tuple of Blocks
+        Rows of bits, the same for every thread but for the room beside them; weights are not set.
+    bundles : tuple of Bundles
+        Compressed rows, of each thread those that end at its neurons; scales are not set.
     n_synapses : int
         How many.
     longest_delay : int
         Steps.
     """
 
-    blocks: Blocks
-    bundles: Bundles
+    blocks: tuple[Blocks, ...]
+    bundles: tuple[Bundles, ...]
     n_synapses: int
     longest_delay: int
 
 
-def draw_synapses(program: ModuleType, network: Network, layout: Layout, seed: int, dt: float) -> Synapses:
+def draw_synapses(
+    program: ModuleType, network: Network, layout: Layout, threads: int, seed: int, dt: float
+) -> Synapses:
     """Draw a network.
 
     Parameters
@@ -103,20 +106,26 @@ def draw_synapses(program: ModuleType, network: Network, layout: Layout, seed: i
         The network.
     layout : Layout
         Where its neurons and synapses lie.
+    threads : int
+        How many take part in a point.
     seed : int
         Seed of the connectivity.
     dt : float
         ms.
     """
-    blocks, n_bits, beyond = _draw_blocks(program, network, layout, seed)
-    bundles, n_words = draw_bundles(program, network, layout, beyond, seed, dt)
+    blocks, n_bits, beyond = _draw_blocks(program, network, layout, threads, seed)
+
+    def draw(thread: int) -> tuple[Bundles, int]:
+        return draw_bundles(program, network, layout, beyond, owned_stretches(layout, thread, threads), seed, dt)
+
+    bundles = together(draw, threads)
     longest = max((block.delay for block in layout.blocks), default=1)
-    return Synapses(blocks, bundles, n_bits + n_words, longest)
+    return Synapses(blocks, tuple(one for one, _ in bundles), n_bits + sum(n for _, n in bundles), longest)
 
 
 def _draw_blocks(
-    program: ModuleType, network: Network, layout: Layout, seed: int
-) -> tuple[Blocks, int, Mapping[str, Beyond]]:
+    program: ModuleType, network: Network, layout: Layout, threads: int, seed: int
+) -> tuple[tuple[Blocks, ...], int, Mapping[str, Beyond]]:
     order = {population.name: index for index, population in enumerate(network.populations)}
     n_words = [padded // 32 for padded in layout.padded]
     # The rows of a source lie side by side, so that a spike reads one stretch of memory
@@ -131,7 +140,7 @@ def _draw_blocks(
         size += stride * network[name].size
     first = np.searchsorted([order[block.target] for block in layout.blocks], np.arange(len(order) + 1))
     room = max((4 * max(1, count) * words for count, words in zip(np.diff(first), n_words, strict=True)), default=0)
-    rows = aligned(size + room + max(n_words), np.uint32)
+    rows = aligned(size + threads * room + max(n_words), np.uint32)
     facts = np.zeros((len(layout.blocks), BLOCK_FACTS), dtype=np.int64)
     total, beyond = 0, {}
     for index, (block, place) in enumerate(zip(layout.blocks, places, strict=True)):
@@ -149,18 +158,20 @@ def _draw_blocks(
             if rest is not None:
                 beyond[projection.name] = rest
     most = 4 * int(np.diff(first).max(initial=0)) + FUSED
-    blocks = Blocks(
-        first.astype(np.int64),
-        facts.ravel(),
-        np.zeros(2 * len(facts), dtype=np.float32),
-        rows,
-        rows.view(np.uint16),
-        size,
-        size + room,
-        np.zeros(2 * most, dtype=np.int64),
-        np.zeros(2 * most, dtype=np.float32),
-        np.zeros(2, dtype=np.int64),
-        most,
+    shared = (first.astype(np.int64), facts.ravel(), np.zeros(2 * len(facts), dtype=np.float32))
+    blocks = tuple(
+        Blocks(
+            *shared,
+            rows,
+            rows.view(np.uint16),
+            size + thread * room,
+            size + threads * room,
+            np.zeros(2 * most, dtype=np.int64),
+            np.zeros(2 * most, dtype=np.float32),
+            np.zeros(2, dtype=np.int64),
+            most,
+        )
+        for thread in range(threads)
     )
     return blocks, total, beyond
 

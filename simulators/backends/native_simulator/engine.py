@@ -19,16 +19,12 @@ from numpy.typing import NDArray
 
 from simulators.backends.native_simulator import drawing, program_cache
 from simulators.backends.native_simulator.drawing import Synapses, draw_synapses
-from simulators.backends.native_simulator.kernels.tables import (
-    BUNDLE_DELAYS,
-    BUNDLE_FACTS,
-    BUNDLE_SHORTEST,
-    Record,
-    packed,
-)
+from simulators.backends.native_simulator.kernels.tables import packed
 from simulators.backends.native_simulator.layout import Layout, layout_of, network_problems
+from simulators.backends.native_simulator.past import Past
 from simulators.backends.native_simulator.points import Point, change_steps, make_point, set_inputs, set_weights
 from simulators.backends.native_simulator.program import program
+from simulators.backends.native_simulator.teams import make_teams, owned_populations, together
 from simulators.backends.pace import WINDOW, Pace, most_spikes, too_fast
 from simulators.backends.recorded import recorded_trains
 from simulators.backends.simulator import Build, Check, PointFailure, Recording
@@ -68,6 +64,7 @@ class NativeSimulator:
     def __init__(self, simulation: Simulation, settings: Mapping[str, Any]) -> None:
         self._simulation = simulation
         self._folder = program_cache.cache_folder(settings["cache"])
+        self._threads = int(settings["threads"])
         self._chunk_steps = max(1, round(WINDOW / simulation.dt))
         self._built: _Built | None = None
 
@@ -95,7 +92,7 @@ class NativeSimulator:
             raise ValueError("; ".join(problems))
         layout = layout_of(network, self._simulation.dt)
         draw = program_cache.load_program(self._folder, drawing.PROGRAM, _VERSIONS)
-        synapses = draw_synapses(draw, network, layout, seed, self._simulation.dt)
+        synapses = draw_synapses(draw, network, layout, self._threads, seed, self._simulation.dt)
         self._built = _Built(layout, synapses, seed)
         clock.end("t_build")
         self._start(network, self._built).compile()
@@ -150,17 +147,15 @@ class _Run:
         self._chunk_steps = chunk_steps
         # How far the past is looked back upon
         self._lag = max(built.synapses.longest_delay, int(point.populations.longest.max()) + 1)
-        n_populations = len(network.populations)
-        self._starts = np.zeros((self._lag + chunk_steps, n_populations + 1), dtype=np.int64)
-        self._spikes = np.zeros(2 * built.layout.n_all + 4096, dtype=np.int32)
-        facts = built.synapses.bundles.facts.reshape(-1, BUNDLE_FACTS)
-        ring = int((facts[:, BUNDLE_SHORTEST] + facts[:, BUNDLE_DELAYS]).max(initial=1))
-        self._job_counts = np.zeros(ring, dtype=np.int64)
-        self._jobs = np.zeros((ring, 256, 3), dtype=np.int64)
+        shape = (self._lag + chunk_steps, len(network.populations) + 1)
+        threads = len(built.synapses.bundles)
+        self._pasts = [Past(shape, built.layout.n_all, bundles) for bundles in built.synapses.bundles]
+        self._populations = [owned_populations(point.populations, thread, threads) for thread in range(threads)]
+        self._teams = make_teams(point.populations, threads)
 
     def compile(self) -> None:
         """Have Numba compile the program, or load what it compiled before: take no step."""
-        self._module.run(self._table(0), 0, 0, 0)
+        self._take_steps(0, 0, 0, 0)
 
     def propagate(self, check: Check, clock: PhaseClock) -> dict[str, list[Spikes]] | PointFailure:
         """Run warm-up and recording; return the spikes by population."""
@@ -190,7 +185,8 @@ class _Run:
             for name, found in self._fetch(end - begin, begin).items():
                 if name in spikes:
                     spikes[name].append(found)
-            n_spikes = self._shift(end - begin, n_spikes)
+            kept = [past.shift(end - begin, self._lag, n_spikes) for past in self._pasts]
+            n_spikes = kept[0]  # all threads know all spikes
             clock.end("t_record")
         for index, name in enumerate(population.name for population in self._network.populations):
             if name in spikes and not self._is_finite(index):
@@ -206,15 +202,27 @@ class _Run:
         """Take some steps, fewer if room runs out; return the first not taken, and the spikes in the record."""
         steps = pace.steps(last - first)
         began = time.monotonic()
-        reached, n_spikes = self._module.run(self._table(begin), n_spikes, first, first + steps)
+        reached, n_spikes = self._take_steps(begin, n_spikes, first, first + steps)
         pace.took(reached - first, time.monotonic() - began)
         if reached < first + steps:
-            self._make_room(n_spikes)
+            for past in self._pasts:
+                past.make_room(n_spikes, self._built.layout.n_all)
         return reached, n_spikes
+
+    def _take_steps(self, begin: int, n_spikes: int, first: int, last: int) -> tuple[int, int]:
+        """Take steps in all threads, which end at the same one."""
+        tables = [self._table(begin, thread) for thread in range(len(self._teams))]
+        self._teams[0].arrived[0] = 0
+        reached, n_spikes = together(
+            lambda thread: self._module.run(tables[thread], n_spikes, first, last), len(tables)
+        )[0]
+        return int(reached), int(n_spikes)
 
     def _counts(self, first: int, last: int) -> NDArray[np.int64]:
         """Spikes of every population in some steps, counted from the start of the stretch."""
-        counts: NDArray[np.int64] = np.diff(self._starts[self._lag + first : self._lag + last], axis=1).sum(axis=0)
+        counts: NDArray[np.int64] = np.diff(self._pasts[0].starts[self._lag + first : self._lag + last], axis=1).sum(
+            axis=0
+        )
         return counts
 
     def _too_fast(self, counts: NDArray[np.int64], begin: int, reached: int, end: int) -> PointFailure | None:
@@ -226,40 +234,27 @@ class _Run:
                 return PointFailure("diverged", reason)
         return None
 
-    def _table(self, begin: int) -> NDArray[np.int64]:
-        """Addresses of all arrays, for a stretch of steps from `begin` on."""
+    def _table(self, begin: int, thread: int) -> NDArray[np.int64]:
+        """Addresses of all arrays for a thread, for a stretch of steps from `begin` on."""
         point, synapses = self._point, self._built.synapses
-        record = Record(
-            begin - self._lag,  # the first rows are the past before `begin`
-            self._starts.ravel(),
-            self._spikes,
-            len(self._spikes),
-            len(self._job_counts),
-            self._job_counts,
-            self._jobs.ravel(),
-            self._jobs.shape[1],
+        return packed(
+            self._populations[thread],
+            point.neurons,
+            synapses.blocks[thread],
+            synapses.bundles[thread],
+            self._pasts[thread].record(begin - self._lag),  # the first rows are the past before `begin`
+            point.drives,
+            self._teams[thread],
         )
-        return packed(point.populations, point.neurons, synapses.blocks, synapses.bundles, record, point.drives)
-
-    def _make_room(self, n_spikes: int) -> None:
-        n_all = self._built.layout.n_all
-        if n_spikes + n_all > len(self._spikes):
-            grown = np.zeros(2 * len(self._spikes) + n_all, dtype=np.int32)
-            grown[:n_spikes] = self._spikes[:n_spikes]
-            self._spikes = grown
-        else:
-            jobs = np.zeros((self._jobs.shape[0], 2 * self._jobs.shape[1], 3), dtype=np.int64)
-            jobs[:, : self._jobs.shape[1]] = self._jobs
-            self._jobs = jobs
 
     def _fetch(self, n_steps: int, begin: int) -> dict[str, Spikes]:
         """Spikes of the last steps by population, steps counted from the end of the warm-up."""
-        starts = self._starts[self._lag : self._lag + n_steps]
+        starts = self._pasts[0].starts[self._lag : self._lag + n_steps]
         counts = np.diff(starts, axis=1)
         first = int(starts[0, 0])
         n_populations = counts.shape[1]
         cells = np.repeat(np.arange(counts.size), counts.ravel())
-        senders = self._spikes[first : first + len(cells)]
+        senders = self._pasts[0].spikes[first : first + len(cells)]
         whose = cells % n_populations
         steps = cells // n_populations + (begin + 1 - self._simulation.warmup_steps)
         found = {}
@@ -267,14 +262,6 @@ class _Run:
             own = whose == index
             found[population.name] = (steps[own], senders[own])
         return found
-
-    def _shift(self, n_steps: int, n_spikes: int) -> int:
-        """Keep only what is still looked back upon; return the number of spikes in the record."""
-        rows = self._starts[n_steps : n_steps + self._lag].copy()
-        first = int(rows[0, 0])
-        self._spikes[: n_spikes - first] = self._spikes[first:n_spikes].copy()
-        self._starts[: self._lag] = rows - first
-        return n_spikes - first
 
     def _is_finite(self, index: int) -> bool:
         kind = self._point.kinds[self._point.populations.kinds[index]]

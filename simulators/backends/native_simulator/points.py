@@ -14,7 +14,8 @@ from simulators.backends.native_simulator.drawing import Synapses
 from simulators.backends.native_simulator.kernels.tables import (
     BUNDLE_FACTS,
     BUNDLE_TABLE,
-    SCALED_TOGETHER,
+    STRETCH,
+    Bundles,
     Drives,
     Neurons,
     Populations,
@@ -51,7 +52,7 @@ class Point:
     kinds : tuple of Kind
         What its program is made of.
     populations : Populations
-        Populations.
+        Populations, all of whose neurons one thread owns.
     neurons : Neurons
         State and constants.
     drives : Drives
@@ -103,6 +104,8 @@ def make_point(network: Network, layout: Layout, seed: int, simulation: Simulati
         n_all,
         np.array(numbers, dtype=np.int64),
         np.array([population.size for population in network.populations], dtype=np.int64),
+        np.array(layout.padded, dtype=np.int64) // 32,
+        np.zeros(n_populations, dtype=np.int64),
         np.array(layout.offsets, dtype=np.int64),
         np.array(layout.padded, dtype=np.int64) // 32,
         shortest,
@@ -129,16 +132,22 @@ def set_weights(synapses: Synapses, network: Network, layout: Layout) -> None:
     for index, block in enumerate(layout.blocks):
         weights = {projection.pairs: _weight(network, projection.name) for projection in block.projections}
         everywhere = weights.get("between", weights.get("all", 0.0))
-        synapses.blocks.weights[2 * index : 2 * index + 2] = everywhere, weights.get("within", everywhere) - everywhere
-    bundles, facts = synapses.bundles, synapses.bundles.facts.reshape(-1, BUNDLE_FACTS)
+        both = everywhere, weights.get("within", everywhere) - everywhere
+        synapses.blocks[0].weights[2 * index : 2 * index + 2] = both  # all threads share them
+    for bundles in synapses.bundles:
+        _set_scales(bundles, network, layout)
+
+
+def _set_scales(bundles: Bundles, network: Network, layout: Layout) -> None:
+    facts = bundles.facts.reshape(-1, BUNDLE_FACTS)
     for index, bundle in enumerate(layout.bundles):
         scales = [_scale(network, projection.name) for projection in bundle.projections]
         bundles.scales[index], bundles.differ[index] = scales[0], len(set(scales)) > 1
         if bundles.differ[index]:
             for projection, scale in zip(bundle.projections, scales, strict=True):
                 target, begin = network.places[projection.target], int(facts[index, BUNDLE_TABLE])
-                first = begin + (layout.offsets[target] >> SCALED_TOGETHER)
-                bundles.tables[first : first + (layout.padded[target] >> SCALED_TOGETHER)] = scale
+                first = begin + (layout.offsets[target] >> STRETCH)
+                bundles.tables[first : first + (layout.padded[target] >> STRETCH)] = scale
 
 
 def change_steps(network: Network, seed: int, simulation: Simulation) -> list[int]:
@@ -247,10 +256,12 @@ def _drives(network: Network, layout: Layout, seed: int, simulation: Simulation)
         for drive, _ in found:
             weights[place] = signed(drive.weight, drive.receptor, synapses)
             place += 1
-    streams = aligned(64 * n_populations, np.uint32)
-    for index, population in enumerate(network.populations):
-        digest = hashlib.shake_256(f"{seed} drive of {population.name}".encode()).digest(256)
-        streams[64 * index : 64 * index + 64] = np.frombuffer(digest, dtype="<u4")
+    streams = aligned(64 * (layout.n_all >> STRETCH), np.uint32)
+    for population, offset, padded in zip(network.populations, layout.offsets, layout.padded, strict=True):
+        n_words = 64 * (padded >> STRETCH)
+        digest = hashlib.shake_256(f"{seed} drive of {population.name}".encode()).digest(4 * n_words)
+        first_word = 64 * (offset >> STRETCH)
+        streams[first_word : first_word + n_words] = np.frombuffer(digest, dtype="<u4")
     steps, neurons, begins, ends = _events(network, simulation)
     return Drives(
         streams,

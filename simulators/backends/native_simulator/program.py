@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from simulators.backends.native_simulator.kernels.tables import unpacking
+from simulators.backends.native_simulator.kernels.tables import STRETCH, STRETCH_LANES, unpacking
 from simulators.neurons.neuron_model import SUFFIXES, NeuronModel, StepRule
 from simulators.neurons.step_code import Assignment, assignments, expression, names_in, written
 
@@ -30,20 +30,20 @@ import numpy as np
 from numba import njit
 
 from simulators.backends.native_simulator.kernels.delivery import (
-    deliver_jobs, deliver_rest, gather_planes, jobs_fit, push_jobs,
+    deliver_jobs, deliver_rest, gather_planes, jobs_fit, most_jobs, push_jobs,
 )
 from simulators.backends.native_simulator.kernels.instructions import flush_denormals, restore_mode
 from simulators.backends.native_simulator.kernels.lanes import (
     exponential, floats, load, load_mask, maximum, minimum, single, store, store_mask, where,
 )
-from simulators.backends.native_simulator.kernels.memory import (
-    float32_at, int32_at, int64_at, uint16_at, uint32_at, uint64_at,
-)
 from simulators.backends.native_simulator.kernels.random_streams import advanced_lanes, load_streams, store_streams
 from simulators.backends.native_simulator.kernels.spikes import (
     drawn_counts, fire_sources, play_events, record_fired,
 )
-from simulators.backends.native_simulator.kernels.tables import Blocks, Bundles, Drives, Neurons, Populations, Record
+from simulators.backends.native_simulator.kernels.tables import (
+    blocks_at, bundles_at, drives_at, neurons_at, populations_at, record_at, team_at,
+)
+from simulators.backends.native_simulator.kernels.teams import agree, exchange, own_list
 '''
 
 _RUN = '''
@@ -54,32 +54,46 @@ def run(table, n_spikes, begin, end):
 {unpacking}
     mode = flush_denormals()
     n_populations = populations.number
-    step = begin
+    step, meeting, fullest, together = begin, 1, most_jobs(record), team.threads > 1
+    if together:
+        fullest = agree(meeting, populations, record, team)
     while step < end:
         row = (step - record.base) * (n_populations + 1)
         if n_spikes + populations.n_all > record.capacity{jobs_fit}:
             break
         {push_jobs}
+        spikes, n_own = record.spikes, n_spikes
+        if together:
+            meeting += 1
+            spikes, n_own = team.spikes, own_list(meeting, team)
         for p in range(n_populations):
-            record.starts[row + p] = n_spikes
+            record.starts[row + p] = n_own
+            if populations.n_words[p] == 0:
+                continue
             kind = populations.kinds[p]
             if kind == -2:
-                n_spikes = play_events(p, step, record, drives, n_spikes)
+                if populations.begins[p] == 0:
+                    n_own = play_events(p, step, drives, spikes, n_own)
                 continue
             if kind == -1:
                 fire_sources(p, populations, neurons, drives)
-                n_spikes = record_fired(p, populations, neurons, record, n_spikes, False)
+                n_own = record_fired(p, populations, neurons, spikes, n_own, False)
                 continue
             release(p, kind, row, populations, neurons, record)
             {gather_planes}
             update(p, kind, populations, neurons, blocks, drives)
             {deliver_rest}
-            n_first = n_spikes
-            n_spikes = record_fired(p, populations, neurons, record, n_spikes, True)
-            for k in range(n_first, n_spikes):
-                reset(p, kind, populations.offsets[p] + record.spikes[k], populations, neurons)
-        record.starts[row + n_populations] = n_spikes
+            n_first, zero = n_own, populations.offsets[p] - populations.begins[p]
+            n_own = record_fired(p, populations, neurons, spikes, n_own, True)
+            for k in range(n_first, n_own):
+                reset(p, kind, zero + spikes[k], populations, neurons)
         {deliver_jobs}
+        if together:
+            n_spikes, fullest = exchange(meeting, row, n_spikes, n_own, populations, record, team)
+        else:
+            n_spikes = n_own
+            record.starts[row + n_populations] = n_spikes
+            fullest = most_jobs(record)
         step += 1
     restore_mode(mode)
     return step, n_spikes
@@ -88,12 +102,15 @@ def run(table, n_spikes, begin, end):
 @njit
 def release(p, kind, row, populations, neurons, record):
     """Let those fire again whose refractory time is over."""
-    offset, width = populations.offsets[p], populations.number + 1
+    first, end = populations.begins[p], populations.begins[p] + 32 * populations.n_words[p]
+    zero, width = populations.offsets[p] - first, populations.number + 1
     shortest, longest = populations.shortest[p], populations.longest[p]
     for steps in range(shortest, longest + 1):
         before = row + p - (steps + 1) * width
         for k in range(record.starts[before], record.starts[before + 1]):
-            i = offset + record.spikes[k]
+            if record.spikes[k] < first or record.spikes[k] >= end:
+                continue
+            i = zero + record.spikes[k]
             if shortest == longest or populations.refractory[i] == steps:
                 word = i >> 4
                 neurons.may_fire[word] = np.uint16(neurons.may_fire[word] | (1 << (i & 15)))
@@ -150,7 +167,7 @@ def program(kinds: tuple[Kind, ...], any_blocks: bool, any_bundles: bool) -> str
     """
     run = _RUN.format(
         unpacking=unpacking(),
-        jobs_fit=" or not jobs_fit(step, populations, bundles, record)" if any_bundles else "",
+        jobs_fit=" or not jobs_fit(step, fullest, populations, bundles, record)" if any_bundles else "",
         push_jobs="push_jobs(step, populations, bundles, record)" if any_bundles else "pass",
         gather_planes="gather_planes(p, step, populations, blocks, record)" if any_blocks else "pass",
         deliver_rest="deliver_rest(p, step, populations, neurons, blocks, record)" if any_blocks else "pass",
@@ -189,7 +206,7 @@ def _plane_numbers(kind: Kind) -> tuple[tuple[int, int], ...]:
     if not kind.planes:
         return PLANES[:1]
     # Planes of zeros cost little beside a long rule, and every update takes its time to be compiled
-    return PLANES if len(assignments(kind.rule)) < _LONG else PLANES[1::2]
+    return PLANES if len(assignments(kind.rule)) < _LONG else PLANES[-1:]
 
 
 def _own(name: str) -> str:
@@ -214,14 +231,17 @@ def _update(number: int, kind: Kind, n_ex: int, n_in: int) -> str:
             lines.append(f"    place_{receptor}_{k} = 2 * blocks.planes[{place}]")
             lines.append(f"    weight_{receptor}_{k} = floats(blocks.plane_weights[{place}])")
     if kind.driven:
-        lines.append("    streams = load_streams(drives.streams, 64 * p)")
         lines.append(
             "    first_ex, first_in, end_in = drives.first[3 * p], drives.first[3 * p + 1], drives.first[3 * p + 2]"
         )
-    lines.append("    for lane in range(2 * populations.n_words[p]):")
-    lines += [f"        {line}" for line in _body(kind, n_ex, n_in)]
+    lines.append(f"    for begin in range(0, 2 * populations.n_words[p], {STRETCH_LANES}):")
     if kind.driven:
-        lines.append("    store_streams(drives.streams, 64 * p, streams)")
+        lines.append(f"        stream = 64 * ((offset + 16 * begin) >> {STRETCH})")
+        lines.append("        streams = load_streams(drives.streams, stream)")
+    lines.append(f"        for lane in range(begin, begin + {STRETCH_LANES}):")
+    lines += [f"            {line}" for line in _body(kind, n_ex, n_in)]
+    if kind.driven:
+        lines.append("        store_streams(drives.streams, stream, streams)")
     return "\n".join(lines)
 
 

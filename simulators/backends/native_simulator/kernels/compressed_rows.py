@@ -24,7 +24,7 @@ from simulators.backends.native_simulator.kernels.bit_rows import (
 from simulators.backends.native_simulator.kernels.instructions import bits_of_float, lowest_bit
 from simulators.backends.native_simulator.kernels.memory import float32_at, uint16_at, uint32_at
 from simulators.backends.native_simulator.kernels.random_streams import advanced, below, mixed, stream
-from simulators.backends.native_simulator.kernels.tables import OWN, PACKED
+from simulators.backends.native_simulator.kernels.tables import OWN, PACKED, STRETCH
 
 _U = np.uint64
 
@@ -43,18 +43,24 @@ def packed(weight, target, mask):
 
 
 @njit(inline="always")
-def _visit(fill, cursors, row, target, random, delays, n_table, weights, kind, synapses, values, mask):
-    """Count a synapse, or place it; the upper bits of `random` choose the delay, the lowest 14 the weight."""
-    cell = row + np.int64(delays[((random >> _U(48)) * n_table) >> _U(16)])
-    place = cursors[cell]
-    cursors[cell] = np.uint32(place + 1)
-    if fill:
-        if kind == PACKED:
-            synapses[place] = packed(weights[random & _U(0x3FFF)], target, mask)
-        else:
-            synapses[place] = np.uint32(target)
-            if kind == OWN:
-                values[place] = weights[random & _U(0x3FFF)]
+def _visit(
+    fill, cursors, row, target, random, delays, n_table, weights, kind, synapses, values, mask, owned,
+):  # fmt: skip
+    """Count a synapse, or place it; the upper bits of `random` choose the delay, the lowest 14 the weight.
+
+    Only targets in stretches that are `owned`, if any are named.
+    """
+    if len(owned) == 0 or owned[target >> STRETCH]:
+        cell = row + np.int64(delays[((random >> _U(48)) * n_table) >> _U(16)])
+        place = cursors[cell]
+        cursors[cell] = np.uint32(place + 1)
+        if fill:
+            if kind == PACKED:
+                synapses[place] = packed(weights[random & _U(0x3FFF)], target, mask)
+            else:
+                synapses[place] = np.uint32(target)
+                if kind == OWN:
+                    values[place] = weights[random & _U(0x3FFF)]
 
 
 @njit(inline="always")
@@ -73,6 +79,7 @@ def _pointers(cursors, delays, weights, synapses, values):
 def visit_rows(
     fill, cursors, n_delays, lengths, scratch, digits, n_digits, offset, n_targets, source_cluster, target_cluster,
     pairs, itself, key, value_key, delays, weights, kind, synapses, values, mask,
+    owned,
 ):  # fmt: skip
     """Count or place a projection drawn row by row; return the number of synapses.
 
@@ -89,6 +96,8 @@ def visit_rows(
     delays, weights : ndarray
         Tables of delays beyond the bundle's shortest, in steps (uint16), and of weights (float32); a single delay is a
         table of one.
+    owned : ndarray of uint8
+        For every 512 neurons whether they are among the targets meant; empty if all are.
     """
     total = 0
     count, n_table = n_candidates(n_targets, target_cluster, pairs, itself), _U(len(delays))
@@ -102,11 +111,25 @@ def visit_rows(
                 state = advanced(state)
                 value_state = advanced(value_state)
                 target = 0
-                if fill:
+                if fill or len(owned):
                     found = np.int64(below(mixed(state), count))
                     target = offset + candidate(found, source, pairs, itself, source_cluster, target_cluster)
                 random = mixed(value_state)
-                _visit(fill, cells, row, target, random, delay_at, n_table, weight_at, kind, synapse_at, value_at, mask)
+                _visit(
+                    fill,
+                    cells,
+                    row,
+                    target,
+                    random,
+                    delay_at,
+                    n_table,
+                    weight_at,
+                    kind,
+                    synapse_at,
+                    value_at,
+                    mask,
+                    owned,
+                )
             total += lengths[source]
             continue
         low = source // source_cluster * target_cluster
@@ -123,7 +146,21 @@ def visit_rows(
                 bits &= bits - _U(1)
                 value_state = advanced(value_state)
                 random = mixed(value_state)
-                _visit(fill, cells, row, target, random, delay_at, n_table, weight_at, kind, synapse_at, value_at, mask)
+                _visit(
+                    fill,
+                    cells,
+                    row,
+                    target,
+                    random,
+                    delay_at,
+                    n_table,
+                    weight_at,
+                    kind,
+                    synapse_at,
+                    value_at,
+                    mask,
+                    owned,
+                )
                 total += 1
     return total
 
@@ -131,7 +168,7 @@ def visit_rows(
 @njit
 def visit_columns(
     fill, cursors, n_delays, indegree, offset, n_sources, n_targets, source_cluster, target_cluster, pairs, itself, key,
-    value_key, delays, weights, kind, synapses, values, mask,
+    value_key, delays, weights, kind, synapses, values, mask, owned,
 ):  # fmt: skip
     """Count or place a projection in which every target draws a fixed number of sources."""
     count, n_table = n_candidates(n_sources, source_cluster, pairs, itself), _U(len(delays))
@@ -143,19 +180,23 @@ def visit_columns(
             found = np.int64(below(mixed(state), count))
             row = candidate(found, target, pairs, itself, target_cluster, source_cluster) * (n_delays + 1)
             random, number = mixed(value_state), offset + target
-            _visit(fill, cells, row, number, random, delay_at, n_table, weight_at, kind, synapse_at, value_at, mask)
+            _visit(
+                fill, cells, row, number, random, delay_at, n_table, weight_at, kind, synapse_at, value_at, mask, owned
+            )
 
 
 @njit
 def visit_list(
     fill, cursors, n_delays, sources, targets, own_delays, own_weights, offset, value_key, delays, weights, kind,
-    synapses, values, mask,
+    synapses, values, mask, owned,
 ):  # fmt: skip
     """Count or place given synapses, whose own delays (beyond the shortest) and weights hold where there are any."""
     n_table, state = _U(len(delays)), stream(value_key, 0)
     for k in range(len(sources)):
         state = advanced(state)
         random = mixed(state)
+        if len(owned) and not owned[(offset + targets[k]) >> STRETCH]:
+            continue
         cell = sources[k] * (n_delays + 1)
         if len(own_delays):
             cell += own_delays[k]

@@ -34,10 +34,10 @@ from simulators.backends.native_simulator.kernels.tables import (
     PACKED,
     PLANES,
     RECEPTOR,
-    SCALED_TOGETHER,
     SHARED,
     SOURCE,
     SOURCE_CLUSTER,
+    STRETCH,
     STRIDE,
     TARGET_CLUSTER,
 )
@@ -86,8 +86,8 @@ def _count_seven(rows, base, stride, n_words, spikes, first, last, place):
 
 
 @njit
-def _count_rows(rows, base, stride, n_words, n_planes, spikes, first, last, place):
-    """Add rows of any number of planes; four planes hold the counts."""
+def _count_rows(rows, base, stride, row_words, n_words, n_planes, spikes, first, last, place):
+    """Add rows of any number of planes, `row_words` apart; four planes hold the counts."""
     for word in range(0, n_words, 16):
         a, b, c, d = words(0), words(0), words(0), words(0)
         for k in range(first, last):
@@ -97,7 +97,7 @@ def _count_rows(rows, base, stride, n_words, n_planes, spikes, first, last, plac
             a = a ^ carry
             if n_planes > 1:
                 # what the row's own second plane adds, and the carry of the first
-                second = load(rows, row + n_words)
+                second = load(rows, row + row_words)
                 both = b ^ second
                 carry = (b & second) | (both & over)
                 b = both ^ over
@@ -105,7 +105,7 @@ def _count_rows(rows, base, stride, n_words, n_planes, spikes, first, last, plac
                 carry = b & over
                 b = b ^ over
             if n_planes > 2:
-                third = load(rows, row + 2 * n_words)
+                third = load(rows, row + 2 * row_words)
                 both = c ^ third
                 over = (c & third) | (both & carry)
                 c = both ^ carry
@@ -113,7 +113,7 @@ def _count_rows(rows, base, stride, n_words, n_planes, spikes, first, last, plac
                 over = c & carry
                 c = c ^ carry
             if n_planes > 3:
-                d = d ^ load(rows, row + 3 * n_words)
+                d = d ^ load(rows, row + 3 * row_words)
             d = d ^ over
         store(rows, place + word, a)
         store(rows, place + n_words + word, b)
@@ -122,17 +122,19 @@ def _count_rows(rows, base, stride, n_words, n_planes, spikes, first, last, plac
 
 
 @njit
-def _count(blocks, fact, n_words, spikes, first, last, place):
+def _count(blocks, fact, target, populations, spikes, first, last, place):
     """Add the rows of spikes; return how many planes hold the counts."""
     rows, facts, n = blocks.rows, blocks.facts, last - first
-    base, stride, n_planes = facts[fact + BASE], facts[fact + STRIDE], facts[fact + PLANES]
+    row_words, n_words = populations.row_words[target], populations.n_words[target]
+    base, stride = facts[fact + BASE] + (populations.begins[target] >> 5), facts[fact + STRIDE]
+    n_planes = facts[fact + PLANES]
     if n_planes == 1 and n == 3:
         _count_three(rows, base, stride, n_words, spikes, first, last, place)
         return 2
     if n_planes == 1 and n <= 7:
         _count_seven(rows, base, stride, n_words, spikes, first, last, place)
         return 3
-    _count_rows(rows, base, stride, n_words, n_planes, spikes, first, last, place)
+    _count_rows(rows, base, stride, row_words, n_words, n_planes, spikes, first, last, place)
     return 4
 
 
@@ -153,6 +155,7 @@ def gather_planes(target, step, populations, blocks, record):
     blocks.plane_counts[0] = 0
     blocks.plane_counts[1] = 0
     n_words, width, facts = populations.n_words[target], populations.number + 1, blocks.facts
+    row_words, first_word = populations.row_words[target], populations.begins[target] >> 5
     for block in range(blocks.first[target], blocks.first[target + 1]):
         fact = block * BLOCK_FACTS
         row = (step - facts[fact + DELAY] - record.base) * width + facts[fact + SOURCE]
@@ -163,13 +166,13 @@ def gather_planes(target, step, populations, blocks, record):
             continue
         if n == 1 or (n == 2 and n_planes == 1):
             for k in range(first, last):
-                place = facts[fact + BASE] + record.spikes[k] * facts[fact + STRIDE]
+                place = facts[fact + BASE] + record.spikes[k] * facts[fact + STRIDE] + first_word
                 for plane in range(n_planes):
-                    _add_plane(blocks, receptor, place + plane * n_words, weight * single(1 << plane))
+                    _add_plane(blocks, receptor, place + plane * row_words, weight * single(1 << plane))
             continue
         last = min(last, first + _spikes_of_pass(n_planes))
         place = blocks.room + (block - blocks.first[target]) * 4 * n_words
-        for plane in range(_count(blocks, fact, n_words, record.spikes, first, last, place)):
+        for plane in range(_count(blocks, fact, target, populations, record.spikes, first, last, place)):
             _add_plane(blocks, receptor, place + plane * n_words, weight * single(1 << plane))
     for receptor in range(2):  # an update reads a fixed number
         for plane in range(blocks.plane_counts[receptor], FUSED):
@@ -210,21 +213,25 @@ def deliver_rest(target, step, populations, neurons, blocks, record):
         if last - first > per_pass and weight != single(0.0):
             place = blocks.room
             for k in range(first + per_pass, last, per_pass):
-                counted = _count(blocks, fact, n_words, record.spikes, k, min(k + per_pass, last), place)
+                counted = _count(blocks, fact, target, populations, record.spikes, k, min(k + per_pass, last), place)
                 for plane in range(counted):
                     blocks.planes[plane] = place + plane * n_words
                     blocks.plane_weights[plane] = weight * single(1 << plane)
                 _add_planes(neurons.state, begin, n_lanes, blocks, 0, counted)
         boost = blocks.weights[2 * block + 1]
         if facts[fact + BOOSTED] and boost != single(0.0):
-            n_targets = facts[fact + TARGET_CLUSTER]
+            n_targets, own = facts[fact + TARGET_CLUSTER], populations.begins[target]
             for k in range(first, last):
                 source = np.int64(record.spikes[k])
                 low = source // facts[fact + SOURCE_CLUSTER] * n_targets
                 place = facts[fact + BASE] + source * facts[fact + STRIDE]
+                first_own, end_own = max(low, own), min(low + n_targets, own + 32 * n_words)
+                if first_own >= end_own:
+                    continue
                 for plane in range(n_planes):
-                    _add_stretch(neurons.state, begin, blocks.halves, 2 * (place + plane * n_words), low,
-                                 low + n_targets, boost * single(1 << plane))  # fmt: skip
+                    _add_stretch(neurons.state, begin - own, blocks.halves,
+                                 2 * (place + plane * populations.row_words[target]), first_own, end_own,
+                                 boost * single(1 << plane))  # fmt: skip
 
 
 @njit
@@ -248,16 +255,22 @@ def _add_stretch(state, first, halves, place, low, high, weight):
 
 
 @njit
-def jobs_fit(step, populations, bundles, record):
-    """Whether the jobs of the last step's spikes fit, whatever their delays."""
+def most_jobs(record):
+    """Jobs of the step that has the most."""
+    fullest = 0
+    for place in range(record.ring):
+        fullest = max(fullest, record.job_counts[place])
+    return fullest
+
+
+@njit
+def jobs_fit(step, fullest, populations, bundles, record):
+    """Whether the jobs of the last step's spikes fit, whatever their delays, into steps that have so many at most."""
     row = (step - 1 - record.base) * (populations.number + 1)
     new = 0
     for source in range(populations.number):
         n_bundles = bundles.first[source + 1] - bundles.first[source]
         new += n_bundles * (record.starts[row + source + 1] - record.starts[row + source])
-    fullest = 0
-    for place in range(record.ring):
-        fullest = max(fullest, record.job_counts[place])
     return fullest + new <= record.job_capacity
 
 
@@ -326,7 +339,7 @@ def deliver_jobs(step, populations, neurons, bundles, record):
 def _deliver_by_table(kind, fact, begin, end, state, first, bundles, mask):
     """Add a group of synapses whose targets tell what multiplies their weights."""
     synapses, table = bundles.synapses, np.uint64(bundles.facts[fact + BUNDLE_TABLE])
-    together, shift = np.uint64(SCALED_TOGETHER), np.uint64(bundles.facts[fact + BUNDLE_SHIFT])
+    together, shift = np.uint64(STRETCH), np.uint64(bundles.facts[fact + BUNDLE_SHIFT])
     for k in range(begin, end):
         word = synapses[k]
         target = np.uint64(word)

@@ -1,20 +1,22 @@
-"""Pointers as a type of Numba.
+"""Pointers as a type of Numba, and tables of them.
 
 An array of Numba is seven words, and a function that is handed a dozen arrays spends its time, and the compiler's, on
-them. A `Pointer` is one word, which reads and writes like an array of one dimension: nothing is checked.
+them. A `Pointer` is one word, which reads and writes like an array of one dimension: nothing is checked. A `View` is
+one word, too: the address of words with names, each a number or an address.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core.datamodel import models, register_default
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.core.imputils import lower_getattr_generic
+from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global, signature
 from numba.extending import intrinsic, lower_builtin
 
 
@@ -95,12 +97,62 @@ uint64_at = _maker(types.uint64)
 int32_at = _maker(types.int32)
 int64_at = _maker(types.int64)
 
-MAKERS = {
-    np.float32: "float32_at",
-    np.uint16: "uint16_at",
-    np.uint32: "uint32_at",
-    np.uint64: "uint64_at",
-    np.int32: "int32_at",
-    np.int64: "int64_at",
-}
-"""Names of the functions that make a pointer of an address, by the type of the numbers."""
+_KINDS = {np.dtype(str(kind)).type: Pointer(kind) for kind in (
+    types.float32, types.uint16, types.uint32, types.uint64, types.int32, types.int64,
+)}  # fmt: skip
+
+
+class View(types.Type):
+    """Address of words, each the value of a name: an int64, or the address of numbers of one type."""
+
+    def __init__(self, name: str, fields: Mapping[str, Any]) -> None:
+        self.kinds = {field: types.int64 if dtype is None else _KINDS[dtype] for field, dtype in fields.items()}
+        self.places = {field: place for place, field in enumerate(fields)}
+        super().__init__(name=f"view of {name}: {', '.join(map(str, fields.items()))}")
+
+
+@register_default(View)
+class _ViewModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: View) -> None:
+        super().__init__(dmm, fe_type, ir.IntType(64).as_pointer())
+
+
+@infer_getattr
+class _Fields(AttributeTemplate):
+    key = View
+
+    def generic_resolve(self, typ: View, attr: str) -> Any:
+        return typ.kinds.get(attr)
+
+
+@lower_getattr_generic(View)
+def _field(context: Any, builder: Any, typ: View, value: Any, attr: str) -> Any:
+    word = builder.load(builder.gep(value, [ir.IntType(64)(typ.places[attr])], inbounds=True))
+    word.set_metadata("invariant.load", builder.module.add_metadata([]))  # no view changes while code runs
+    return builder.inttoptr(word, ir.IntType(8).as_pointer()) if isinstance(typ.kinds[attr], Pointer) else word
+
+
+def view_maker(name: str, first: int, fields: Mapping[str, Any]) -> Callable[..., Any]:
+    """Return a function that makes a view of an array of int64.
+
+    Parameters
+    ----------
+    name : str
+        Of the view's type.
+    first : int
+        Index of its first word.
+    fields : mapping of str to type or None
+        By name the NumPy type of the numbers that a word is the address of, None for a number, in order.
+    """
+    kind = View(name, fields)
+
+    @intrinsic
+    def view(typingctx: Any, table: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            array = context.make_array(sig.args[0])(context, builder, args[0])
+            return builder.gep(array.data, [ir.IntType(64)(first)], inbounds=True)
+
+        return kind(table), generate
+
+    made: Callable[..., Any] = view
+    return made

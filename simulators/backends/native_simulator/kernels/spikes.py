@@ -8,6 +8,7 @@ from numba import njit
 from simulators.backends.native_simulator.kernels.instructions import lowest_bit, permute
 from simulators.backends.native_simulator.kernels.lanes import LANES, as_floats, load, store_mask, where
 from simulators.backends.native_simulator.kernels.random_streams import advanced_lanes, load_streams, store_streams
+from simulators.backends.native_simulator.kernels.tables import STRETCH_LANES
 
 _U = np.uint64
 POISSON, EVENTS = -1, -2
@@ -29,19 +30,21 @@ def fire_sources(population, populations, neurons, drives):
         for lane in range(n_lanes):
             neurons.fired[first + lane] = np.uint16(0)
         return
-    streams = load_streams(drives.streams, 64 * population)
-    for lane in range(n_lanes):
-        random, streams = advanced_lanes(streams)
-        store_mask(neurons.fired, first + lane, random < load(drives.thresholds, 16 * (first + lane)))
-    store_streams(drives.streams, 64 * population, streams)
+    for begin in range(first, first + n_lanes, STRETCH_LANES):
+        place = 64 * (begin // STRETCH_LANES)
+        streams = load_streams(drives.streams, place)
+        for lane in range(begin, begin + STRETCH_LANES):
+            random, streams = advanced_lanes(streams)
+            store_mask(neurons.fired, lane, random < load(drives.thresholds, 16 * lane))
+        store_streams(drives.streams, place, streams)
 
 
 @njit
-def play_events(population, step, record, drives, n_spikes):
-    """Record the events given for a step; return the number of spikes recorded so far."""
+def play_events(population, step, drives, spikes, n_spikes):
+    """Write the events given for a step into a list; return its length."""
     place, end = drives.event_next[population], drives.event_ends[population]
     while place < end and drives.event_steps[place] <= step:
-        record.spikes[n_spikes] = np.int32(drives.event_neurons[place])
+        spikes[n_spikes] = np.int32(drives.event_neurons[place])
         n_spikes += 1
         place += 1
     drives.event_next[population] = place
@@ -49,16 +52,16 @@ def play_events(population, step, record, drives, n_spikes):
 
 
 @njit
-def record_fired(population, populations, neurons, record, n_spikes, refractory):
-    """Record those that fire; unless they are never `refractory`, they may not again until they are let."""
-    first = populations.offsets[population] >> 6
+def record_fired(population, populations, neurons, spikes, n_spikes, refractory):
+    """Write those that fire into a list; unless they are never `refractory`, they may not again until they are let."""
+    first, begin = populations.offsets[population] >> 6, populations.begins[population]
     for word in range(first, first + (populations.n_words[population] >> 1)):
         bits = neurons.fired_words[word] & neurons.may_fire_words[word]
         if bits:
             if refractory:
                 neurons.may_fire_words[word] = neurons.may_fire_words[word] & ~bits
             while bits:
-                record.spikes[n_spikes] = np.int32(64 * (word - first) + np.int64(lowest_bit(bits)))
+                spikes[n_spikes] = np.int32(begin + 64 * (word - first) + np.int64(lowest_bit(bits)))
                 n_spikes += 1
                 bits &= bits - _U(1)
     return n_spikes

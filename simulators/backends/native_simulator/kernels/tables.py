@@ -2,17 +2,18 @@
 
 Neurons of all populations have numbers from one range; a population begins at a multiple of 512, so that its bits
 begin at a cache line. Every array that lanes are loaded from is aligned to 64 B (`aligned`). On this side the fields
-are arrays and numbers; machine code gets their addresses (`packed`) and makes tuples of pointers of them.
+are arrays and numbers; machine code gets their addresses (`packed`) and reads them by the same names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.native_simulator.kernels.memory import MAKERS
+from simulators.backends.native_simulator.kernels.memory import view_maker
 
 # Columns of `Blocks.facts`
 SOURCE, DELAY, RECEPTOR, BASE, STRIDE, PLANES, BOOSTED, SOURCE_CLUSTER, TARGET_CLUSTER = range(9)
@@ -21,8 +22,10 @@ BLOCK_FACTS = 9
 BUNDLE_SOURCE, BUNDLE_RECEPTOR, BUNDLE_KIND, BUNDLE_ROWS, BUNDLE_DELAYS = range(5)
 BUNDLE_FIRST, BUNDLE_SHIFT, BUNDLE_SHORTEST, BUNDLE_TABLE = range(5, 9)
 BUNDLE_FACTS = 9
-# Neurons of a place in a table of scales: a power of two, of which populations begin at multiples
-SCALED_TOGETHER = 9  # its logarithm
+STRETCH = 9
+"""Logarithm of the neurons in a stretch: a population begins with one, a thread owns whole ones, and what is drawn or
+scaled by stretches does not depend on whose they are."""
+STRETCH_LANES = 1 << (STRETCH - 4)
 # Kinds of bundles: target and weight in one word; a word and a float; a word, and one weight for all
 PACKED, OWN, SHARED = range(3)
 
@@ -36,8 +39,10 @@ class Populations(NamedTuple):
         How many, and neurons with padding.
     kinds : ndarray of int64
         Which update moves them; -1 for Poisson sources, -2 for sources of given events.
-    sizes, offsets, n_words : ndarray of int64
-        Neurons, number of the first, and words of 32 bits that hold a bit of each, a multiple of 16.
+    sizes, row_words : ndarray of int64
+        Neurons, and words of 32 bits that hold a bit of each, a multiple of 16.
+    begins, offsets, n_words : ndarray of int64
+        Of the neurons that a thread owns: the first, counted within the population, its number, and words of bits.
     shortest, longest : ndarray of int64
         Refractory steps.
     refractory : ndarray of int32, shape (n,)
@@ -48,6 +53,8 @@ class Populations(NamedTuple):
     n_all: int
     kinds: NDArray[np.int64]
     sizes: NDArray[np.int64]
+    row_words: NDArray[np.int64]
+    begins: NDArray[np.int64]
     offsets: NDArray[np.int64]
     n_words: NDArray[np.int64]
     shortest: NDArray[np.int64]
@@ -200,8 +207,8 @@ class Drives(NamedTuple):
 
     Attributes
     ----------
-    streams : ndarray of uint32, shape (populations · 64,)
-        Generators.
+    streams : ndarray of uint32, shape (n / 512 · 64,)
+        Generators: sixteen for every 512 neurons.
     first : ndarray of int64, shape (populations · 3,)
         Range of draws per step: excitatory ones end where inhibitory ones begin.
     tables : ndarray of uint32, shape (draws · 32,)
@@ -230,7 +237,33 @@ class Drives(NamedTuple):
     event_neurons: NDArray[np.int64]
 
 
-TABLES: tuple[Any, ...] = (Populations, Neurons, Blocks, Bundles, Record, Drives)
+class Team(NamedTuple):
+    """Threads that run a point together, and what they hand to each other.
+
+    Attributes
+    ----------
+    threads, thread : int
+        How many, and which one this is.
+    arrived : ndarray of int64, shape (1,)
+        How often one came to a meeting, all of them together.
+    starts : ndarray of int64, shape (2 · threads · (populations + 2),)
+        For every other meeting and each thread: where its spikes of each population begin in `spikes`, where the last
+        end, and the most jobs it has for a step.
+    spikes : ndarray of int32, shape (2 · threads · room,)
+        Neurons, counted within their population.
+    room : int
+        Spikes of a thread and step that there is room for.
+    """
+
+    threads: int
+    thread: int
+    arrived: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    spikes: NDArray[np.int32]
+    room: int
+
+
+TABLES: tuple[Any, ...] = (Populations, Neurons, Blocks, Bundles, Record, Drives, Team)
 
 
 def packed(*tables: Any) -> NDArray[np.int64]:
@@ -249,16 +282,8 @@ def packed(*tables: Any) -> NDArray[np.int64]:
 
 
 def unpacking() -> str:
-    """Source of the lines that turn a packed array ``table`` into tuples of pointers."""
-    lines, place = [], 0
-    for kind in TABLES:
-        fields = []
-        for name in kind._fields:
-            number = _number_of(kind, name)
-            fields.append(f"table[{place}]" if number is None else f"{MAKERS[number]}(table[{place}])")
-            place += 1
-        lines.append(f"{kind.__name__.lower()} = {kind.__name__}({', '.join(fields)})")
-    return "\n".join(f"    {line}" for line in lines)
+    """Source of the lines that turn a packed array ``table`` into views of the tables."""
+    return "\n".join(f"    {kind.__name__.lower()} = {kind.__name__.lower()}_at(table)" for kind in TABLES)
 
 
 def _number_of(kind: Any, name: str) -> Any:
@@ -275,6 +300,16 @@ def _numbers() -> dict[tuple[str, str], Any]:
 
 
 _NUMBERS = _numbers()
+
+
+def _views() -> Iterator[Callable[..., Any]]:
+    first = 0
+    for kind in TABLES:
+        yield view_maker(kind.__name__, first, {name: _number_of(kind, name) for name in kind._fields})
+        first += len(kind._fields)
+
+
+populations_at, neurons_at, blocks_at, bundles_at, record_at, drives_at, team_at = _views()
 
 
 def aligned(size: int, dtype: Any) -> NDArray[Any]:
