@@ -19,12 +19,9 @@ from simulators.description.network import projection_synapses
 from simulators.records.job import Simulation
 
 _NAMED = 10  # projections
-<<<<<<< HEAD
 _PROJECTION = 1.4e-4  # s, to build one however few synapses it has
 _ROW = 100.0  # ns, to fetch a row however few targets it has
-=======
 _MEETING = 2e-6  # s, in which threads wait for each other in a step
->>>>>>> native
 
 
 def estimate_cost(network: Network, simulation: Simulation, threads: int = 1, cores: int = 1) -> Cost:

@@ -1,4 +1,4 @@
-"""What a network costs on a simulator behind PyNN: measured on small ones, on one core of a virtual EPYC."""
+"""What a network costs on a simulator behind PyNN: guesses from small ones on a busy core, until rows tell."""
 
 from __future__ import annotations
 
