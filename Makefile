@@ -13,8 +13,9 @@ demo: .venv/.installed
 	$(BIN)/python examples/agreement.py results/demo
 	$(BIN)/python -m gridsearch submit examples/demo_full.toml
 
+# Two processes: the tests on a pool, which come first, and the others; a file's tests stay together
 test: lint
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(PYTEST)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check
