@@ -1,21 +1,26 @@
 # make demo   from nothing to a calibration map at full size, and NEST beside native on a small network
-# make test   lint and tests, on an HTCondor pool too where Docker answers
+# make test   lint and tests, on an HTCondor pool too where Docker answers (test-here: without, test-pool: these alone)
 # All make a virtual environment in .venv and install what they need.
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test test-lowest test-highest lint fidelity agreement benchmarks attacks attacks-pool cuda-emulation images images-genn images-genn-cuda images-pynn pool pool-stop clean
+.PHONY: demo test test-here test-pool test-lowest test-highest lint fidelity agreement benchmarks attacks attacks-pool cuda-emulation images images-genn images-genn-cuda images-pynn pool pool-stop clean
 
 demo: .venv/.installed
 	$(BIN)/python -m gridsearch submit examples/demo.toml
 	$(BIN)/python examples/agreement.py results/demo
 	$(BIN)/python -m gridsearch submit examples/demo_full.toml
 
-# Two processes: the tests on a pool, which come first, and the others; a file's tests stay together
-test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(PYTEST)
+test: lint test-here test-pool
+
+# In two processes, the tests of a file in one of them; those on the pool one after another, because there is one pool
+test-here: .venv/.installed-dev
+	$(BIN)/python -m pytest -m 'not pool' -n 2 --dist loadfile $(PYTEST)
+
+test-pool: .venv/.installed-dev
+	$(BIN)/python -m pytest -m pool $(PYTEST)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check

@@ -32,14 +32,6 @@ collect_ignore = [path for variable, path in _TARGETS.items() if variable not in
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-@pytest.hookimpl(tryfirst=True)  # before names of groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, where tests run in several processes, those of a file, and all on the pool: there is one."""
-    items.sort(key=lambda item: item.get_closest_marker("pool") is None)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("pool" if item.get_closest_marker("pool") else item.path.stem))
-
-
 @pytest.fixture(scope="session")
 def defaults() -> dict[str, Any]:
     return read_defaults(defaults_file("clustered", Path())).values_by_name()
