@@ -185,8 +185,8 @@ def test_a_recording_larger_than_memory_is_given_up(
     workplace.write(replace(job, parameters={**small, "I_th_E": 3.0}))
     workplace.folder.chmod(0o777)
     machine = ["--network=none", "--memory=300m", "--memory-swap=300m", f"--user={os.getuid()}:{os.getgid()}"]
-    places = [f"--volume={ROOT}:/code:ro", f"--volume={workplace.folder}:/work", "--workdir=/work"]
-    command = ["python3", "-P", "-m", "simulators.worker.supervisor", "/work/job.json"]
+    places = [f"--volume={ROOT}:/code:ro", f"--volume={workplace.folder}:/job", "--workdir=/job"]
+    command = ["python3", "-P", "-m", "simulators.worker.supervisor", "/job/job.json"]
     done = subprocess.run(
         [
             *("docker", "run", "--rm", "--env=PYTHONPATH=/code", "--env=PYTHONDONTWRITEBYTECODE=1", *machine, *places),
@@ -194,9 +194,9 @@ def test_a_recording_larger_than_memory_is_given_up(
                 "gridsearch-nest:3.10.0",
                 *command,
                 "--summary",
-                "/work/summaries/job.parquet",
+                "/job/summaries/job.parquet",
                 "--spikes",
-                "/work/spikes",
+                "/job/spikes",
             ),
         ],
         capture_output=True,

@@ -93,7 +93,7 @@ def test_native_is_planned_to_spend_time_on_every_projection_and_row_however_sma
         rule = FixedTotalNumber(40_000 // number**2)  # 40,000 synapses in all
         pairs = ((one.name, other.name) for one in cells for other in cells)
         projections = (Projection(f"{s} {t}", s, t, rule, 87.8, 1.5, "excitatory") for s, t in pairs)
-        return native.estimate(Network(cells, tuple(projections)), Simulation(0.1, 0.0, 1000.0), {})
+        return native.estimate(Network(cells, tuple(projections)), Simulation(0.1, 0.0, 1000.0), {"threads": 1})
 
     native = find_simulator("native")
     few, many = cost(2), cost(50)

@@ -110,7 +110,8 @@ def signed_weights(projection: Projection, synapses: Synapses, target: Populatio
         centre = scale * (drawn.mean if isinstance(drawn, Normal) else (drawn.low + drawn.high) / 2.0)
         wanted = float(_signed(np.array([centre]), projection.receptor, target)[0])
         return synapses.weights * (scale if wanted == centre else -scale)
-    return _signed(synapses.weights * scale, projection.receptor, target)
+    # a list's weights are what they are, whatever weight the projection has
+    return _signed(synapses.weights * (1.0 if drawn is None else scale), projection.receptor, target)
 
 
 def _signed(weights: NDArray[np.float64], receptor: Receptor, target: Population) -> NDArray[np.float64]:
