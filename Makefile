@@ -28,7 +28,7 @@ lint: .venv/.installed-dev
 	$(BIN)/mypy
 
 # The tests with the lowest versions of all dependencies that setup.cfg allows, and with the highest; no pool.
-# PYTEST='tests/test_cli.py ...' takes some of them. PyGeNN is not among them.
+# PYTEST='tests/submitting/test_cli.py ...' takes some of them. PyGeNN is not among them.
 test-lowest test-highest: test-%: .venv/.installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/python -m venv --clear --without-pip .venv-$*
@@ -39,7 +39,7 @@ test-lowest test-highest: test-%: .venv/.installed-dev
 fidelity: .venv/.installed
 	$(BIN)/python benchmarks/fidelity.py
 
-# 48 draws of small networks of each kind, NEST beside native; the short form is tests/test_simulators_agreement.py
+# 48 draws of small networks of each kind, NEST beside native; the short form is tests/backends/test_simulators_agreement.py
 agreement: .venv/.installed
 	$(BIN)/python benchmarks/agreement.py
 
@@ -51,9 +51,9 @@ benchmarks: .venv/.installed-dev
 
 # The long form of the attacks on a pool: 20 evictions, 21 kills of daemons, and a run of 510 jobs
 attacks-pool: .venv/.installed-dev
-	GRIDSEARCH_ATTACKS=20 $(BIN)/python -m pytest -m pool -s tests/test_htcondor_attacks.py
+	GRIDSEARCH_ATTACKS=20 $(BIN)/python -m pytest -m pool -s tests/pool/test_htcondor_attacks.py
 
-# In their long form; the short form is tests/test_attacks.py
+# In their long form; the short form is tests/submitting/test_attacks.py
 attacks: .venv/.installed-dev
 	$(BIN)/python benchmarks/malformed.py --examples 200
 	$(BIN)/python benchmarks/kills.py --kills 200 --points 60 --simulators nest

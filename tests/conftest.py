@@ -25,7 +25,7 @@ from simulators.backends.simulator import (
 from simulators.records.job import Job, Simulation
 
 # The long attacks on a pool, and the emulation of CUDA, are make targets of their own
-_TARGETS = {"GRIDSEARCH_ATTACKS": "test_htcondor_attacks.py", "GRIDSEARCH_CUDA_EMULATION": "cuda_emulation"}
+_TARGETS = {"GRIDSEARCH_ATTACKS": "pool/test_htcondor_attacks.py", "GRIDSEARCH_CUDA_EMULATION": "cuda_emulation"}
 collect_ignore = [path for variable, path in _TARGETS.items() if variable not in os.environ]
 
 # Threads that wait for each other by spinning take the cores from one another where tests share them.

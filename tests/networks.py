@@ -26,6 +26,9 @@ from simulators.description import (
     Uniform,
 )
 
+FULL_SIZES = {"23E": 20683, "23I": 5834, "4E": 21915, "4I": 5479, "5E": 4850, "5I": 1065, "6E": 14395, "6I": 2948}
+FULL_IN_DEGREES = (1600, 1500, 2100, 1900, 2000, 1900, 2900, 2100)
+N_SYNAPSES = 298_880_968
 MICROCIRCUIT_SIZES = {"23E": 200, "23I": 60, "4E": 220, "4I": 55}
 MICROCIRCUIT_P = {  # [target][source], the upper left corner of Potjans & Diesmann (2014), table 5
     "23E": {"23E": 0.1009, "23I": 0.1689, "4E": 0.0437, "4I": 0.0818},
@@ -211,3 +214,24 @@ def played(times: Sequence[float], neurons: Sequence[int], size: int = 20) -> Ne
         (Projection("one", "source", "E", OneToOne(), 1.3e4, 2.0, "excitatory"),),
         (SpikeEvents("spikes", "source", np.array(times, dtype=float), np.array(neurons, dtype=np.int64)),),
     )
+
+
+def full_microcircuit() -> Network:
+    """Sizes, number of synapses and drive of Potjans & Diesmann (2014), the synapses dealt out evenly."""
+    cell = microcircuit().populations[0].parameters
+    pairs = [(target, source) for target in FULL_SIZES for source in FULL_SIZES]
+    n_pairs = sum(FULL_SIZES[target] * FULL_SIZES[source] for target, source in pairs)
+    projections = tuple(
+        Projection(
+            target + source, source, target,
+            FixedTotalNumber(N_SYNAPSES * FULL_SIZES[target] * FULL_SIZES[source] // n_pairs),
+            Normal(87.8, 8.78, 0.0), Normal(1.5, 0.75, 0.1), "excitatory",
+        )
+        for target, source in pairs
+    )  # fmt: skip
+    drives = tuple(
+        PoissonDrive(f"to_{name}", name, 8.0 * count, 87.8, 1.5)
+        for name, count in zip(FULL_SIZES, FULL_IN_DEGREES, strict=True)
+    )
+    populations = tuple(Population(name, size, "lif_psc_exp", cell) for name, size in FULL_SIZES.items())
+    return Network(populations, projections, drives)

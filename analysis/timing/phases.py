@@ -80,8 +80,8 @@ def scan(table: pd.DataFrame, x: Abscissa) -> Scan:
     x : {'biological_time', 'n_neurons', 'n_synapses'}
         What varies.
     """
-    rows = table.assign(**{TIME: biological_times(table), "wall_time": wall_times(table)})
-    rows = rows[(table["status"] == "ok").to_numpy()]
+    rows = table[(table["status"] == "ok").to_numpy()].copy()  # one block: columns are added without a warning
+    rows = rows.assign(**{TIME: biological_times(rows), "wall_time": wall_times(rows)})
     other = SIZE if x == TIME else TIME
     if rows[other].nunique() < 2:
         return Scan(rows, x, "")

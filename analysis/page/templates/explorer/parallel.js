@@ -32,10 +32,12 @@ function statisticAxis(data, name, target) {
 const least = (found, value) => (value < found || Number.isNaN(found) ? value : found);
 const most = (found, value) => (value > found || Number.isNaN(found) ? value : found);
 
-// A few points that ran away do not squash the lines that matter: the target takes a ninth of the axis at least
+// A few points that ran away do not squash the lines that matter: the target takes a ninth of the axis at least. One that
+// lies farther from all points than it could be seen beside leaves the axis as it is.
 function aboutTarget([low, high], [from, to]) {
   const room = 4 * (to - from);
-  return Number.isFinite(room) && room > 0 ? [Math.max(low, Math.min(from - room, high)), Math.min(high, Math.max(to + room, low))] : [low, high];
+  const [lower, upper] = [Math.max(low, from - room), Math.min(high, to + room)];
+  return Number.isFinite(room) && room > 0 && lower < upper ? [lower, upper] : [low, high];
 }
 
 function parallelTraces(data, axes, configuration, decided) {
