@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import analysis
-from analysis.plots.style import new_figure
+from analysis.plots.parts.style import new_figure
 from jobs.history import read_history
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import PHASES, summary_schema

@@ -5,7 +5,6 @@ figure of their own, and return the Axes; ``draw_maps``, ``draw_differences``, `
 a figure of several.
 """
 
-from analysis.plots.comparison import draw_difference, draw_differences
 from analysis.plots.figures import (
     Drawn,
     draw_figures,
@@ -15,10 +14,11 @@ from analysis.plots.figures import (
     figures_are_current,
     iterate_figures,
 )
-from analysis.plots.maps import draw_map
+from analysis.plots.over_axes.comparison import draw_difference, draw_differences
+from analysis.plots.over_axes.maps import draw_map
+from analysis.plots.over_axes.slices import draw_maps
 from analysis.plots.rasters import draw_raster
 from analysis.plots.scans import draw_cost, draw_times
-from analysis.plots.slices import draw_maps
 from analysis.plots.timing import draw_phases, draw_realtime_factors
 
 __all__ = [

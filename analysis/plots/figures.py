@@ -14,11 +14,11 @@ from analysis.deciding.targets import FEASIBLE
 from analysis.grids.columns import main_columns, maps_of
 from analysis.opening.run import run_of
 from analysis.opening.table import open_run
-from analysis.plots.comparison import draw_differences
-from analysis.plots.layers import View, layers_of, overlays_of
+from analysis.plots.over_axes.comparison import draw_differences
+from analysis.plots.over_axes.layers import View, layers_of, overlays_of
+from analysis.plots.over_axes.slices import draw_all
+from analysis.plots.parts.style import in_style, in_vectors, new_figure, write_figure
 from analysis.plots.scans import draw_cost, draw_phases_along, draw_times
-from analysis.plots.slices import draw_all
-from analysis.plots.style import in_style, in_vectors, new_figure, write_figure
 from analysis.plots.timing import draw_phases, draw_realtime_factors
 from analysis.timing.phases import SIZE, TIME, Abscissa, scanned
 from simulators.records.atomic_file import replacing

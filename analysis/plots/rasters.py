@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.opening.spikes import PointSpikes
-from analysis.plots.rulers import short
-from analysis.plots.style import COLOURS, axes_or_new, in_style
+from analysis.plots.parts.rulers import short
+from analysis.plots.parts.style import COLOURS, axes_or_new, in_style
 
 
 def draw_raster(

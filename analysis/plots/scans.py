@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.opening.run import RunError
-from analysis.plots.style import BELOW, COLOURS, PHASE_COLOURS, axes_or_new, in_style
+from analysis.plots.parts.style import BELOW, COLOURS, PHASE_COLOURS, axes_or_new, in_style
 from analysis.timing.phases import ABSCISSAE, TIME, Abscissa, Scan, scan
 from analysis.timing.scaling import SYNAPSES_PER_PAIR, CostModel, Frontier, costs_by_simulator, fit_time
 from simulators.records.summary import PHASES

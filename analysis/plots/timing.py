@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from analysis.plots.parts.style import BELOW, COLOURS, PHASE_COLOURS, axes_or_new, in_style
 from analysis.plots.scans import draw_phases_along
-from analysis.plots.style import BELOW, COLOURS, PHASE_COLOURS, axes_or_new, in_style
 from analysis.timing.phases import Abscissa, mean_phases, realtime_factors
 
 

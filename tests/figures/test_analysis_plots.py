@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 
 import analysis
 from analysis.plots import figures as figures_module
-from analysis.plots.cells import pieces
-from analysis.plots.colours import TargetNorm
 from analysis.plots.figures import iterate_figures
-from analysis.plots.style import COLOURS, STATES, in_style, new_figure
+from analysis.plots.parts.cells import pieces
+from analysis.plots.parts.colours import TargetNorm
+from analysis.plots.parts.style import COLOURS, STATES, in_style, new_figure
 
 TARGETS = {"rate_E": {"min": 2.0, "max": 5.0}}
 

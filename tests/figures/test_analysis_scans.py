@@ -12,7 +12,7 @@ from analysis_runs import axis, write_run
 from matplotlib.colors import to_rgba
 
 import analysis
-from analysis.plots.style import PHASE_COLOURS
+from analysis.plots.parts.style import PHASE_COLOURS
 from analysis.timing.phases import SIZE, TIME, biological_times, scan, scanned, wall_times
 
 BOTH = ({"simulator": "nest", "threads": 1}, {"simulator": "genn", "backend": None})

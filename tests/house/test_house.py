@@ -53,6 +53,14 @@ ROOMS = {
         "sweeps": {"inputs"},
         "inputs": set(),
     },
+    "analysis/plots": {
+        "figures": {"over_axes", "timing", "scans", "parts"},
+        "over_axes": {"parts"},
+        "timing": {"scans", "parts"},
+        "scans": {"parts"},
+        "rasters": {"parts"},
+        "parts": set(),
+    },
     "simulators/backends/genn_simulator": {
         "model": {"points", "costs", "network", "problems", "values", "structure", "host"},
         "points": {"network", "problems", "values", "structure", "generated_code"},

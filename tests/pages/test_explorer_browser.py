@@ -16,7 +16,7 @@ from chromium import Page, open_browser
 import analysis
 from analysis.deciding import best_points, feasibility_grid
 from analysis.page import Explorer, explorer_data
-from analysis.plots.cells import MOST_PIECES, pieces
+from analysis.plots.parts.cells import MOST_PIECES, pieces
 
 BOTH = ({"simulator": "nest", "threads": 1}, {"simulator": "genn", "backend": None})
 TARGETS = {"rate_E": {"min": 2.0, "max": 5.0}, "cv_isi_E": {"value": 1.0, "tolerance": 0.2, "weight": 0.5}}

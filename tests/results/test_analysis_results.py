@@ -10,7 +10,7 @@ from analysis_runs import BACKGROUND, START, axis, behave, summary_row, write_ru
 
 import analysis
 from analysis.opening.run import as_run
-from analysis.plots.painting import lacking
+from analysis.plots.parts.painting import lacking
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import empty_summary, read_summary, summary_schema, write_summary
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 import analysis
 from analysis.opening.spikes import PointSpikes
-from analysis.plots.style import new_figure
+from analysis.plots.parts.style import new_figure
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import write_spikes
 from simulators.statistics.spike_trains import SpikeTrains

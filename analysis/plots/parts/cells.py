@@ -20,10 +20,10 @@ from scipy.ndimage import label as label_parts
 
 from analysis.deciding.feasibility import CONTOURS
 from analysis.grids.grid import State
-from analysis.plots.colours import ColourScale
-from analysis.plots.painting import lacking, paint
-from analysis.plots.rulers import short
-from analysis.plots.style import STATES
+from analysis.plots.parts.colours import ColourScale
+from analysis.plots.parts.painting import lacking, paint
+from analysis.plots.parts.rulers import short
+from analysis.plots.parts.style import STATES
 
 Handle = Patch | Line2D
 CONTOUR_STYLES: Mapping[float, Literal["--", "-"]] = {0.5: "--", 0.9: "-"}

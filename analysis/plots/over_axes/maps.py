@@ -13,12 +13,12 @@ from analysis.deciding.targets import FEASIBLE, Targets
 from analysis.grids.columns import population_of
 from analysis.grids.grid import check_one
 from analysis.opening.run import RunError, run_of
-from analysis.plots.cells import Frame, Handle, draw_cells, mark_best, outline_feasible, place_legend, title_of
-from analysis.plots.colours import ColourScale, probability_scale, statistic_scale
-from analysis.plots.curves import draw_curve
-from analysis.plots.layers import Layers, View, layers_of, shown_axes
-from analysis.plots.rulers import ruler_of, set_axis
-from analysis.plots.style import axes_or_new, in_style, label_of
+from analysis.plots.over_axes.curves import draw_curve
+from analysis.plots.over_axes.layers import Layers, View, layers_of, shown_axes
+from analysis.plots.parts.cells import Frame, Handle, draw_cells, mark_best, outline_feasible, place_legend, title_of
+from analysis.plots.parts.colours import ColourScale, probability_scale, statistic_scale
+from analysis.plots.parts.rulers import ruler_of, set_axis
+from analysis.plots.parts.style import axes_or_new, in_style, label_of
 
 
 def draw_map(

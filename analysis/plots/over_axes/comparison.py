@@ -15,11 +15,11 @@ from matplotlib.lines import Line2D
 from analysis.agreement.difference import difference_grid
 from analysis.grids.grid import State, hold
 from analysis.opening.run import RunError
-from analysis.plots.cells import Frame, Handle, draw_cells, place_legend, title_of
-from analysis.plots.colours import ColourScale, difference_scale
-from analysis.plots.layers import View, shown_axes
-from analysis.plots.rulers import ruler_of, set_axis
-from analysis.plots.style import COLOURS, axes_or_new, in_style, label_of, new_figure
+from analysis.plots.over_axes.layers import View, shown_axes
+from analysis.plots.parts.cells import Frame, Handle, draw_cells, place_legend, title_of
+from analysis.plots.parts.colours import ColourScale, difference_scale
+from analysis.plots.parts.rulers import ruler_of, set_axis
+from analysis.plots.parts.style import COLOURS, axes_or_new, in_style, label_of, new_figure
 
 
 def draw_difference(

@@ -13,10 +13,10 @@ from analysis.deciding.targets import FEASIBLE
 from analysis.grids.columns import values_of
 from analysis.grids.dimensions import dimension_of, position_of
 from analysis.grids.grid import State
-from analysis.plots.cells import CONTOUR_STYLES, Handle, mark_best
-from analysis.plots.layers import Layers
-from analysis.plots.rulers import Ruler, ruler_of, short, shown_ranks
-from analysis.plots.style import COLOURS, STATES, in_style, label_of
+from analysis.plots.over_axes.layers import Layers
+from analysis.plots.parts.cells import CONTOUR_STYLES, Handle, mark_best
+from analysis.plots.parts.rulers import Ruler, ruler_of, short, shown_ranks
+from analysis.plots.parts.style import COLOURS, STATES, in_style, label_of
 
 _MANY_SEEDS = 5_000  # above it single seeds are not drawn
 

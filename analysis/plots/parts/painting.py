@@ -14,8 +14,8 @@ from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
 
 from analysis.grids.grid import State
-from analysis.plots.colours import ColourScale
-from analysis.plots.style import STATES
+from analysis.plots.parts.colours import ColourScale
+from analysis.plots.parts.style import STATES
 
 _PERIOD = 16  # pixels from stroke to stroke of a pattern
 Glyph = Literal["dot", "cross"]

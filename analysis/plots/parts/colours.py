@@ -17,7 +17,7 @@ from matplotlib.patheffects import Normal, Stroke
 
 from analysis.grids.grid import State
 from analysis.opening.run import Target
-from analysis.plots.style import DIFFERENCE_MAP, PROBABILITY_MAP, STATISTIC_MAP, TARGET_MAP
+from analysis.plots.parts.style import DIFFERENCE_MAP, PROBABILITY_MAP, STATISTIC_MAP, TARGET_MAP
 
 _STEPS = 512
 _NEUTRAL = (0.42, 0.58)  # of the colour map: the part for values within a target

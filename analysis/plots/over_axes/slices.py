@@ -16,13 +16,13 @@ from matplotlib.patches import Rectangle
 from analysis.deciding.targets import FEASIBLE, Targets
 from analysis.grids.dimensions import dimension_of
 from analysis.opening.run import run_of
-from analysis.plots.cells import Frame, Handle, place_legend, title_of
-from analysis.plots.colours import ColourScale
-from analysis.plots.curves import draw_curve
-from analysis.plots.layers import Layers, View, layers_of, shown_axes
-from analysis.plots.maps import draw_in_frame, draw_layers, heading_of, scale_of
-from analysis.plots.rulers import Ruler, rank_ticks, ruler_of, short, shown_ranks
-from analysis.plots.style import in_style, new_figure
+from analysis.plots.over_axes.curves import draw_curve
+from analysis.plots.over_axes.layers import Layers, View, layers_of, shown_axes
+from analysis.plots.over_axes.maps import draw_in_frame, draw_layers, heading_of, scale_of
+from analysis.plots.parts.cells import Frame, Handle, place_legend, title_of
+from analysis.plots.parts.colours import ColourScale
+from analysis.plots.parts.rulers import Ruler, rank_ticks, ruler_of, short, shown_ranks
+from analysis.plots.parts.style import in_style, new_figure
 
 _MOST_ACROSS = 8  # slices side by side
 _MOST_PANELS = 4  # maps of whole populations side by side
