@@ -106,12 +106,12 @@ class PoissonSimulator:
         return [self._draw(network, check) for network in networks]
 
     def run_into(
-        self, networks: Sequence[Network], check: Check, open_collector: OpenCollector
+        self, networks: Sequence[Network], check: Check, opener: OpenCollector
     ) -> list[Recording | PointFailure]:
         """Draw the spikes of some points and hand them over as bits, as from a graphics processor."""
         found = self.run(networks, check)
         drawn = {k: one.spikes for k, one in enumerate(found) if isinstance(one, Recording)}
-        collector = open_collector({k: recorded_populations(networks[k]) for k in drawn})
+        collector = opener({k: recorded_populations(networks[k]) for k in drawn}, None)
         for begin in range(0, self._simulation.n_steps, _CHUNK):
             end = min(begin + _CHUNK, self._simulation.n_steps)
             words = {}

@@ -13,7 +13,7 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, Protocol, cast
 
@@ -21,6 +21,7 @@ from simulators import backends
 from simulators.description import Network
 from simulators.guests.installed import installed, load_reference
 from simulators.records.job import Simulation
+from simulators.statistics.measures.accumulated import AccumulatedTrains
 from simulators.statistics.spike_trains import SpikeTrains
 
 _SUFFIX = "_simulator"
@@ -135,7 +136,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Recording:
-    """The spikes of one point.
+    """The spikes of one point, or what was made of them.
 
     Parameters
     ----------
@@ -144,10 +145,13 @@ class Recording:
     phases : mapping of str to float
         s; ``t_reset``, ``t_simulate`` and ``t_record``, and ``t_build`` where a point needed a build of its own. Points
         that ran together share their time equally.
+    sums : mapping of str to AccumulatedTrains
+        In place of spikes, where these were accumulated; empty else.
     """
 
     spikes: Mapping[str, SpikeTrains]
     phases: Mapping[str, float]
+    sums: Mapping[str, AccumulatedTrains] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
