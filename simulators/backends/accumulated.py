@@ -28,6 +28,7 @@ from simulators.records.job import Simulation
 from simulators.statistics.measures.accumulated import AccumulatedTrains, Plan, plan_of
 from simulators.statistics.measures.measures import Extent
 from simulators.statistics.measures.needs import Needs
+from simulators.statistics.sorted_trains import SortedTrains
 from simulators.statistics.spike_trains import SpikeTrains
 
 Words = Mapping[str, NDArray[np.uint32]]
@@ -82,7 +83,7 @@ class SumCollector:
         self._parts: dict[tuple[int, str], list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {
             (k, name): [] for k, plans in self._plans.items() for name in plans
         }
-        self._sums: dict[str, NDArray[np.uint32]] = {}
+        self._sums: dict[tuple[int, str], NDArray[np.uint32]] = {}
 
     def add(self, words: Words, begin: int, end: int) -> None:
         """Take the words of the samples: shape (n_words or more, batch, n_sample), a bit for each step."""
@@ -93,20 +94,25 @@ class SumCollector:
                 parts.append(_unpacked_words(own, begin + 1 - self._warmup))
 
     def add_sums(self, sums: Words) -> None:
-        """Take the sums of all, once the points have run; they are copied."""
-        self._sums = {name: array.copy() for name, array in sums.items()}
+        """Take the sums of the points, once they have run; they are copied."""
+        for instance, plans in self._plans.items():
+            for name, plan in plans.items():
+                for kind in ("whole", "squares", "terms"):
+                    self._sums[instance, f"{name} {kind}"] = sums[f"{name} {kind}"][:, instance].copy()
+                for k in range(len(plan.tables)):
+                    self._sums[instance, f"{name} table {k}"] = sums[f"{name} table {k}"][instance].copy()
 
     def release(self) -> None:
         """Do nothing: what is added is taken at once."""
 
     def take(self, instance: int) -> dict[str, AccumulatedTrains]:
-        """Return what was accumulated of a point, by population."""
+        """Return what was accumulated of a point, by population, and forget it."""
         return {name: self._trains(instance, name, plan) for name, plan in self._plans[instance].items()}
 
     def _trains(self, instance: int, name: str, plan: Plan) -> AccumulatedTrains:
-        whole = self._sums[f"{name} whole"][:, instance].astype(np.int64)
-        squares = self._sums[f"{name} squares"][:, instance].view(np.uint64).astype(np.int64)
-        terms = self._sums[f"{name} terms"][:, instance].view(np.float64)
+        whole = self._sums.pop((instance, f"{name} whole")).astype(np.int64)
+        squares = self._sums.pop((instance, f"{name} squares")).view(np.uint64).astype(np.int64)
+        terms = self._sums.pop((instance, f"{name} terms")).view(np.float64)
         windows = {}
         for k, width in enumerate(plan.windows):
             _, in_last, inside = whole[OF_NEURON + OF_WINDOW * k :][:OF_WINDOW]
@@ -125,14 +131,49 @@ class SumCollector:
             revised_contrasts=terms[2],
             windows=windows,
             tables={
-                (groups, width): self._sums[f"{name} table {k}"][instance][:, : extent.n_steps // width].astype(
-                    np.int64
-                )
-                for k, (groups, width) in enumerate(plan.tables)
+                table: self._sums.pop((instance, f"{name} table {k}")).astype(np.int64)
+                for k, table in enumerate(plan.tables)
             },
             neurons=plan.sample,
             sample=SpikeTrains(steps[kept], senders[kept], max(1, plan.sample.size), extent.n_steps, extent.dt),
         )
+
+
+def sums_of(points: Sequence[SpikeTrains | None], name: str, plan: Plan) -> dict[str, NDArray[np.uint32]]:
+    """Make the sums of a population of points whose spikes are there, in the place of a simulator; None has no spikes.
+
+    Parameters
+    ----------
+    points : sequence of SpikeTrains or None
+        Of one population, by instance.
+    name : str
+        Of the population.
+    plan : Plan
+        What to make.
+    """
+    size, batch = plan.extent.size, len(points)
+    whole = np.zeros((OF_NEURON + OF_WINDOW * len(plan.windows), batch, size), np.uint32)
+    squares = np.zeros((1 + len(plan.windows), batch, size), np.uint64)
+    terms = np.zeros((3, batch, size))
+    tables = {
+        f"{name} table {k}": np.zeros((batch, groups, max(1, plan.extent.n_steps // width)), np.uint32)
+        for k, (groups, width) in enumerate(plan.tables)
+    }
+    for instance, trains in enumerate(points):
+        if trains is None:
+            continue
+        found, dt = SortedTrains(trains), plan.extent.dt
+        whole[0, instance], whole[2, instance] = found.counts, found.spans  # as if the first spike were at step 0
+        squares[0, instance] = found.interval_squares
+        terms[:, instance] = found.contrasts, found.squared_contrasts, found.revised_contrasts
+        for k, width in enumerate(plan.windows):
+            inside = whole[OF_NEURON + OF_WINDOW * k + 2]
+            inside[instance], squares[1 + k, instance] = found.window_squares(width * dt)
+        for k, (groups, width) in enumerate(plan.tables):
+            counts = found.count_spikes(width * dt, groups)
+            tables[f"{name} table {k}"][instance, :, : counts.shape[1]] = counts
+    others = {f"{name} squares": squares.view(np.uint32), f"{name} terms": terms.view(np.uint32)}
+    return {f"{name} whole": whole, **others, **tables}
 
 
 def open_collector(

@@ -242,7 +242,7 @@ def test_what_other_processes_finish_is_what_is_finished_here(
             for k, outcome in zip(batch, simulator.run(chosen, no_check), strict=True):
                 if isinstance(outcome, Recording):
                     expected[f"p{k}"] = point_values(f"p{k}", outcome.spikes, job, statistics)
-            simulator.run_into(chosen, no_check, lambda given: finishing.open(given, no_check))
+            simulator.run_into(chosen, no_check, lambda given, needs: finishing.open(given, no_check, needs))
             finishing.settle()
             failed += [(batch[k], one.status) for k, one in finishing.failures.items()]
             finishing.finish({i: f"p{k}" for i, k in enumerate(batch) if i not in finishing.failures})
