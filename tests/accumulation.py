@@ -12,6 +12,9 @@ import numpy as np
 from simulators.statistics.measures.accumulated import AccumulatedTrains, Plan
 from simulators.statistics.spike_trains import SpikeTrains
 
+EXACT = ("counts", "spans", "interval_squares")
+ROUNDED = ("contrasts", "squared_contrasts", "revised_contrasts")
+
 
 def accumulated(trains: SpikeTrains, plan: Plan) -> AccumulatedTrains:
     """What a simulator should have made of these spikes."""
@@ -60,6 +63,23 @@ def accumulated(trains: SpikeTrains, plan: Plan) -> AccumulatedTrains:
         plan.sample,
         SpikeTrains(sampled[:, 0], sampled[:, 1], max(1, plan.sample.size), n_steps, trains.dt),
     )
+
+
+def assert_sums(found: AccumulatedTrains, expected: AccumulatedTrains) -> None:
+    """Hold sums against each other: whole numbers are equal, others but for rounding."""
+    for name in EXACT:
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), name)
+    for name in ROUNDED:
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12, err_msg=name)
+    assert found.tables.keys() == expected.tables.keys()
+    for key, table in expected.tables.items():
+        np.testing.assert_array_equal(found.tables[key], table, str(key))
+    assert found.windows.keys() == expected.windows.keys()
+    for width, sums in expected.windows.items():
+        np.testing.assert_array_equal(found.windows[width], sums, str(width))
+    order, other = (np.lexsort((one.sample.senders, one.sample.steps)) for one in (found, expected))
+    np.testing.assert_array_equal(found.sample.steps[order], expected.sample.steps[other])
+    np.testing.assert_array_equal(found.sample.senders[order], expected.sample.senders[other])
 
 
 def assert_close(found: Mapping[str, Any], expected: Mapping[str, Any], relative: float = 1e-9) -> None:

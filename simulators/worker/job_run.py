@@ -382,7 +382,8 @@ class _JobRun:
         """Return what planning expects of a network of this structure here."""
         structure = self._module.structure(network)
         if structure not in self._costs:
-            self._costs[structure] = self._module.estimate(network, self._job.simulation, self._job.settings)
+            cost = self._module.estimate(network, self._job.simulation, self._job.settings)
+            self._costs[structure] = cost.of(self._job)
         return self._costs[structure]
 
 

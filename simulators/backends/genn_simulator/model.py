@@ -35,6 +35,7 @@ from simulators.backends.genn_simulator.points.instances import (
 from simulators.backends.genn_simulator.points.points import Point
 from simulators.backends.genn_simulator.points.recording import BitRecording
 from simulators.backends.genn_simulator.problems import structure_problems
+from simulators.backends.genn_simulator.structure.accumulation_layout import bytes_of
 from simulators.backends.genn_simulator.structure.layout import Layout, layout_of, text_of
 from simulators.backends.genn_simulator.structure.synapse_layout import without_empty_lists
 from simulators.backends.pace import WINDOW
@@ -223,7 +224,11 @@ class GennSimulator:
         self._built = self._layout = self._structure = None
 
     def _device_memory(self, network: Network) -> tuple[float, float]:
-        return device_memory(network, self._simulation.dt, self._chunk_steps, self._procedural)
+        shared, each = device_memory(network, self._simulation.dt, self._chunk_steps, self._procedural)
+        if self._needs is not None:
+            plans = self._plans(recorded_populations(network)).values()
+            each += sum(bytes_of(plan, self._chunk_steps)[0] for plan in plans)
+        return shared, each
 
     def _plans(self, populations: Sequence[Recorded]) -> dict[str, Plan]:
         assert self._needs is not None

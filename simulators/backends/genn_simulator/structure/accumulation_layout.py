@@ -87,6 +87,14 @@ def rooms_of(plan: Plan, batch: int, chunk_steps: int) -> dict[str, dict[str, in
     return rooms
 
 
+def bytes_of(plan: Plan, chunk_steps: int) -> tuple[float, float]:
+    """Return the memory of what is accumulated of a population of one point, B: in all, and of its sample's words."""
+    rooms = {(launch, name): room for launch, of in rooms_of(plan, 1, chunk_steps).items() for name, room in of.items()}
+    wide = ("squares", "terms", "revision")
+    total = sum(room * (8.0 if name in wide else 4.0) for (_, name), room in rooms.items())
+    return total, 4.0 * rooms[GATHER, "sampled"]
+
+
 def _n_parts(plan: Plan) -> int:
     return min(plan.extent.size, _MOST_PARTS)
 
