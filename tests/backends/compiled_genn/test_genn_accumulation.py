@@ -13,6 +13,7 @@ import pytest
 from accumulation import accumulated, assert_close, assert_sums
 from conftest import default_settings
 from recordings import no_check
+from required import require_simulator
 
 from simulators.backends.accumulated import Accumulates, plans_of
 from simulators.backends.genn_simulator import open_simulator
@@ -75,6 +76,11 @@ CASES: dict[str, tuple[Network, Simulation, Mapping[str, float]]] = {
         SHORT,
     ),
 }
+
+
+@pytest.fixture(autouse=True)
+def _needs_genn() -> None:
+    require_simulator("genn", {**default_settings("genn"), "backend": "single_threaded_cpu"})
 
 
 @pytest.fixture(scope="module")

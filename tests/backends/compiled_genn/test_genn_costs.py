@@ -119,11 +119,11 @@ def test_a_network_of_many_populations_is_planned_in_seconds(what: str, areas: N
     assert time.process_time() - begin < 30.0
 
 
-def test_a_job_that_needs_whole_trains_costs_more(small: dict[str, Any]) -> None:
-    network, settings = make_network(small), {**SETTINGS, "backend": "cuda"}
+def test_a_job_that_needs_whole_trains_costs_more(defaults: dict[str, Any]) -> None:
+    network, settings = make_network(defaults), {**SETTINGS, "backend": "cuda"}
     cost = estimate(network, SECOND, settings)
     assert cost.trains > 0.0
-    job = small_job(small, 1, simulation=SECOND, statistics=("rate", "clusters"))
+    job = small_job(defaults, 1, simulation=SECOND, statistics=("rate", "clusters"))
     assert cost.of(job) == cost
     window = {"late": Window(100.0, 200.0)}
     for changes in ({"spikes": "sample"}, {"windows": window}, {"statistics": ("response",)}, {"statistics": ("a:b",)}):
