@@ -34,7 +34,7 @@ DRIVEN = [
 
 
 # Whose neurons fire several times
-LIVELY = [driven(1.5, 9000.0, 900.0, t_ref=1.0), driven(1.5, 6000.0, 1100.0, t_ref=2.5)]
+LIVELY = [driven(1.5, 2000.0, 600.0, t_ref=1.0), driven(1.5, 1000.0, 650.0, t_ref=2.5)]
 
 
 def clustered(defaults: Mapping[str, Any], current: float, clustering: float) -> Network:
