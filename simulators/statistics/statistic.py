@@ -161,12 +161,13 @@ def statistic(
     settings: Sequence[str] = (),
     version: int = 1,
     too_short: TooShort = always_long_enough,
-) -> Callable[[Callable[[SortedTrains, Mapping[str, float]], Mapping[str, Any]]], Statistic]:
+    needs: NeedsOf | None = None,
+) -> Callable[[Callable[[Any, Mapping[str, float]], Mapping[str, Any]]], Statistic]:
     """Make a statistic of the function below it; name and first line of the docstring become the statistic's.
 
     Parameters
     ----------
-    columns, settings, version, too_short
+    columns, settings, version, too_short, needs
         See `Statistic`.
 
     Examples
@@ -179,11 +180,18 @@ def statistic(
     ('fired', 'How many neurons fired.')
     """
 
-    def make(function: Callable[[SortedTrains, Mapping[str, float]], Mapping[str, Any]]) -> Statistic:
+    def make(function: Callable[[Any, Mapping[str, float]], Mapping[str, Any]]) -> Statistic:
         lines = (function.__doc__ or "").strip().splitlines()
         doc = lines[0] if lines else function.__name__
         return Statistic(
-            function.__name__, doc, columns, function, tuple(settings), version=version, too_short=too_short
+            function.__name__,
+            doc,
+            columns,
+            function,
+            tuple(settings),
+            version=version,
+            too_short=too_short,
+            needs=needs,
         )
 
     return make

@@ -13,7 +13,7 @@ from made_trains import empty, make_trains
 from simulators.statistics import SETTINGS, STATISTICS, Column, Window, needs_of, statistic, summarise
 from simulators.statistics.measures.accumulated import plan_of
 from simulators.statistics.measures.measures import Extent
-from simulators.statistics.measures.needs import Needs
+from simulators.statistics.measures.needs import Needs, sums_alone
 from simulators.statistics.spike_trains import SpikeTrains
 
 WITH_SUMS = [name for name, one in STATISTICS.items() if one.needs is not None]
@@ -108,6 +108,16 @@ def test_what_needs_whole_trains():
     for statistics, windows in ((["response"], {}), (["rate"], {"late": Window(100.0, 200.0)})):
         with pytest.raises(ValueError, match="need whole trains"):
             summarise({"E": sums}, statistics, None, windows)
+
+
+def test_a_statistic_of_ones_own_may_say_that_sums_do():
+    @statistic({"busiest": Column("Hz", "largest rate")}, needs=sums_alone)
+    def busiest(spikes, settings):
+        return {"busiest": spikes.counts.max() / (spikes.extent.duration * 1e-3)}
+
+    trains = TRAINS["rare"]
+    sums = accumulated(trains, plan_of(trains.extent, needs_of([busiest])))
+    assert summarise({"E": sums}, [busiest]) == summarise({"E": trains}, [busiest])
 
 
 def test_settings_change_what_is_needed():
