@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from simulators.backends.accumulated import SumCollector, open_collector, plans_of
@@ -210,7 +211,7 @@ class GennSimulator:
         clock.end("t_reset")
         try:
             failures |= self._propagate(self._built, instances, points, recording, collector, check, clock)
-            failures |= self._unfinite(self._built, self._layout, points, failures)
+            failures |= self._not_finite(self._built, self._layout, points, failures)
         finally:
             collector.release()
         clock.end("t_record")
@@ -226,8 +227,9 @@ class GennSimulator:
     def _device_memory(self, network: Network) -> tuple[float, float]:
         shared, each = device_memory(network, self._simulation.dt, self._chunk_steps, self._procedural)
         if self._needs is not None:
-            plans = self._plans(recorded_populations(network)).values()
-            each += sum(bytes_of(plan, self._chunk_steps)[0] for plan in plans)
+            with suppress(ValueError):  # which is said when it is built
+                plans = self._plans(recorded_populations(network)).values()
+                each += sum(bytes_of(plan, self._chunk_steps)[0] for plan in plans)
         return shared, each
 
     def _plans(self, populations: Sequence[Recorded]) -> dict[str, Plan]:
@@ -280,7 +282,7 @@ class GennSimulator:
             collector.add_sums(sums)
         return failures
 
-    def _unfinite(
+    def _not_finite(
         self,
         built: GennNetwork,
         layout: Layout,

@@ -17,6 +17,7 @@ from required import require_simulator
 
 from simulators.backends.accumulated import Accumulates, plans_of
 from simulators.backends.genn_simulator import open_simulator
+from simulators.backends.genn_simulator.costs import LARGEST_BATCH
 from simulators.backends.genn_simulator.model import GennSimulator
 from simulators.backends.genn_simulator.structure import accumulation_layout, layout
 from simulators.backends.recorded import recorded_populations
@@ -187,6 +188,8 @@ def test_points_that_fire_too_fast_say_the_same(opened: Callable[[Simulation], G
 def test_sums_that_could_overflow_are_refused(opened: Callable[[Simulation], GennSimulator]) -> None:
     simulator = opened(Simulation(0.1, 5.0, 1e9))
     simulator.accumulate(Needs())
+    simulator._batch = 0  # as on a graphics processor, whose memory is asked for before
+    assert simulator.batch_size(MICROCIRCUIT) == LARGEST_BATCH
     with pytest.raises(UnsupportedNetworkError, match="more than counts of 32 bits hold"):
         simulator.build(MICROCIRCUIT, SEED)
 
