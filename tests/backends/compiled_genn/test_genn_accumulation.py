@@ -200,7 +200,7 @@ def test_other_settings_and_durations_compile_nothing_new(
     for settings, duration in ((SHORT, 391.9), ({**SHORT, "fano_window": 17.0, "cluster_bin": 0.8}, 77.7)):
         simulator = opened(Simulation(0.1, 7.7, duration))
         assert isinstance(simulator, Accumulates)
-        assert not simulator.accumulates, "a core records and decodes faster"
+        assert not simulator.accumulates, "a core takes longer to make sums than to record and decode"
         needs = needs_of(WITH_SUMS, settings)
         assert needs is not None
         simulator.accumulate(needs)
