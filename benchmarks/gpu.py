@@ -6,11 +6,12 @@ a batch that is not full gives the same. Spikes themselves differ: a graphics pr
 that changes from run to run, and the network is chaotic.
 
     python benchmarks/gpu.py [--neurons 25000] [--points 40] [--batches 1 8 40] [--duration 1000] [--procedural]
-    python benchmarks/gpu.py --grid 40 [--neurons 25000] [--duration 9000] [--batches 40] [--cores 8 1]
+    python benchmarks/gpu.py --grid 40 [--neurons 25000] [--duration 9000] [--batches 40] [--cores 8 1] [--trains]
 
 The second form has a worker run the published grid as it does in a sweep, all statistics included, and holds the wall
 time against the 1,208 s of simulating, 977 s of fetching spikes and 117 s of compiling of the original study (Schmitt,
-Rostami & Nawrot 2023); with the phases, and once for each number of cores. The goal is 200 s on an H100.
+Rostami & Nawrot 2023); with the phases, what the estimate expects, and once for each number of cores. With `--trains`
+whole trains are recorded, of which 100 neurons' are kept, in place of sums of them. The goal is 200 s on an H100.
 
 Needs a PyGeNN that was built with CUDA (or HIP: --backend hip) and a graphics processor; says so otherwise.
 """
@@ -33,7 +34,7 @@ import pyarrow.compute as pc
 from pyarrow import Table
 
 from gridsearch.inputs.parameters import defaults_file, read_defaults
-from simulators.backends.simulator import Recording, SimulatorUnavailableError, find_simulator
+from simulators.backends.simulator import Cost, Recording, SimulatorUnavailableError, find_simulator
 from simulators.description.network import Network, expected_synapses
 from simulators.models.clustered import make_network
 from simulators.records.job import Job, Point, Simulation, write_job
@@ -79,8 +80,10 @@ def run_points(
     return phases, np.array(rates)
 
 
-def run_grid(settings: Mapping[str, Any], n_neurons: int, side: int, duration: float) -> tuple[float, Table]:
-    """Have a worker run side × side points of the published grid; return its wall time in s and its rows."""
+def run_grid(
+    settings: Mapping[str, Any], n_neurons: int, side: int, duration: float, trains: bool
+) -> tuple[float, Table, Cost]:
+    """Have a worker run side × side points of the published grid; return its wall time in s, its rows, the estimate."""
     parameters = read_defaults(defaults_file("clustered", Path())).values_by_name() | {
         "N_E": n_neurons * 4 // 5,
         "N_I": n_neurons // 5,
@@ -100,26 +103,32 @@ def run_grid(settings: Mapping[str, Any], n_neurons: int, side: int, duration: f
         parameters=parameters,
         points=tuple(Point(f"p{k}", SEED, SEED, one) for k, one in enumerate(currents)),
         populations=("E", "I"),
+        spikes="sample" if trains else "none",
     )
+    network = make_network({**parameters, **currents[0]})
+    cost = find_simulator("genn").estimate(network, job.simulation, settings).of(job)
     with tempfile.TemporaryDirectory() as folder:
         write_job(job, Path(folder) / "job.json")
         summary = Path(folder) / "grid.parquet"
         begin = time.perf_counter()
         command = [sys.executable, "-m", "simulators.worker", str(Path(folder) / "job.json"), "--summary", str(summary)]
-        subprocess.run([*command, "--root", folder], check=True, stderr=subprocess.DEVNULL)
-        return time.perf_counter() - begin, read_summary(summary)
+        command += ["--root", folder, "--spikes", folder]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        return time.perf_counter() - begin, read_summary(summary), cost
 
 
 def show_grid(device: Mapping[str, Any], arguments: argparse.Namespace) -> None:
     """Run the published grid for each number of cores and say what it took."""
     for batch, cores in itertools.product(arguments.batches, arguments.cores):
         settings = {**device, "batch": batch, "cores": cores}
-        wall, rows = run_grid(settings, arguments.neurons, arguments.grid, arguments.duration)
+        wall, rows, cost = run_grid(settings, arguments.neurons, arguments.grid, arguments.duration, arguments.trains)
+        expected = cost.start + cost.build + len(rows) * cost.point
         phases = {name: float(pc.sum(rows[name]).as_py()) for name in PHASES}
         n_good = rows["status"].to_pylist().count("ok")
         print(
             f"{len(rows)} points ({n_good} good) on {rows['gpu'][0].as_py() or 'a core'}, "
-            f"batches of {batch}, {cores} cores: {wall:.1f} s, {wall / len(rows):.3f} s per point; "
+            f"batches of {batch}, {cores} cores: {wall:.1f} s, "
+            f"{wall / len(rows):.3f} s per point, {expected:.0f} s expected; "
             f"{format_phases(phases)}; "
             f"peak memory {max(rows['peak_memory'].to_pylist()) / 1e9:.2f} GB; load {os.getloadavg()[0]:.1f}"
         )
@@ -144,6 +153,7 @@ def main() -> int:
         choices=("cuda", "hip", "single_threaded_cpu"),
         help="a CPU only to try a small grid",
     )
+    parser.add_argument("--trains", action="store_true", help="of a grid: record whole trains, and no sums")
     parser.add_argument("--procedural", action="store_true", help="draw connectivity at every spike")
     parser.add_argument("--core-points", type=int, default=8, help="points that run on the core for comparison")
     arguments = parser.parse_args()

@@ -28,7 +28,7 @@ import numpy as np
 import quantities as pq
 
 from simulators.statistics import SETTINGS, STATISTICS, Window, summarise, with_always
-from simulators.statistics.correlations import subsample
+from simulators.statistics.measures.subsample import subsample
 from simulators.statistics.spike_trains import SpikeTrains
 
 SIZES = {"E": 20_000, "I": 5_000}

@@ -181,7 +181,8 @@ def estimate_costs(load: Workload) -> list[Cost]:
     simulator = find_simulator(load.template.simulator)
     template = load.template
     costs = [
-        simulator.estimate(network, template.simulation, template.settings, load.gpus) for network in load.networks
+        simulator.estimate(network, template.simulation, template.settings, load.gpus).of(template)
+        for network in load.networks
     ]
     pace = load.pace
     if pace is None:

@@ -299,7 +299,8 @@ def _pace(
     if not find_executor(executor).ON_THIS_MACHINE:
         return pace_elsewhere(history, template.simulator, identity, jobs_of(run, executor))
     network, simulation = grid.networks[template.simulator][0], grid.simulations[left[0]]
-    each = simulator.estimate(network, simulation, template.settings, gpus).point / simulation.duration
+    cost = simulator.estimate(network, simulation, template.settings, gpus).of(template)
+    each = cost.point / simulation.duration
     return pace_here(run, history, template.simulator, identity, each)
 
 

@@ -10,14 +10,17 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from simulators.backends.recorded import OpenCollector, recorded_populations, recorded_trains
+from simulators.backends.accumulated import SumCollector, plans_of, sums_of
+from simulators.backends.recorded import Collector, OpenCollector, recorded_populations, recorded_trains
 from simulators.backends.simulator import Build, Check, Cost, PointFailure, Recording, Setting
 from simulators.description import Network, Population
 from simulators.description.network import expected_synapses, structure_of
 from simulators.description.population import drawn_values
 from simulators.records.job import Simulation
 from simulators.records.phases import PhaseClock
+from simulators.statistics.measures.needs import Needs
 from simulators.statistics.spike_trains import SpikeTrains
 
 SETTINGS: Mapping[str, Setting] = {
@@ -25,6 +28,7 @@ SETTINGS: Mapping[str, Setting] = {
     "max_rate_hz": Setting(20.0, "rate of a strongly driven population, Hz", 0.0),
     "batch": Setting(1, "points that run together", 1),
     "cores": Setting(1, "cores; all but one decode spikes and compute statistics beside the next points", 1),
+    "sums": Setting(False, "hand sums over in place of spikes where nothing needs those, as a graphics processor does"),
 }
 PACKAGES: tuple[str, ...] = ()
 _CHUNK = 2000  # steps that are handed over at a time
@@ -84,6 +88,8 @@ class PoissonSimulator:
         self._seed = 0
         self._divisor = 1
         self.helpers: int = settings["cores"] - 1
+        self.accumulates: bool = settings["sums"]
+        self._needs: Needs | None = None
 
     def batch_size(self, network: Network) -> int:
         """Return the setting, or what is left of it."""
@@ -101,30 +107,63 @@ class PoissonSimulator:
         self._seed = seed
         return Build({"t_build": 0.0}, round(expected_synapses(network)))
 
+    def accumulate(self, needs: Needs) -> None:
+        """Hand sums over (see `simulators.backends.accumulated.Accumulates`)."""
+        self._needs = needs
+
     def run(self, networks: Sequence[Network], check: Check) -> list[Recording | PointFailure]:
-        """Draw the spikes of some points."""
-        return [self._draw(network, check) for network in networks]
+        """Draw the spikes of some points, and make sums of them where these are asked for."""
+        found = [self._draw(network, check) for network in networks]
+        if self._needs is None:
+            return found
+        populations = {k: recorded_populations(network) for k, network in enumerate(networks)}
+        collector = SumCollector(self._simulation, populations, self._needs)
+        self._hand_over(networks, found, collector, check)
+        return [
+            Recording({}, one.phases, collector.take(k)) if isinstance(one, Recording) else one
+            for k, one in enumerate(found)
+        ]
 
     def run_into(
-        self, networks: Sequence[Network], check: Check, open_collector: OpenCollector
+        self, networks: Sequence[Network], check: Check, opener: OpenCollector
     ) -> list[Recording | PointFailure]:
-        """Draw the spikes of some points and hand them over as bits, as from a graphics processor."""
-        found = self.run(networks, check)
+        """Draw the spikes of some points and hand them over as bits, or sums of them, as from a graphics processor."""
+        found = [self._draw(network, check) for network in networks]
+        drawn = [k for k, one in enumerate(found) if isinstance(one, Recording)]
+        collector = opener({k: recorded_populations(networks[k]) for k in drawn}, self._needs)
+        self._hand_over(networks, found, collector, check)
+        return [Recording({}, one.phases) if isinstance(one, Recording) else one for one in found]
+
+    def _hand_over(
+        self,
+        networks: Sequence[Network],
+        found: Sequence[Recording | PointFailure],
+        collector: Collector,
+        check: Check,
+    ) -> None:
         drawn = {k: one.spikes for k, one in enumerate(found) if isinstance(one, Recording)}
-        collector = open_collector({k: recorded_populations(networks[k]) for k in drawn})
+        populations = recorded_populations(networks[0]) if drawn else ()
+        plans = None if self._needs is None else plans_of(populations, self._simulation, self._needs)
+        warmup = self._simulation.warmup_steps
         for begin in range(0, self._simulation.n_steps, _CHUNK):
             end = min(begin + _CHUNK, self._simulation.n_steps)
             words = {}
-            for population in recorded_populations(networks[0]) if drawn else ():
-                bits = np.zeros((end - begin, len(networks), -(-population.size // 32) * 32), np.uint8)
+            for population in populations:
+                chosen = np.arange(population.size) if plans is None else plans[population.name].sample
+                bits = np.zeros((end - begin, len(networks), population.size), np.uint8)
                 for k, spikes in drawn.items():
                     trains = spikes[population.name]
                     inside = (trains.steps > begin) & (trains.steps <= end)
                     bits[trains.steps[inside] - begin - 1, k, trains.senders[inside]] = 1
-                words[population.name] = np.packbits(bits, axis=2, bitorder="little").view("<u4")
+                words[population.name] = _packed(bits[:, :, chosen], 2 if plans is None else 0)
             check()
-            collector.add(words, begin + self._simulation.warmup_steps, end + self._simulation.warmup_steps)
-        return [Recording({}, one.phases) if isinstance(one, Recording) else one for one in found]
+            collector.add(words, begin + warmup, end + warmup)
+        if plans is not None:
+            sums: dict[str, NDArray[np.uint32]] = {}
+            for name, plan in plans.items():
+                sums |= sums_of([drawn[k][name] if k in drawn else None for k in range(len(networks))], name, plan)
+            collector.release()
+            collector.add_sums(sums)
 
     def close(self) -> None:
         """Hold nothing."""
@@ -154,3 +193,11 @@ class PoissonSimulator:
         steps, senders = rng.integers(1, n_steps + 1, count), rng.integers(0, population.size, count)
         steps, senders = np.divmod(np.unique(steps * population.size + senders), population.size)
         return recorded_trains(population, self._simulation, steps, senders)
+
+
+def _packed(bits: NDArray[np.uint8], axis: int) -> NDArray[np.uint32]:
+    """Pack bits along an axis into words of 32."""
+    room = [(0, -bits.shape[axis] % 32 if k == axis else 0) for k in range(bits.ndim)]
+    last = np.moveaxis(np.pad(bits, room), axis, -1)
+    words = np.ascontiguousarray(np.packbits(last, axis=-1, bitorder="little")).view("<u4")
+    return np.ascontiguousarray(np.moveaxis(words, -1, axis))

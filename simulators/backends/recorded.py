@@ -14,6 +14,7 @@ from simulators.backends.simulator import Check, PointFailure, Recording
 from simulators.description.network import Network
 from simulators.description.population import Population
 from simulators.records.job import Simulation
+from simulators.statistics.measures.needs import Needs
 from simulators.statistics.spike_trains import SpikeTrains
 
 _BITS = np.unpackbits(np.arange(2**16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16).sum(axis=1, dtype=np.uint8)
@@ -100,10 +101,15 @@ class Collector(Protocol):
         Parameters
         ----------
         words : mapping of str to ndarray of uint32, shape (n_steps or more, batch, n_words)
-            By population, as `unpacked_spikes` takes them; they must not change before `release` returns.
+            By population, as `unpacked_spikes` takes them; they must not change before `release` returns. Where sums
+            are made, the words of a sample (`simulators.backends.accumulated.SumCollector`).
         begin, end : int
             Steps, counted from the start of the warm-up.
         """
+        ...
+
+    def add_sums(self, sums: Mapping[str, NDArray[np.uint32]]) -> None:
+        """Take sums that were made of the points' spikes (`simulators.backends.accumulated`), once they have run."""
         ...
 
     def release(self) -> None:
@@ -111,8 +117,8 @@ class Collector(Protocol):
         ...
 
 
-OpenCollector = Callable[[Mapping[int, Sequence[Recorded]]], Collector]
-"""Makes a collector of points, by instance, of whose populations it takes the spikes."""
+OpenCollector = Callable[[Mapping[int, Sequence[Recorded]], Needs | None], Collector]
+"""Makes a collector of points, by instance, of whose populations it takes the spikes, or what is made of them."""
 
 
 @runtime_checkable
@@ -128,7 +134,7 @@ class HandsOver(Protocol):
     helpers: int
 
     def run_into(
-        self, networks: Sequence[Network], check: Check, open_collector: OpenCollector
+        self, networks: Sequence[Network], check: Check, opener: OpenCollector
     ) -> list[Recording | PointFailure]:
         """Run points as `Simulator.run` does, with their spikes handed to a collector: recordings hold none."""
         ...
@@ -169,6 +175,10 @@ class BitCollector:
                         del self._parts[instance, other.name]
                 else:
                     self._parts[instance, one.name].append(found)
+
+    def add_sums(self, sums: Mapping[str, NDArray[np.uint32]]) -> None:
+        """Refuse: there are none where spikes are recorded."""
+        raise TypeError("sums are for a collector of sums")
 
     def release(self) -> None:
         """Do nothing: what is added is decoded at once."""

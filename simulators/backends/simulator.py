@@ -13,14 +13,15 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, Protocol, cast
 
 from simulators import backends
 from simulators.description import Network
 from simulators.guests.installed import installed, load_reference
-from simulators.records.job import Simulation
+from simulators.records.job import Job, Simulation
+from simulators.statistics.measures.accumulated import AccumulatedTrains
 from simulators.statistics.spike_trains import SpikeTrains
 
 _SUFFIX = "_simulator"
@@ -84,6 +85,9 @@ class Cost:
         s, once per worker: imports, opening the simulator, code that is made.
     together : float
         s of a batch that its points share, however many they are; their parts of it are in `point`.
+    trains, trains_memory : float
+        s that a point takes longer, and B that the worker needs more, where whole trains are needed of it; 0 where
+        they always are recorded.
     note : str
         What else a user may want to know of how the network is held, in a line; mostly nothing.
     """
@@ -97,6 +101,15 @@ class Cost:
     start: float = 0.0
     note: str = ""
     together: float = 0.0
+    trains: float = 0.0
+    trains_memory: float = 0.0
+
+    def of(self, job: Job) -> Cost:
+        """Return the cost where whole trains are recorded, if a job needs them."""
+        if not job.whole_trains:
+            return self
+        point, memory = self.point + self.trains, self.memory + self.trains_memory
+        return replace(self, point=point, memory=memory, trains=0.0, trains_memory=0.0)
 
     @property
     def once(self) -> float:
@@ -135,7 +148,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Recording:
-    """The spikes of one point.
+    """The spikes of one point, or what was made of them.
 
     Parameters
     ----------
@@ -144,10 +157,13 @@ class Recording:
     phases : mapping of str to float
         s; ``t_reset``, ``t_simulate`` and ``t_record``, and ``t_build`` where a point needed a build of its own. Points
         that ran together share their time equally.
+    sums : mapping of str to AccumulatedTrains
+        In place of spikes, where these were accumulated; empty else.
     """
 
     spikes: Mapping[str, SpikeTrains]
     phases: Mapping[str, float]
+    sums: Mapping[str, AccumulatedTrains] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

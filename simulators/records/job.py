@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from simulators.records.atomic_file import replacing
-from simulators.statistics import Window
+from simulators.statistics import STATISTICS, Window
 
 SpikeRecording = Literal["none", "sample", "all"]
 
@@ -133,6 +133,12 @@ class Job:
     content: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     python_path: tuple[str, ...] = ()
+
+    @property
+    def whole_trains(self) -> bool:
+        """Whether spikes are kept or statistics need them, those of one's own among them; sums do for the rest."""
+        found = [STATISTICS.get(name) for name in self.statistics]
+        return self.spikes != "none" or bool(self.windows) or any(one is None or one.needs is None for one in found)
 
     def files(self) -> tuple[str, ...]:
         """Files and folders that the job needs besides its own, relative to the run's folder."""

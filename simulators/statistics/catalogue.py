@@ -20,6 +20,8 @@ from simulators.statistics import (
     spectrum,
     timescales,
 )
+from simulators.statistics.measures.accumulated import AccumulatedTrains
+from simulators.statistics.measures.needs import Needs
 from simulators.statistics.sorted_trains import SortedTrains
 from simulators.statistics.spike_trains import SpikeTrains
 from simulators.statistics.statistic import Column, Setting, Statistic, Value
@@ -162,6 +164,38 @@ def too_short(
     return {name: lacking for name, lacking in found.items() if lacking is not None}
 
 
+def needs_of(
+    statistics: Sequence[str | Statistic],
+    settings: Mapping[str, float] | None = None,
+    windows: Mapping[str, Window] = NO_WINDOWS,
+) -> Needs | None:
+    """Return what statistics need of a recording in place of whole trains; None if some need those.
+
+    Parameters
+    ----------
+    statistics : sequence of str or Statistic
+        Names from `STATISTICS`, and others as they are.
+    settings : mapping of str to float, optional
+        Those of `SETTINGS` that differ from their default.
+    windows : mapping of str to Window, optional
+        Parts of the recording: trains are cut to them, and sums cannot be.
+
+    Examples
+    --------
+    >>> needs_of(["rate", "correlation", "dimensionality"]).sample
+    250
+    >>> needs_of(["rate", "response"]) is None
+    True
+    """
+    chosen = _all_settings(settings)
+    wanted = Needs()
+    for statistic in map(_find, statistics):
+        if statistic.needs is None or windows:
+            return None
+        wanted |= statistic.needs(chosen)
+    return wanted
+
+
 def check_settings(settings: Mapping[str, float], dt: float) -> dict[str, str]:
     """Return the rule that is broken for every setting that breaks one.
 
@@ -182,7 +216,7 @@ def check_settings(settings: Mapping[str, float], dt: float) -> dict[str, str]:
 
 
 def summarise(
-    trains: Mapping[str, SpikeTrains],
+    trains: Mapping[str, SpikeTrains] | Mapping[str, AccumulatedTrains],
     statistics: Sequence[str | Statistic],
     settings: Mapping[str, float] | None = None,
     windows: Mapping[str, Window] = NO_WINDOWS,
@@ -191,8 +225,8 @@ def summarise(
 
     Parameters
     ----------
-    trains : mapping of str to SpikeTrains
-        Spikes by name of the population.
+    trains : mapping of str to SpikeTrains or AccumulatedTrains
+        Spikes by name of the population, or what `needs_of` says.
     statistics : sequence of str or Statistic
         Names from `STATISTICS`, and others as they are.
     settings : mapping of str to float, optional
@@ -209,7 +243,7 @@ def summarise(
     ------
     ValueError
         If a statistic or setting is not known, a setting breaks a rule, a window does not lie within the recording,
-        or a statistic of one's own does not return its columns.
+        a statistic of one's own does not return its columns, or one needs whole trains and there are sums.
 
     Examples
     --------
@@ -221,18 +255,30 @@ def summarise(
     wanted = [_find(one) for one in statistics]
     chosen = _all_settings(settings)
     for recorded in trains.values():
-        if broken := check_settings(chosen, recorded.dt):
+        if broken := check_settings(chosen, recorded.extent.dt):
             raise ValueError("; ".join(f"{name} = {chosen[name]!r}: {rule}" for name, rule in broken.items()))
+    if any(isinstance(one, AccumulatedTrains) for one in trains.values()) and needs_of(wanted, chosen, windows) is None:
+        raise ValueError("windows, or statistics that do not say what they need, need whole trains")
     values: dict[str, Value] = {}
     for window, content in ((None, None), *windows.items()):
         for population, recorded in trains.items():
-            part = recorded if content is None else cut(recorded, content, population)
-            begin = 0 if content is None else round(content.bounds(population)[0] / recorded.dt)
-            spikes = SortedTrains(part, recorded, begin)
+            spikes = _measures(recorded, content, population)
             for statistic in wanted:
                 for name, value in statistic.compute(spikes, chosen).items():
                     values[_full_name(name, population, window)] = value
     return values
+
+
+def _measures(
+    recorded: SpikeTrains | AccumulatedTrains, window: Window | None, population: str
+) -> SortedTrains | AccumulatedTrains:
+    """Return a recording, or a window of it, as statistics take it."""
+    if isinstance(recorded, AccumulatedTrains):
+        return recorded
+    if window is None:
+        return SortedTrains(recorded, recorded)
+    begin = round(window.bounds(population)[0] / recorded.dt)
+    return SortedTrains(cut(recorded, window, population), recorded, begin)
 
 
 def _full_name(column: str, population: str, window: str | None) -> str:

@@ -37,7 +37,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.statistics.sorted_trains import SortedTrains
+from simulators.statistics.measures.measures import Measures
+from simulators.statistics.measures.needs import Needs
 from simulators.statistics.statistic import Column, Setting, Statistic, Values
 
 NAN = float("nan")
@@ -68,25 +69,25 @@ class Components:
     high: float
 
 
-def clusters(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+def clusters(spikes: Measures, settings: Mapping[str, float]) -> Values:
     """Occupancy, dwells, number and switching of active clusters by both definitions; undefined for one cluster."""
-    trains = spikes.trains
-    if trains.n_clusters < 2 or spikes.n_bins(settings["cluster_bin"]) < 1:
+    extent = spikes.extent
+    if extent.n_clusters < 2 or extent.n_bins(settings["cluster_bin"]) < 1:
         return _values(None, settings) | {"n_neurons_clusters": 0}
     rates = cluster_rates(spikes, settings["cluster_bin"], settings["cluster_sigma"])
     # Variance of the rate of Poisson spikes seen through the Gaussian, per Hz of their rate.
-    shot_noise = 1.0 / (trains.cluster_size * 2.0 * math.sqrt(math.pi) * settings["cluster_sigma"] * 1e-3)
+    shot_noise = 1.0 / (extent.cluster_size * 2.0 * math.sqrt(math.pi) * settings["cluster_sigma"] * 1e-3)
     components = find_components(rates, shot_noise)
     winners = find_winners(rates, settings["cluster_factor"], settings["cluster_shot_noise"] ** 2 * shot_noise)
-    return _values((rates, winners, components), settings) | {"n_neurons_clusters": trains.size}
+    return _values((rates, winners, components), settings) | {"n_neurons_clusters": extent.size}
 
 
-def cluster_rates(spikes: SortedTrains, bin_size: float, sigma: float) -> NDArray[np.float64]:
+def cluster_rates(spikes: Measures, bin_size: float, sigma: float) -> NDArray[np.float64]:
     """Smooth the spike counts of clusters.
 
     Parameters
     ----------
-    spikes : SortedTrains
+    spikes : Measures
         Of a population with clusters.
     bin_size, sigma : float
         ms, of the counts and of the Gaussian. At the ends of the recording the Gaussian is cut and normalised again.
@@ -96,12 +97,12 @@ def cluster_rates(spikes: SortedTrains, bin_size: float, sigma: float) -> NDArra
     ndarray of float64, shape (n_clusters, n_bins)
         Hz per neuron, exactly 0 where no spike is near.
     """
-    counts = spikes.count_spikes(bin_size, spikes.trains.n_clusters).astype(np.float64)
+    counts = spikes.count_spikes(bin_size, spikes.extent.n_clusters).astype(np.float64)
     n_bins = counts.shape[1]
     # A kernel longer than the recording would turn the roles in np.convolve around.
     reach = min(math.ceil(TRUNCATION * sigma / bin_size), (n_bins - 1) // 2)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * bin_size / sigma) ** 2)
-    mass = np.convolve(np.ones(n_bins), kernel, mode="same") * spikes.trains.cluster_size * bin_size * 1e-3
+    mass = np.convolve(np.ones(n_bins), kernel, mode="same") * spikes.extent.cluster_size * bin_size * 1e-3
     length = _fast_length(n_bins + 2 * reach)
     smoothed = np.fft.irfft(np.fft.rfft(counts, length) * np.fft.rfft(kernel, length), length)[
         :, reach : reach + n_bins
@@ -336,5 +337,6 @@ STATISTICS = (
         version=2,
         always=True,
         too_short=_dwells_lacking,
+        needs=lambda settings: Needs(cluster_bins=frozenset({settings["cluster_bin"]})),
     ),
 )

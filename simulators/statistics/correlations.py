@@ -8,17 +8,15 @@ Golomb, D. (2007). Neuronal synchrony measures. Scholarpedia 2(1):1347.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.statistics.sorted_trains import SortedTrains
+from simulators.statistics.measures.measures import Measures
+from simulators.statistics.measures.needs import Needs, sample_of
+from simulators.statistics.measures.subsample import subsample
 from simulators.statistics.spread import CORRELATION_BINS, histogram, histogram_column, spread, spread_columns
 from simulators.statistics.statistic import Column, Setting, Statistic, Values
-
-SEED = 20230203
-"""Of the subsample: the same neurons for every point, seed and simulator."""
 
 MIN_BINS = 20
 """Coarse bins below which correlations of coarse counts say nothing."""
@@ -26,7 +24,7 @@ _CHUNK = 16_384  # bins that are multiplied at a time: a table of all could be l
 _EXACT = 2**24  # integers up to here are exact in single precision, which multiplies twice as fast
 
 
-def correlation(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+def correlation(spikes: Measures, settings: Mapping[str, float]) -> Values:
     """Pearson correlation of the spike counts of pairs of neurons, in fine and in coarse bins.
 
     Of a fixed subsample of neurons: of all pairs, and, if there are clusters, of those within a cluster and of those
@@ -34,8 +32,8 @@ def correlation(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
     are counted and left out. Of independent neurons the correlations scatter about 0 with SD 1/sqrt(n_bins): the
     mean over pairs of 10 s of activity is good for screening, the distribution over pairs needs 10 min.
     """
-    neurons = subsample(spikes.trains.size, int(settings["correlation_neurons"]))
-    clusters = neurons // spikes.trains.cluster_size
+    neurons = subsample(spikes.extent.size, int(settings["correlation_neurons"]))
+    clusters = neurons // spikes.extent.cluster_size
     pairs = np.arange(neurons.size)[:, None] < np.arange(neurons.size)
     together = (clusters[:, None] == clusters)[pairs]
     values: Values = {}
@@ -49,7 +47,7 @@ def correlation(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
         values |= spread(name, ascending)
         values[f"n_pairs_{name}"] = int(np.count_nonzero(defined))
         for suffix, chosen in (("_within", together), ("_between", ~together)):
-            some = found[defined & chosen] if spikes.trains.n_clusters > 1 else np.zeros(0)
+            some = found[defined & chosen] if spikes.extent.n_clusters > 1 else np.zeros(0)
             values[f"{name}{suffix}"] = float(some.mean()) if some.size else float("nan")
             values[f"n_pairs_{name}{suffix}"] = int(some.size)
         values[f"n_pairs_{name}_undefined"] = int(np.count_nonzero(~defined))
@@ -94,31 +92,21 @@ def sums_of_products(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return summed
 
 
-def synchrony(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+def synchrony(spikes: Measures, settings: Mapping[str, float]) -> Values:
     """Synchrony χ² = Var_t⟨x⟩_i / ⟨Var_t x_i⟩_i of the spike counts x, minus the 1/N of N independent neurons.
 
     Silent neurons are in N; undefined for a single neuron and where no count ever changes.
     """
-    size = spikes.trains.size
+    size = spikes.extent.size
     population = spikes.count_population(settings["synchrony_bin"])
     n_bins = population.size
-    counts, squares = spikes.count_squares(settings["synchrony_bin"])
+    counts, squares = spikes.window_squares(settings["synchrony_bin"])
     # In Python's integers, which do not overflow: what is 0 is 0.
     variance_of_sum = n_bins * _integer_sum(population * population) - _integer_sum(population) ** 2
-    sum_of_variances = n_bins * squares - _integer_sum(counts * counts)
+    sum_of_variances = n_bins * _integer_sum(squares) - _integer_sum(counts * counts)
     if size < 2 or sum_of_variances == 0:
         return {"synchrony": float("nan"), "n_neurons_synchrony": 0}
     return {"synchrony": variance_of_sum / (size * sum_of_variances) - 1 / size, "n_neurons_synchrony": size}
-
-
-@lru_cache(maxsize=32)
-def subsample(size: int, n: int) -> NDArray[np.int64]:
-    """Choose `n` of `size` neurons (or all, if there are not as many), always the same, ascending; not writeable."""
-    # Raw draws of a bit generator are the same in every version of numpy; those of a Generator need not be.
-    draws = np.random.PCG64(SEED).random_raw(size)
-    chosen = np.sort(np.argsort(draws, kind="stable")[:n])
-    chosen.flags.writeable = False
-    return chosen
 
 
 def _integer_sum(values: NDArray[np.int64]) -> int:
@@ -151,6 +139,11 @@ def _bins_lacking(duration: float, rate: float, settings: Mapping[str, float]) -
     return None if duration >= needed else f"{MIN_BINS} bins of correlation_bin_slow take {needed:g} ms"
 
 
+def _counts_of_synchrony(settings: Mapping[str, float]) -> Needs:
+    width = frozenset({settings["synchrony_bin"]})
+    return Needs(windows=width, population_bins=width)
+
+
 def _synchrony_bins_lacking(duration: float, rate: float, settings: Mapping[str, float]) -> str | None:
     del rate
     needed = MIN_BINS * settings["synchrony_bin"]
@@ -166,6 +159,7 @@ STATISTICS = (
         ("correlation_bin", "correlation_bin_slow", "correlation_neurons"),
         always=True,
         too_short=_bins_lacking,
+        needs=sample_of("correlation_neurons"),
     ),
     Statistic(
         "synchrony",
@@ -178,5 +172,6 @@ STATISTICS = (
         ("synchrony_bin",),
         always=True,
         too_short=_synchrony_bins_lacking,
+        needs=_counts_of_synchrony,
     ),
 )

@@ -23,8 +23,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.statistics.correlations import subsample, sums_of_products
-from simulators.statistics.sorted_trains import SortedTrains
+from simulators.statistics.correlations import sums_of_products
+from simulators.statistics.measures.measures import Measures
+from simulators.statistics.measures.needs import sample_of
+from simulators.statistics.measures.subsample import subsample
 from simulators.statistics.statistic import Column, Setting, Statistic, Values
 
 BLOCK = 10
@@ -32,16 +34,16 @@ BLOCK = 10
 MIN_BLOCKS = 6
 
 
-def dimensionality(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+def dimensionality(spikes: Measures, settings: Mapping[str, float]) -> Values:
     """Participation ratio of the covariances of counts of a fixed subsample of neurons, free of bias by length.
 
     Undefined for fewer than 6 blocks of 10 bins, and where fewer than two neurons' counts change. Chance can carry it
     somewhat above the number of neurons.
     """
     undefined: Values = {"dimensionality": float("nan"), "n_neurons_dimensionality": 0}
-    if spikes.n_bins(settings["dimensionality_bin"]) < MIN_BLOCKS * BLOCK:
+    if spikes.extent.n_bins(settings["dimensionality_bin"]) < MIN_BLOCKS * BLOCK:
         return undefined
-    neurons = subsample(spikes.trains.size, int(settings["correlation_neurons"]))
+    neurons = subsample(spikes.extent.size, int(settings["correlation_neurons"]))
     counts = spikes.count_table(neurons, settings["dimensionality_bin"])
     counts = counts[(counts != counts[:, :1]).any(axis=1)]
     ratio = participation_ratio(counts) if counts.shape[0] >= 2 else None
@@ -103,5 +105,6 @@ STATISTICS = (
         ("dimensionality_bin", "correlation_neurons"),
         always=True,
         too_short=_bins_lacking,
+        needs=sample_of("correlation_neurons"),
     ),
 )

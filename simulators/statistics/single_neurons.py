@@ -29,7 +29,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.statistics.sorted_trains import SortedTrains
+from simulators.statistics.measures.measures import Measures
+from simulators.statistics.measures.needs import Needs, sums_alone
 from simulators.statistics.spread import (
     IRREGULARITY_BINS,
     RATE_BINS,
@@ -43,74 +44,66 @@ from simulators.statistics.statistic import Column, Setting, Statistic, TooShort
 HISTOGRAMS = ("cv_isi", "lv")
 """Measures of irregularity that get one."""
 
+_LONGEST = 2**21
+"""Steps of a recording: n times the sum of the squares of n intervals in it stays below 2⁶³."""
 
-def rate(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+
+def rate(spikes: Measures, settings: Mapping[str, float]) -> Values:
     """Firing rates ``n_i / T`` in Hz over all neurons, silent ones included; SD with ddof 0."""
     del settings
-    rates = np.sort(spikes.counts) / (spikes.trains.duration * 1e-3)
+    rates = np.sort(spikes.counts) / (spikes.extent.duration * 1e-3)
     return {
         **spread("rate", rates),
         "silent_fraction": float((spikes.counts == 0).mean()),
-        "n_neurons_rate": spikes.trains.size,
+        "n_neurons_rate": spikes.extent.size,
         "rate_hist": histogram(rates, RATE_BINS),
     }
 
 
-def cv_isi(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+def cv_isi(spikes: Measures, settings: Mapping[str, float]) -> Values:
     """Coefficient of variation of the intervals, SD (ddof 0) over mean, of each neuron with 15 spikes or more.
 
     A slowly changing rate, as of a neuron in a cluster, raises it; `lv` and `cv2` hardly see such changes.
     """
-    n_intervals = np.maximum(spikes.counts - 1, 0)
+    # Of whole numbers, so that it is exactly 0 for a clock; Python's own where 64 bits could be too few.
+    whole = np.int64 if spikes.extent.n_steps <= _LONGEST else object
+    n_intervals, spans = np.maximum(spikes.counts - 1, 0).astype(whole), spikes.spans.astype(whole)
+    variances = (n_intervals * spikes.interval_squares - spans * spans).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = spikes.sum_per_neuron(spikes.intervals) / n_intervals
-        # The variance is taken about the mean, not from sums of squares: it is 0 for a clock, not about 0.
-        deviations = spikes.intervals - np.repeat(means, spikes.counts)
-        deviations[spikes.lasts] = 0.0
-        deviations *= deviations
-        values = np.sqrt(spikes.sum_per_neuron(deviations) / n_intervals) / means
+        values = np.sqrt(variances) / spikes.spans
     return _over_neurons("cv_isi", values, spikes, settings["cv_min_spikes"])
 
 
-def cv2(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+def cv2(spikes: Measures, settings: Mapping[str, float]) -> Values:
     """CV2, the mean of ``2 |I_k - I_k+1| / (I_k + I_k+1)`` of each neuron (Holt et al. 1996)."""
-    return _over_pairs("cv2", 2.0, np.abs(spikes.pair_contrasts), spikes, settings)
+    return _over_pairs("cv2", 2.0, spikes.contrasts, spikes, settings)
 
 
-def lv(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+def lv(spikes: Measures, settings: Mapping[str, float]) -> Values:
     """Local variation, the mean of ``3 ((I_k - I_k+1) / (I_k + I_k+1))²`` of each neuron (Shinomoto et al. 2003)."""
-    return _over_pairs("lv", 3.0, np.square(spikes.pair_contrasts), spikes, settings)
+    return _over_pairs("lv", 3.0, spikes.squared_contrasts, spikes, settings)
 
 
-def lvr(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+def lvr(spikes: Measures, settings: Mapping[str, float]) -> Values:
     """Local variation revised for the refractory time R (Shinomoto et al. 2009).
 
     The mean of ``3 ((I_k - I_k+1) / (I_k + I_k+1))² (1 + 4 R / (I_k + I_k+1))`` of each neuron; R is the
     population's refractory time.
     """
-    refractory_steps = spikes.trains.t_ref / spikes.trains.dt
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.divide(4.0 * refractory_steps, spikes.pair_sums)
-        terms += 1.0
-        terms *= spikes.pair_contrasts
-        terms *= spikes.pair_contrasts
-    spikes.clear_pairs(terms)
-    return _over_pairs("lvr", 3.0, terms, spikes, settings)
+    return _over_pairs("lvr", 3.0, spikes.revised_contrasts, spikes, settings)
 
 
-def fano_factor(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+def fano_factor(spikes: Measures, settings: Mapping[str, float]) -> Values:
     """Variance (ddof 1) over mean of each neuron's counts in windows side by side.
 
     Undefined for fewer than ``fano_min_windows`` windows; neurons whose ``fano_min_intervals`` mean intervals do not
     fit into the windows are left out. With the variance over n windows, not n - 1, it would read (n - 1)/n of this,
     half of it for two windows.
     """
-    if spikes.n_bins(settings["fano_window"]) < settings["fano_min_windows"]:
+    n_windows = spikes.extent.n_bins(settings["fano_window"])
+    if n_windows < settings["fano_min_windows"]:
         return _over("fano_factor", np.zeros(0))
-    counts = spikes.count_spikes(settings["fano_window"], spikes.trains.size)
-    n_windows = counts.shape[1]
-    sums = counts.sum(axis=1)
-    squares = np.einsum("ij,ij->i", counts, counts)
+    sums, squares = spikes.window_squares(settings["fano_window"])
     fired = sums >= settings["fano_min_intervals"]
     # Integers up to the division: equal counts give 0.
     return _over(
@@ -119,14 +112,14 @@ def fano_factor(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
 
 
 def _over_pairs(
-    name: str, factor: float, terms: NDArray[np.float64], spikes: SortedTrains, settings: Mapping[str, float]
+    name: str, factor: float, sums: NDArray[np.float64], spikes: Measures, settings: Mapping[str, float]
 ) -> Values:
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = factor * spikes.sum_per_neuron(terms) / np.maximum(spikes.counts - 2, 0)
+        values = factor * sums / np.maximum(spikes.counts - 2, 0)
     return _over_neurons(name, values, spikes, settings["min_spikes"])
 
 
-def _over_neurons(name: str, values: NDArray[np.float64], spikes: SortedTrains, min_spikes: float) -> Values:
+def _over_neurons(name: str, values: NDArray[np.float64], spikes: Measures, min_spikes: float) -> Values:
     return _over(name, values[(spikes.counts >= min_spikes) & ~np.isnan(values)])
 
 
@@ -193,6 +186,7 @@ STATISTICS = (
         },
         rate,
         always=True,
+        needs=sums_alone,
     ),
     Statistic(
         "cv_isi",
@@ -203,6 +197,7 @@ STATISTICS = (
         version=2,
         always=True,
         too_short=spikes_lacking("cv_min_spikes"),
+        needs=sums_alone,
     ),
     Statistic(
         "cv2",
@@ -212,6 +207,7 @@ STATISTICS = (
         ("min_spikes",),
         always=True,
         too_short=spikes_lacking("min_spikes"),
+        needs=sums_alone,
     ),
     Statistic(
         "lv",
@@ -221,6 +217,7 @@ STATISTICS = (
         ("min_spikes",),
         always=True,
         too_short=spikes_lacking("min_spikes"),
+        needs=sums_alone,
     ),
     Statistic(
         "lvr",
@@ -230,6 +227,7 @@ STATISTICS = (
         ("min_spikes",),
         always=True,
         too_short=spikes_lacking("min_spikes"),
+        needs=sums_alone,
     ),
     Statistic(
         "fano_factor",
@@ -240,5 +238,6 @@ STATISTICS = (
         version=2,
         always=True,
         too_short=_windows_lacking,
+        needs=lambda settings: Needs(windows=frozenset({settings["fano_window"]})),
     ),
 )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.statistics.measures.measures import Extent
 from simulators.statistics.spike_trains import SpikeTrains
 
 
@@ -46,6 +47,11 @@ class SortedTrains:
             return None
         inside = (self._recording.steps > first) & (self._recording.steps <= self._begin)
         return np.bincount(self._recording.senders[inside], minlength=self.trains.size)
+
+    @property
+    def extent(self) -> Extent:
+        """How large the population and how long the recording is."""
+        return self.trains.extent
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -102,9 +108,47 @@ class SortedTrains:
         self.clear_pairs(contrasts)
         return contrasts
 
+    @cached_property
+    def spans(self) -> NDArray[np.int64]:
+        """Sum of each neuron's intervals in steps, shape (size,)."""
+        return self._integers_per_neuron(self.intervals.astype(np.int64))
+
+    @cached_property
+    def interval_squares(self) -> NDArray[np.int64]:
+        """Sum of the squares of each neuron's intervals in steps, shape (size,)."""
+        return self._integers_per_neuron(np.square(self.intervals.astype(np.int64)))
+
+    @cached_property
+    def contrasts(self) -> NDArray[np.float64]:
+        """Sum of the absolute `pair_contrasts` of each neuron, shape (size,)."""
+        return self.sum_per_neuron(np.abs(self.pair_contrasts))
+
+    @cached_property
+    def squared_contrasts(self) -> NDArray[np.float64]:
+        """Sum of the squared `pair_contrasts` of each neuron, shape (size,)."""
+        return self.sum_per_neuron(np.square(self.pair_contrasts))
+
+    @cached_property
+    def revised_contrasts(self) -> NDArray[np.float64]:
+        """Sum of the squared `pair_contrasts`, times 1 + 4 t_ref / `pair_sums`, of each neuron, shape (size,)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = np.divide(4.0 * (self.trains.t_ref / self.trains.dt), self.pair_sums)
+            terms += 1.0
+            terms *= self.pair_contrasts
+            terms *= self.pair_contrasts
+        self.clear_pairs(terms)
+        return self.sum_per_neuron(terms)
+
     def sum_per_neuron(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum an array of shape (n_spikes,) over the spikes of each neuron, shape (size,)."""
         sums = np.zeros(self.counts.size)
+        firing = self.counts > 0
+        if values.size:
+            sums[firing] = np.add.reduceat(values, self.starts[firing])
+        return sums
+
+    def _integers_per_neuron(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        sums = np.zeros(self.counts.size, dtype=np.int64)
         firing = self.counts > 0
         if values.size:
             sums[firing] = np.add.reduceat(values, self.starts[firing])
@@ -118,11 +162,11 @@ class SortedTrains:
 
     def bin_steps(self, bin_size: float) -> int:
         """Whole steps in a bin of `bin_size` ms."""
-        return round(bin_size / self.trains.dt)
+        return self.extent.bin_steps(bin_size)
 
     def n_bins(self, bin_size: float) -> int:
         """Bins of `bin_size` ms that fit fully into the recording."""
-        return self.trains.n_steps // self.bin_steps(bin_size)
+        return self.extent.n_bins(bin_size)
 
     def count_population(self, bin_size: float) -> NDArray[np.int64]:
         """Count the spikes of all neurons together in bins of `bin_size` ms, shape (n_bins,)."""
@@ -151,35 +195,36 @@ class SortedTrains:
         counts = np.bincount(cells, minlength=groups * n_bins).reshape(groups, n_bins)
         return counts[:, : self.n_bins(bin_size)]
 
-    def count_squares(self, bin_size: float) -> tuple[NDArray[np.int64], int]:
-        """Sum the counts of single neurons in bins, and their squares, without a table of neurons by bins.
+    def window_squares(self, width: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Sum the counts of single neurons in windows, and their squares, without a table of neurons by windows.
 
         Parameters
         ----------
-        bin_size : float
+        width : float
             ms; whole steps. What is left at the end of the recording is dropped.
 
         Returns
         -------
         counts : ndarray of int64, shape (size,)
-            Spikes of each neuron that are in a bin.
-        squares : int
-            Sum over neurons and bins of the squared count.
+            Spikes of each neuron that are in a window.
+        squares : ndarray of int64, shape (size,)
+            Sum over its windows of the squared count.
         """
-        width = self.bin_steps(bin_size)
-        n_bins = self.n_bins(bin_size)
-        cells = self.steps // width
-        cells += self._per_spike(np.arange(self.trains.size) * -(-self.trains.n_steps // width))
+        steps, n_bins = self.bin_steps(width), self.n_bins(width)
+        n_cells = -(-self.trains.n_steps // steps)  # of a neuron, with the one that is left over
+        cells = self.steps // steps
+        cells += self._per_spike(np.arange(self.trains.size) * n_cells)
         counts = self.counts
-        if n_bins * width < self.trains.n_steps:
-            inside = self.steps < n_bins * width
+        if n_bins * steps < self.trains.n_steps:
+            inside = self.steps < n_bins * steps
             cells = cells[inside]
             senders = np.repeat(np.arange(self.trains.size), self.counts)
             counts = np.bincount(senders[inside], minlength=self.trains.size)
-        # The cells ascend: spikes of one neuron in one bin are neighbours.
-        borders = np.flatnonzero(cells[1:] != cells[:-1]) + 1
-        in_cell = np.diff(borders, prepend=0, append=cells.size)
-        return counts, int(in_cell @ in_cell)
+        # The cells ascend: spikes of one neuron in one window are neighbours.
+        begins = np.flatnonzero(np.diff(cells, prepend=-1))
+        in_cell = np.diff(begins, append=cells.size)
+        squares = np.bincount(cells[begins] // n_cells, np.square(in_cell), self.trains.size)
+        return counts, squares.astype(np.int64)
 
     def count_table(self, neurons: NDArray[np.int64], bin_size: float) -> NDArray[np.int64]:
         """Count the spikes of some neurons (ascending) in bins of `bin_size` ms, shape (n, n_bins)."""

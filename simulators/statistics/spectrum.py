@@ -25,7 +25,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.statistics.sorted_trains import SortedTrains
+from simulators.statistics.measures.measures import Measures
+from simulators.statistics.measures.needs import Needs
 from simulators.statistics.statistic import Column, Setting, Statistic, Values
 
 MIN_SEGMENTS = 5
@@ -35,12 +36,12 @@ FREQUENCY_BINS = tuple(np.arange(1.0, 202.0, 2.0).tolist())
 """Hz: 2 Hz wide, about 2, 4 … 200 Hz."""
 
 
-def spectrum(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+def spectrum(spikes: Measures, settings: Mapping[str, float]) -> Values:
     """Power spectrum of the population rate over that of independent Poisson neurons, and its highest peak.
 
     Undefined for a silent population and where fewer than 5 segments that overlap by half fit into the recording.
     """
-    n_segments = _n_segments(spikes.trains.duration, settings)
+    n_segments = _n_segments(spikes.extent.duration, settings)
     undefined: Values = {
         "spectrum_peak_frequency": float("nan"),
         "spectrum_peak": float("nan"),
@@ -58,7 +59,7 @@ def spectrum(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
         "spectrum_peak_frequency": float("nan") if peak is None else float(frequencies[peak]),
         "spectrum_peak": float("nan") if peak is None else float(power[peak]),
         "spectrum": _in_bins(frequencies, power),
-        "n_neurons_spectrum": spikes.trains.size,
+        "n_neurons_spectrum": spikes.extent.size,
     }
 
 
@@ -172,5 +173,6 @@ STATISTICS = (
         ("spectrum_bin", "spectrum_segment"),
         always=True,
         too_short=_segments_lacking,
+        needs=lambda settings: Needs(population_bins=frozenset({settings["spectrum_bin"]})),
     ),
 )

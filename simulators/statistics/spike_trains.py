@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.statistics.measures.measures import Extent
+
 
 @dataclass(frozen=True, eq=False)
 class SpikeTrains:
@@ -54,6 +56,11 @@ class SpikeTrains:
             object.__setattr__(self, name, _checked(name, getattr(self, name), first, last))
         if self.steps.shape != self.senders.shape:
             raise ValueError(f"there are {self.steps.size} steps but {self.senders.size} senders")
+
+    @property
+    def extent(self) -> Extent:
+        """How large the population and how long the recording is."""
+        return Extent(self.size, self.n_steps, self.dt, self.n_clusters, self.t_ref)
 
     @property
     def duration(self) -> float:

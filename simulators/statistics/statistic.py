@@ -19,6 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from simulators.statistics.measures.accumulated import AccumulatedTrains
+from simulators.statistics.measures.needs import NeedsOf
 from simulators.statistics.sorted_trains import SortedTrains
 
 Value = float | int | list[float] | list[int]
@@ -94,6 +96,9 @@ class Statistic:
     too_short : callable
         Takes the length of a recording (ms), the mean rate of a neuron (Hz) and all settings; returns what such a
         recording lacks, in a line, or None if the statistic holds for it.
+    needs : callable, optional
+        Takes all settings; returns what the function needs, where that is no more than
+        `simulators.statistics.measures.measures.Measures` offers. None if it needs whole trains.
 
     Raises
     ------
@@ -104,11 +109,12 @@ class Statistic:
     name: str
     doc: str
     columns: Mapping[str, Column]
-    function: Callable[[SortedTrains, Mapping[str, float]], Mapping[str, Any]]
+    function: Callable[[Any, Mapping[str, float]], Mapping[str, Any]]
     settings: tuple[str, ...] = ()
     version: int = 1
     always: bool = False
     too_short: TooShort = always_long_enough
+    needs: NeedsOf | None = None
 
     def __post_init__(self) -> None:
         if not self.columns:
@@ -117,13 +123,13 @@ class Statistic:
             if not _NAME.fullmatch(name):
                 raise ValueError(f"statistic {self.name!r}: {name!r} must be letters, digits and '_' after a letter")
 
-    def compute(self, spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+    def compute(self, spikes: SortedTrains | AccumulatedTrains, settings: Mapping[str, float]) -> Values:
         """Compute all columns, in their order and of their kinds.
 
         Parameters
         ----------
-        spikes : SortedTrains
-            Of one population.
+        spikes : SortedTrains or AccumulatedTrains
+            Of one population; sums only for a statistic that says what it `needs`.
         settings : mapping of str to float
             All settings.
 
@@ -155,12 +161,13 @@ def statistic(
     settings: Sequence[str] = (),
     version: int = 1,
     too_short: TooShort = always_long_enough,
-) -> Callable[[Callable[[SortedTrains, Mapping[str, float]], Mapping[str, Any]]], Statistic]:
+    needs: NeedsOf | None = None,
+) -> Callable[[Callable[[Any, Mapping[str, float]], Mapping[str, Any]]], Statistic]:
     """Make a statistic of the function below it; name and first line of the docstring become the statistic's.
 
     Parameters
     ----------
-    columns, settings, version, too_short
+    columns, settings, version, too_short, needs
         See `Statistic`.
 
     Examples
@@ -173,11 +180,18 @@ def statistic(
     ('fired', 'How many neurons fired.')
     """
 
-    def make(function: Callable[[SortedTrains, Mapping[str, float]], Mapping[str, Any]]) -> Statistic:
+    def make(function: Callable[[Any, Mapping[str, float]], Mapping[str, Any]]) -> Statistic:
         lines = (function.__doc__ or "").strip().splitlines()
         doc = lines[0] if lines else function.__name__
         return Statistic(
-            function.__name__, doc, columns, function, tuple(settings), version=version, too_short=too_short
+            function.__name__,
+            doc,
+            columns,
+            function,
+            tuple(settings),
+            version=version,
+            too_short=too_short,
+            needs=needs,
         )
 
     return make

@@ -20,8 +20,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.statistics.correlations import subsample
-from simulators.statistics.sorted_trains import SortedTrains
+from simulators.statistics.measures.measures import Measures
+from simulators.statistics.measures.needs import sample_of
+from simulators.statistics.measures.subsample import subsample
 from simulators.statistics.statistic import Column, Setting, Statistic, TooShort, Values
 
 NAN = float("nan")
@@ -32,7 +33,7 @@ MIN_LAGS = 5
 """Recordings must be longer than this many times the largest lag."""
 
 
-def autocorrelation_time(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+def autocorrelation_time(spikes: Measures, settings: Mapping[str, float]) -> Values:
     """Decay time of the autocovariance of single neurons' counts, averaged over neurons (Murray et al. 2014).
 
     Of ``A (exp(-lag / time) + B)``, fitted from ``autocorrelation_min_lag`` on, beyond refractoriness; the offset B
@@ -44,10 +45,10 @@ def autocorrelation_time(spikes: SortedTrains, settings: Mapping[str, float]) ->
     bin_size = settings["autocorrelation_bin"]
     n_lags = math.floor(settings["autocorrelation_max_lag"] / bin_size + 1e-6)
     first = max(1, math.ceil(settings["autocorrelation_min_lag"] / bin_size - 1e-6))
-    n_bins = spikes.n_bins(bin_size)
+    n_bins = spikes.extent.n_bins(bin_size)
     if n_bins < MIN_LAGS * n_lags or n_lags - first < 4:
         return undefined
-    neurons = subsample(spikes.trains.size, int(settings["autocorrelation_neurons"]))
+    neurons = subsample(spikes.extent.size, int(settings["autocorrelation_neurons"]))
     means = spikes.count_table(neurons, bin_size).sum(axis=1) / n_bins
     lags = np.arange(first, n_lags + 1)
     products = spikes.coincidences(neurons, bin_size, n_lags)[first:] / (n_bins - lags)
@@ -96,7 +97,7 @@ def fit_decay(values: NDArray[np.float64], lags: NDArray[np.int64]) -> float | N
     return time if 1.0 <= time <= lags[-1] else None
 
 
-def correlogram_width(spikes: SortedTrains, settings: Mapping[str, float]) -> Values:
+def correlogram_width(spikes: Measures, settings: Mapping[str, float]) -> Values:
     """Full width at half height of the central peak of the cross-correlogram, the mean over all pairs of neurons.
 
     The cross-covariance of counts as a function of lag, about 0. Of all pairs of a fixed subsample of neurons, as only
@@ -105,9 +106,9 @@ def correlogram_width(spikes: SortedTrains, settings: Mapping[str, float]) -> Va
     """
     bin_size = settings["correlogram_bin"]
     n_lags = math.floor(settings["correlogram_max_lag"] / bin_size + 1e-6)
-    neurons = subsample(spikes.trains.size, int(settings["correlogram_neurons"]))
+    neurons = subsample(spikes.extent.size, int(settings["correlogram_neurons"]))
     undefined: Values = {"correlogram_width": NAN, "n_neurons_correlogram_width": 0}
-    if neurons.size < 2 or n_lags < 1 or spikes.n_bins(bin_size) < MIN_LAGS * n_lags:
+    if neurons.size < 2 or n_lags < 1 or spikes.extent.n_bins(bin_size) < MIN_LAGS * n_lags:
         return undefined
     covariances, chance = pair_covariances(spikes, neurons, bin_size, n_lags)
     below = np.flatnonzero(covariances < covariances[0] / 2.0)
@@ -123,13 +124,13 @@ def correlogram_width(spikes: SortedTrains, settings: Mapping[str, float]) -> Va
 
 
 def pair_covariances(
-    spikes: SortedTrains, neurons: NDArray[np.int64], bin_size: float, n_lags: int
+    spikes: Measures, neurons: NDArray[np.int64], bin_size: float, n_lags: int
 ) -> tuple[NDArray[np.float64], float]:
     """Cross-covariance of counts, summed over all ordered pairs of different neurons.
 
     Parameters
     ----------
-    spikes : SortedTrains
+    spikes : Measures
         The spikes.
     neurons : ndarray of int64, shape (n,)
         The neurons to pair, ascending.
@@ -145,9 +146,9 @@ def pair_covariances(
     chance : float
         Standard deviation of the one at lag 0 if all neurons were independent.
     """
-    n_bins = spikes.n_bins(bin_size)
+    n_bins = spikes.extent.n_bins(bin_size)
     owners, steps = spikes.spikes_of(neurons)
-    bins = steps // spikes.bin_steps(bin_size)
+    bins = steps // spikes.extent.bin_steps(bin_size)
     together = np.bincount(bins, minlength=n_bins + 1)[:n_bins]
     counts = np.bincount(owners[bins < n_bins], minlength=neurons.size)
     # The product of all with all, minus that of each neuron with itself: integers up to here.
@@ -191,6 +192,7 @@ STATISTICS = (
         ("autocorrelation_bin", "autocorrelation_min_lag", "autocorrelation_max_lag", "autocorrelation_neurons"),
         always=True,
         too_short=_lags_lacking("autocorrelation_max_lag"),
+        needs=sample_of("autocorrelation_neurons"),
     ),
     Statistic(
         "correlogram_width",
@@ -203,5 +205,6 @@ STATISTICS = (
         ("correlogram_bin", "correlogram_max_lag", "correlogram_neurons"),
         always=True,
         too_short=_lags_lacking("correlogram_max_lag"),
+        needs=sample_of("correlogram_neurons"),
     ),
 )

@@ -3,8 +3,9 @@
 It is told what to do in lines of JSON on its standard input, and answers in such lines on its standard output; spikes
 lie in memory that it shares with the worker. It ends with its worker, however that ends.
 
-Told: ``["job", text, root, spikes, path]`` · ``["memory", bytes]`` · ``["open", {instance: populations}]`` ·
-``["add", slot, begin, end, {population: [offset, shape]}]`` · ``["finish", {instance: point}]``.
+Told: ``["job", text, root, spikes, path]`` · ``["memory", bytes]`` · ``["open", {instance: populations}, summed]`` ·
+``["add", begin, end, slot, {population: [offset, shape]}]`` · ``["add_sums", slot, {sum: [offset, shape]}]`` ·
+``["finish", {instance: point}]``.
 Answered: ``["added", slot, {instance: [status, reason]}]`` · ``["begun", point]`` ·
 ``["done", point, values, bytes]`` · ``["machine", kind, message]``.
 """
@@ -22,14 +23,17 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
+from simulators.backends.accumulated import SumCollector, open_collector
 from simulators.backends.recorded import BitCollector, Recorded
 from simulators.records.job import Job, parse_job
 from simulators.statistics import Statistic
 from simulators.statistics.references import find_statistics
 from simulators.worker.job_summary import peak_memory
-from simulators.worker.point_values import keep_spikes, point_values
+from simulators.worker.point_values import keep_spikes, needs_without_trains, point_values
 
+_Places = Mapping[str, tuple[int, list[int]]]
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
@@ -55,7 +59,7 @@ class _Finisher:
         self._job: Job
         self._statistics: list[Statistic]
         self._spikes: Path
-        self._collector: BitCollector
+        self._collector: BitCollector | SumCollector
 
     def job(self, text: str, root: str, spikes: str, path: Sequence[str]) -> None:
         """Take the job, without its points."""
@@ -68,38 +72,47 @@ class _Finisher:
         """Map the shared memory, which has grown."""
         self._shared = mmap.mmap(self._descriptor, n_bytes, prot=mmap.PROT_READ)
 
-    def open(self, points: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+    def open(self, points: Mapping[str, Sequence[Sequence[Any]]], summed: bool) -> None:
         """Begin with points that run side by side, forgetting others that have not been finished."""
         populations = {int(instance): [Recorded(*one) for one in given] for instance, given in points.items()}
-        self._collector = BitCollector(self._job.simulation, populations)
+        needs = needs_without_trains(self._job, self._statistics) if summed else None
+        self._collector = open_collector(self._job.simulation, populations, needs)
 
-    def add(self, slot: int, begin: int, end: int, places: Mapping[str, tuple[int, list[int]]]) -> None:
+    def add(self, begin: int, end: int, slot: int, places: _Places) -> None:
         """Decode what lies in the shared memory."""
-        assert self._shared is not None, "memory comes first"
         known = set(self._collector.failures)
-        self._collector.add(
-            {
-                name: np.frombuffer(self._shared, np.uint32, int(np.prod(shape)), offset).reshape(shape)
-                for name, (offset, shape) in places.items()
-            },
-            begin,
-            end,
-        )
+        self._collector.add(self._words(places), begin, end)
         failures = {k: [one.status, one.reason] for k, one in self._collector.failures.items() if k not in known}
         self._answer("added", slot, failures)
+
+    def add_sums(self, slot: int, places: _Places) -> None:
+        """Take the sums that lie in the shared memory."""
+        self._collector.add_sums(self._words(places))
+        self._answer("added", slot, {})
 
     def finish(self, points: Mapping[str, str]) -> None:
         """Compute the statistics of points and keep their spikes."""
         for instance, point_id in points.items():
             self._answer("begun", point_id)
             try:
-                spikes = self._collector.take(int(instance))
-                values = point_values(point_id, spikes, self._job, self._statistics)
-                keep_spikes(point_id, spikes, self._job, self._spikes)
+                if isinstance(self._collector, SumCollector):
+                    sums = self._collector.take(int(instance))
+                    values = point_values(point_id, sums, self._job, self._statistics)
+                else:
+                    spikes = self._collector.take(int(instance))
+                    values = point_values(point_id, spikes, self._job, self._statistics)
+                    keep_spikes(point_id, spikes, self._job, self._spikes)
             except (ImportError, OSError) as error:
                 self._answer("machine", "ImportError" if isinstance(error, ImportError) else "OSError", str(error))
                 return
             self._answer("done", point_id, values, peak_memory())
+
+    def _words(self, places: _Places) -> dict[str, NDArray[np.uint32]]:
+        assert self._shared is not None, "memory comes first"
+        return {
+            name: np.frombuffer(self._shared, np.uint32, int(np.prod(shape)), offset).reshape(shape)
+            for name, (offset, shape) in places.items()
+        }
 
     def _answer(self, *answer: object) -> None:
         self._answers.write(json.dumps(answer) + "\n")

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from simulators.backends.recorded import Recorded
 from simulators.backends.simulator import PointFailure
 from simulators.records.job import Job, job_text
+from simulators.statistics.measures.needs import Needs
 from simulators.worker.finisher_process import Answers, FinisherProcess, SharedMemory
 
 _SLOTS = 2
@@ -87,8 +88,11 @@ class Finishing:
         """Peak memory of the processes in B, and what is shared."""
         return sum(self._memory.values()) + self._shared.size
 
-    def open(self, points: Mapping[int, Sequence[Recorded]], check: Check) -> Finishing:
-        """Begin with points that run side by side; what was handed over and not told to finish is forgotten."""
+    def open(self, points: Mapping[int, Sequence[Recorded]], check: Check, needs: Needs | None = None) -> Finishing:
+        """Begin with points that run side by side; what was handed over and not told to finish is forgotten.
+
+        `needs` is what is accumulated of them, in place of spikes: what the job's statistics need.
+        """
         while len(self._processes) < self._n_processes:
             self._processes.append(FinisherProcess(len(self._processes), self._shared.descriptor, self._answers))
             self._tell(len(self._processes) - 1, self._told)
@@ -97,11 +101,19 @@ class Finishing:
         self.failures = {}
         for process in range(self._n_processes):
             own = {k: [astuple(one) for one in given] for k, given in points.items() if self._of(k) == process}
-            self._tell(process, ["open", own])
+            self._tell(process, ["open", own, needs is not None])
         return self
 
     def add(self, words: Mapping[str, NDArray[np.uint32]], begin: int, end: int) -> None:
         """Hand bits over (see `simulators.backends.recorded.Collector.add`)."""
+        self._hand_over({name: array[: end - begin] for name, array in words.items()}, ["add", begin, end])
+
+    def add_sums(self, sums: Mapping[str, NDArray[np.uint32]]) -> None:
+        """Hand sums over (see `simulators.backends.recorded.Collector.add_sums`)."""
+        self._hand_over(sums, ["add_sums"])
+
+    def _hand_over(self, words: Mapping[str, NDArray[np.uint32]], told: Sequence[Any]) -> None:
+        """Copy arrays to where others read them, and tell them."""
         self.release()
         needed = sum(array.nbytes for array in words.values())
         if needed > self._shared.slot:
@@ -112,7 +124,7 @@ class Finishing:
         self._wait(lambda: not all(self._busy))
         slot = next(k for k, busy in enumerate(self._busy) if not busy)
         self._busy[slot] = set(range(self._n_processes))
-        self._copying = self._copier.submit(self._copy, slot, words, begin, end)
+        self._copying = self._copier.submit(self._copy, slot, words, told)
 
     def release(self) -> None:
         """Wait until what was added is copied (see `simulators.backends.recorded.Collector.release`)."""
@@ -120,10 +132,10 @@ class Finishing:
             copying, self._copying = self._copying, None
             copying.result()
 
-    def _copy(self, slot: int, words: Mapping[str, NDArray[np.uint32]], begin: int, end: int) -> None:
-        places = self._shared.put(slot, {name: array[: end - begin] for name, array in words.items()})
+    def _copy(self, slot: int, words: Mapping[str, NDArray[np.uint32]], told: Sequence[Any]) -> None:
+        places = self._shared.put(slot, words)
         for process in range(self._n_processes):
-            self._tell(process, ["add", slot, begin, end, places])
+            self._tell(process, [*told, slot, places])
 
     def finish(self, points: Mapping[int, str]) -> None:
         """Have points finished: their ids by instance."""

@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from simulators.backends.recorded import HandsOver
+from simulators.backends.accumulated import Accumulates
+from simulators.backends.recorded import HandsOver, Recorded
 from simulators.backends.simulator import (
     Build,
     Cost,
@@ -27,10 +28,11 @@ from simulators.guests.loading import explained
 from simulators.models import find_model, is_file
 from simulators.records.job import Job, JobError, Point
 from simulators.records.phases import PhaseClock
+from simulators.statistics.measures.needs import Needs
 from simulators.statistics.references import find_statistics
 from simulators.worker.finishing import FinisherDied, Finishing
 from simulators.worker.job_summary import JobSummary
-from simulators.worker.point_values import keep_spikes, point_values, reason_of
+from simulators.worker.point_values import keep_spikes, needs_without_trains, point_values, reason_of
 from simulators.worker.watch import Terminated, TimedOut, Watch
 
 # A point that was in flight at this many deaths of its worker is given up, so that those behind it can run.
@@ -150,6 +152,9 @@ class _JobRun:
         self._summary = JobSummary(job, files.summary, files.root, self._simulator)
         if self._summary.deaths_in_loading:
             self._simulator.shrink_batches(_SHRINKING**self._summary.deaths_in_loading)
+        needs = needs_without_trains(job, self._statistics)
+        if isinstance(self._simulator, Accumulates) and self._simulator.accumulates and needs is not None:
+            self._simulator.accumulate(needs)
         self._built: tuple[object, int] | None = None  # the structure, and for how many points
         self._n_synapses = 0
         self._costs: dict[object, Cost] = {}
@@ -337,15 +342,20 @@ class _JobRun:
         finishing, simulator = self._finishing, self._hands_over
         if finishing is None or simulator is None:
             return self._simulator.run(batch.networks, self._watch.check)
-        found = simulator.run_into(batch.networks, self._look, lambda points: finishing.open(points, self._look))
+        found = simulator.run_into(batch.networks, self._look, self._open_finishing)
         finishing.settle()
         return [
             finishing.failures.get(k, outcome) if isinstance(outcome, Recording) else outcome
             for k, outcome in enumerate(found)
         ]
 
+    def _open_finishing(self, points: Mapping[int, Sequence[Recorded]], needs: Needs | None) -> Finishing:
+        assert self._finishing is not None
+        return self._finishing.open(points, self._look, needs)
+
     def _add_result(self, point: Point, network: Network, recording: Recording, n_together: int) -> None:
-        values = point_values(point.point_id, recording.spikes, self._job, self._statistics)
+        found = recording.sums or recording.spikes
+        values = point_values(point.point_id, found, self._job, self._statistics)
         self._clock.end("t_statistics")
         if self._job.spikes != "none":
             keep_spikes(point.point_id, recording.spikes, self._job, self._files.spikes)
@@ -372,7 +382,8 @@ class _JobRun:
         """Return what planning expects of a network of this structure here."""
         structure = self._module.structure(network)
         if structure not in self._costs:
-            self._costs[structure] = self._module.estimate(network, self._job.simulation, self._job.settings)
+            cost = self._module.estimate(network, self._job.simulation, self._job.settings)
+            self._costs[structure] = cost.of(self._job)
         return self._costs[structure]
 
 

@@ -10,14 +10,19 @@ from typing import Any
 from simulators.records.job import Job
 from simulators.records.run_directory import spike_file_name
 from simulators.records.spike_files import write_spikes
-from simulators.statistics import Statistic, summarise
+from simulators.statistics import Statistic, needs_of, summarise
+from simulators.statistics.measures.accumulated import AccumulatedTrains
+from simulators.statistics.measures.needs import Needs
 from simulators.statistics.spike_trains import SpikeTrains
 
 log = logging.getLogger(__name__)
 
 
 def point_values(
-    point_id: str, spikes: Mapping[str, SpikeTrains], job: Job, statistics: Sequence[Statistic]
+    point_id: str,
+    spikes: Mapping[str, SpikeTrains] | Mapping[str, AccumulatedTrains],
+    job: Job,
+    statistics: Sequence[Statistic],
 ) -> dict[str, Any]:
     """Count the spikes of a point and compute its statistics.
 
@@ -25,7 +30,7 @@ def point_values(
     ----------
     point_id : str
         Whose they are.
-    spikes : mapping of str to SpikeTrains
+    spikes : mapping of str to SpikeTrains or AccumulatedTrains
         By population.
     job : Job
         With settings of the statistics, and windows.
@@ -51,6 +56,11 @@ def point_values(
         log.exception("statistics of point %s", point_id)
         values |= {"status": "failed", "error": f"statistics: {reason_of(error)}"}
     return values
+
+
+def needs_without_trains(job: Job, statistics: Sequence[Statistic]) -> Needs | None:
+    """Return what a job's statistics need; None if whole trains are needed, by them or to be kept."""
+    return needs_of(statistics, job.statistics_settings, job.windows) if job.spikes == "none" else None
 
 
 def keep_spikes(point_id: str, spikes: Mapping[str, SpikeTrains], job: Job, folder: Path) -> None:

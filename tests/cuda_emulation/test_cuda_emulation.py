@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import emulated_machine
 import networks
-import numpy as np
 import pytest
+from accumulation import accumulated, assert_close, assert_sums
 from conftest import default_settings, small_job
 from emulated_machine import Machine, NoEmulationError
+from emulated_networks import DRIVEN, LIVELY, clustered, conductances, driven, enlarged, with_clusters
 from recordings import Spikes, assert_same, no_check, run_fresh, spikes_of
 
-from simulators.backends.genn_simulator import GennSimulator, open_simulator
+from simulators.backends.accumulated import plans_of
+from simulators.backends.genn_simulator import GennSimulator, model, open_simulator
 from simulators.backends.genn_simulator.structure import synapse_layout
+from simulators.backends.recorded import recorded_populations
 from simulators.backends.simulator import PointFailure, Recording, SimulatorUnavailableError
-from simulators.description import Network, StepCurrent, Uniform
-from simulators.models.clustered import make_network
+from simulators.description import Network
 from simulators.records.job import Simulation
-from simulators.statistics import STATISTICS
+from simulators.statistics import STATISTICS, needs_of, summarise
+from simulators.statistics.measures.needs import Needs
+from simulators.statistics.sorted_trains import SortedTrains
 from simulators.worker.finishing import Finishing
 from simulators.worker.point_values import point_values
 
@@ -31,6 +35,19 @@ pytestmark = pytest.mark.genn
 
 SIMULATION = Simulation(dt=0.1, warmup=5.0, duration=25.0)
 SEED = 3
+WITH_SUMS = tuple(name for name, one in STATISTICS.items() if one.needs is not None)
+SHORT = {
+    "fano_window": 3.0,
+    "fano_min_windows": 4,
+    "fano_min_intervals": 1,
+    "cv_min_spikes": 3,
+    "synchrony_bin": 0.7,
+    "cluster_bin": 0.4,
+    "correlation_neurons": 17,
+    "autocorrelation_neurons": 20,
+    "correlogram_neurons": 41,
+}
+NEEDS = needs_of(WITH_SUMS)
 BLOCK = 32  # threads, as GeNN chooses them for networks as small as these
 
 
@@ -72,9 +89,11 @@ class Runner:
         finally:
             simulator.close()
 
-    def built(self, network: Network, batch: int, **changes: Any) -> GennSimulator:
+    def built(self, network: Network, batch: int, needs: Needs | None = None, **changes: Any) -> GennSimulator:
         simulator = self.open("cuda", batch, **changes)
         assert simulator.gpu == "emulation of CUDA"
+        if needs is not None:
+            simulator.accumulate(needs)
         simulator.build(network, SEED)
         return simulator
 
@@ -86,38 +105,6 @@ def runner(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Runner
 
 def spikes_on(simulator: GennSimulator, points: Sequence[Network]) -> list[Spikes]:
     return [spikes_of(outcome) for outcome in simulator.run(points, no_check)]
-
-
-def enlarged(network: Network, factor: int = 6) -> Network:
-    return replace(network, populations=tuple(replace(p, size=factor * p.size) for p in network.populations))
-
-
-def driven(weight: float, rate: float, current: float, **changes: Any) -> Network:
-    """Fixed in-degrees with multapses under Poisson drive and a step of current."""
-    network = enlarged(networks.bare("lif_psc_exp", rate=rate, weight=weight, I_e=current, **changes))
-    step = StepCurrent("step", "E", None, 3.0 * current, (10.0,), (18.0,), neurons=np.arange(0, 192, 3))
-    return replace(network, inputs=(*network.inputs, step))
-
-
-DRIVEN = [
-    driven(1.0, 9000.0, 0.0),
-    driven(2.0, 12_000.0, 50.0),
-    driven(0.5, 10_000.0, 100.0, tau_m=Uniform(9.0, 11.0)),
-    driven(1.5, 500.0, 500.0),
-    driven(0.25, 11_000.0, -30.0, V_th=-52.0),
-]
-
-
-def clustered(defaults: Mapping[str, Any], current: float, clustering: float) -> Network:
-    return make_network({**defaults, "N_E": 400, "N_I": 160, "Q": 4, "jep": clustering, "I_th_E": current})
-
-
-def conductances(weight: float) -> Network:
-    """Neurons with conductances, each with a time constant of its own, and sources that fire for a while."""
-    network = networks.vogels_abbott(weight_E=100.0 * weight, kick=400.0 * weight)
-    cells = [p if p.is_source else replace(p, parameters={**p.parameters, "tau_m": Uniform(18.0, 22.0)})
-             for p in network.populations]  # fmt: skip
-    return replace(network, populations=tuple(cells))
 
 
 def check_equal(runner: Runner, points: Sequence[Network], batch: int, least: int, **changes: Any) -> None:
@@ -224,14 +211,16 @@ def test_kernels_that_run_late_give_the_same_and_their_time_is_that_of_simulatin
     assert phases["t_simulate"] > 10.0 * phases["t_record"], phases
 
 
+@pytest.mark.parametrize("needs", [None, NEEDS], ids=["spikes", "sums"])
 def test_what_other_processes_finish_is_what_is_finished_here(
-    runner: Runner, tmp_path: Path, small: dict[str, Any]
+    runner: Runner, tmp_path: Path, small: dict[str, Any], needs: Needs | None
 ) -> None:
     broken = driven(1.0, 9000.0, 1e6)  # all fire as often as they can
     points = [DRIVEN[0], broken, *DRIVEN[1:]]
-    simulator = runner.built(points[0], 4, cores=8)
-    job = small_job(small, len(points), simulation=SIMULATION, spikes="all")
-    statistics = [STATISTICS[name] for name in job.statistics]
+    simulator = runner.built(points[0], 4, needs, cores=8)
+    statistics = [STATISTICS[name] for name in WITH_SUMS]
+    kept = "all" if needs is None else "none"
+    job = small_job(small, len(points), simulation=SIMULATION, spikes=kept, statistics=WITH_SUMS)
     finishing = Finishing(job, tmp_path, tmp_path, 2)
     found: dict[str, Any] = {}
     expected: dict[str, Any] = {}
@@ -241,19 +230,100 @@ def test_what_other_processes_finish_is_what_is_finished_here(
             chosen = [points[k] for k in batch]
             for k, outcome in zip(batch, simulator.run(chosen, no_check), strict=True):
                 if isinstance(outcome, Recording):
-                    expected[f"p{k}"] = point_values(f"p{k}", outcome.spikes, job, statistics)
-            simulator.run_into(chosen, no_check, lambda given: finishing.open(given, no_check))
+                    expected[f"p{k}"] = point_values(f"p{k}", outcome.sums or outcome.spikes, job, statistics)
+            failed += [
+                (batch[k], one.status)
+                for k, one in enumerate(
+                    simulator.run_into(chosen, no_check, lambda given, needs: finishing.open(given, no_check, needs))
+                )
+                if isinstance(one, PointFailure)
+            ]
             finishing.settle()
-            failed += [(batch[k], one.status) for k, one in finishing.failures.items()]
-            finishing.finish({i: f"p{k}" for i, k in enumerate(batch) if i not in finishing.failures})
+            failed += [(batch[k], one.status) for k, one in finishing.failures.items() if needs is None]
+            kept_back = {k for k, place in enumerate(batch) if (place, "diverged") in failed}
+            finishing.finish({i: f"p{k}" for i, k in enumerate(batch) if i not in kept_back})
         finishing.wait(no_check)
         found = finishing.take()
     finally:
         finishing.close()
         simulator.close()
     assert repr(dict(sorted(found.items()))) == repr(dict(sorted(expected.items())))  # NaN is nan
-    assert failed == [(1, "diverged")]
+    assert set(failed) == {(1, "diverged")}
     assert len(found) == 5
+
+
+def check_sums(found: Sequence[Recording | PointFailure], expected: Sequence[Recording], network: Network) -> None:
+    """Sums are those of the spikes that the CPU backend has recorded, and so are statistics."""
+    needs = needs_of(WITH_SUMS, SHORT)
+    assert needs is not None
+    plans = plans_of(recorded_populations(network), SIMULATION, needs)
+    for one, other in zip(found, expected, strict=True):
+        assert isinstance(one, Recording), one
+        for name, trains in other.spikes.items():
+            assert_sums(one.sums[name], accumulated(trains, plans[name]))
+        assert_close(summarise(one.sums, WITH_SUMS, SHORT), summarise(other.spikes, WITH_SUMS, SHORT))
+
+
+def recorded_on_cpu(runner: Runner, points: Sequence[Network]) -> list[Recording]:
+    simulator = runner.open("single_threaded_cpu", 1)
+    simulator.build(points[0], SEED)
+    found = [outcome for point in points for outcome in simulator.run([point], no_check)]
+    simulator.close()
+    assert all(isinstance(one, Recording) for one in found)
+    return [one for one in found if isinstance(one, Recording)]
+
+
+def test_sums_are_those_of_spikes(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In batches, full and part-filled, with a neighbour that diverges, over chunks that are no whole words."""
+    monkeypatch.setattr(model, "WINDOW", 7.0)
+    monkeypatch.setitem(globals(), "SIMULATION", replace(SIMULATION, max_rate=400.0))  # over so few ms
+    points = [with_clusters(point) for point in (*DRIVEN[:3], *LIVELY)]
+    broken = with_clusters(driven(1.0, 9000.0, 1e6))
+    expected = recorded_on_cpu(runner, points)
+    for one in expected[3:]:
+        assert SortedTrains(one.spikes["E"]).contrasts.sum() > 10.0, "neurons with several intervals"
+    simulator = runner.built(points[0], 5, needs_of(WITH_SUMS, SHORT))
+    check_sums(simulator.run(points, no_check), expected, points[0])
+    found = simulator.run([points[3], broken, points[1]], no_check)
+    assert isinstance(found[1], PointFailure)
+    assert "max_rate" in found[1].reason
+    check_sums([found[0], found[2]], [expected[3], expected[1]], points[0])
+    with runner.machine.running(exact=True):
+        in_order = simulator.run(points, no_check)
+    with runner.machine.running(order=1, exact=True):
+        shuffled = simulator.run(points, no_check)
+    with runner.machine.running(deferred=True, exact=True):
+        late = simulator.run(points, no_check)
+    simulator.close()
+    for one, *others in zip(in_order, shuffled, late, strict=True):
+        assert isinstance(one, Recording)
+        for other in others:
+            assert isinstance(other, Recording)
+            for name, sums in one.sums.items():
+                assert_sums(other.sums[name], sums)
+
+
+# Pattern in the generated code, and what it is changed to
+SUM_FAULTS = {
+    "spikes marked at another point's place": (r"group->trains\[\(batch \* (.+?) \|= ", r"group->trains[(0 * \1 |= "),
+    "counts of another point": (r"group->counts\[\(batch \* ", "group->counts[(0 * "),
+    "the refractory time of another point": (r"group->revision\[batch\]", "group->revision[0]"),
+}
+
+
+@pytest.mark.parametrize("fault", SUM_FAULTS)
+def test_a_fault_in_sums_is_caught(runner: Runner, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    monkeypatch.setitem(globals(), "SIMULATION", replace(SIMULATION, max_rate=400.0))
+    points = [with_clusters(point) for point in LIVELY]
+    expected = recorded_on_cpu(runner, points)
+    with runner.machine.with_change(*SUM_FAULTS[fault]) as n_changes:
+        simulator = runner.built(points[0], 2, needs_of(WITH_SUMS, SHORT))
+        found = simulator.run(points, no_check)
+        simulator.close()
+    assert n_changes[0] > 0, "nothing was changed"
+    with pytest.raises((AssertionError, ValueError)):
+        for one, other, point in zip(found, expected, points, strict=True):
+            check_sums([one], [other], point)
 
 
 def test_bits_are_not_promised_where_sums_are_added_in_any_order_but_rates_are(runner: Runner) -> None:

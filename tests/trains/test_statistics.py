@@ -16,7 +16,7 @@ import quantities as pq
 from made_trains import make_trains
 
 from simulators.statistics import summarise
-from simulators.statistics.correlations import subsample
+from simulators.statistics.measures.subsample import subsample
 from simulators.statistics.spike_trains import SpikeTrains
 
 REL = 1e-9

@@ -7,7 +7,7 @@ import pytest
 from made_trains import empty, make_trains
 
 from simulators.statistics import SETTINGS, STATISTICS, check_settings, columns, summarise
-from simulators.statistics.correlations import subsample
+from simulators.statistics.measures.subsample import subsample
 from simulators.statistics.sorted_trains import SortedTrains
 from simulators.statistics.spike_trains import SpikeTrains
 

@@ -204,7 +204,7 @@ def test_a_point_that_fires_too_fast_is_found_beside(workplace: Workplace, make_
 
 
 def test_only_a_simulator_that_asks_for_them_has_helpers() -> None:
-    settings = {"seconds_per_point": 0.0, "max_rate_hz": 20.0, "batch": 1, "cores": 1}
+    settings = {"seconds_per_point": 0.0, "max_rate_hz": 20.0, "batch": 1, "cores": 1, "sums": False}
     simulator = open_simulator(Simulation(0.1, 0.0, 100.0), settings)
     assert isinstance(simulator, HandsOver)
     assert simulator.helpers == 0

@@ -7,7 +7,8 @@ takes eight times as long for a synapse: what it adds to is scattered over a del
 
 Times on a graphics processor are no measurement but a count: what a step launches, what it reads and writes in the
 processor's memory, at the share of its bandwidth that scattered access leaves, and what is fetched, decoded and
-summarised on cores beside it. They are there to cut jobs and to tell minutes from days.
+summarised on cores beside it. They are there to cut jobs and to tell minutes from days. They hold where sums are made
+of spikes; what whole trains take beyond that is said apart.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import ast
 import math
 from functools import cache
 
+from simulators.backends.accumulated import plans_of
 from simulators.backends.genn_simulator.generated_code.poisson_code import (
     LARGEST_MEAN_COUNT,
     count_limits,
     draws_needed,
 )
+from simulators.backends.genn_simulator.structure.accumulation_layout import bytes_of
 from simulators.backends.genn_simulator.structure.delays import (
     buffer_lengths,
     delay_steps,
@@ -30,6 +33,7 @@ from simulators.backends.genn_simulator.structure.delays import (
 from simulators.backends.genn_simulator.structure.layout import constant_names
 from simulators.backends.genn_simulator.structure.synapse_layout import longest_row
 from simulators.backends.pace import WINDOW
+from simulators.backends.recorded import recorded_populations
 from simulators.backends.simulator import GENEROUS_RATE, NOMINAL_RATE, Cost, SimulatorUnavailableError
 from simulators.description.inputs import PiecewiseConstant, PoissonDrive
 from simulators.description.network import Network, projection_synapses
@@ -37,6 +41,7 @@ from simulators.description.projection import ConnectionList, Projection
 from simulators.neurons.neuron_model import NeuronModel
 from simulators.neurons.step_code import assignments
 from simulators.records.job import Simulation
+from simulators.statistics import needs_of, with_always
 
 LARGEST_BATCH = 40
 """Points that run together where the sweep does not say: those of the original study."""
@@ -62,6 +67,8 @@ _LAUNCHES = 4  # of a step: inputs, synapses, neurons, and what is set up for th
 _STATE = 16.0  # of a neuron: flag, threshold and recording beside its states, which are read and written
 _SYNAPSE = 8.0  # of a synapse that a spike takes, beside what is stored of it: a sum is read and written
 _SCATTERED = 0.5  # of the bandwidth, where it is random access
+_PASSES = 10.0  # over a chunk's words, to make sums of them: bins of 1 ms look at each four times
+_CHUNK_LAUNCHES = 6
 _FETCH = 1.2e10  # B/s to the host, of PCI Express 4.0 at half its rate
 # s of one core beside it: bits of a neuron and step, spikes of a point, and what statistics take for each point
 _DECODE, _SUMMARISE, _STATISTICS = 9e-11, 2.3e-7, 0.05
@@ -118,7 +125,7 @@ def gpu_cost(
     bandwidth : float
         B/s, of its memory.
     """
-    neurons, spikes = network.n_neurons, NOMINAL_RATE * simulation.duration / 1e3 * network.n_neurons
+    neurons = network.n_neurons
     synapses = sum(projection_synapses(network, projection) for projection in network.projections)
     biology = (simulation.warmup + simulation.duration) / 1e3
     steps = biology * 1e3 / simulation.dt
@@ -130,28 +137,55 @@ def gpu_cost(
         * biology
         * sum(projection_synapses(network, p) * (bytes_per_synapse(network, p) + _SYNAPSE) for p in network.projections)
     )
-    recorded = steps * neurons / 8.0
-    device = (moved + taken / _SCATTERED) / bandwidth + recorded / _FETCH
-    beside = steps * neurons * _DECODE + spikes * _SUMMARISE + _STATISTICS
-    # with others to do it, what one of them needs at the end of a batch is waited for: its statistics
-    waited = beside if cores == 1 else (beside - steps * neurons * _DECODE) / (cores - 1)
-    point = max(launched / batch + device + waited, beside / max(1, cores - 1))
-    synapse_memory = 0.0 if procedural else _synapse_memory(network)
-    chunk = round(WINDOW / simulation.dt) * batch * neurons / 8.0
-    helpers = 0.0 if cores == 1 else (cores - 1) * _PROCESS + 2.0 * chunk
+    device = launched / batch + (moved + taken / _SCATTERED) / bandwidth
+    chunk = round(WINDOW / simulation.dt)
+    sums, words, n_sample = _accumulated(network, simulation)
+    chunks = steps / chunk
+    fetched = sums - words + words * chunks
+    passes = _PASSES * steps * neurons / 8.0 / bandwidth + _CHUNK_LAUNCHES * chunks * _LAUNCH / batch
+    point = _with_cores(device + passes + fetched / _FETCH, n_sample, steps, simulation, cores)
+    recorded = _with_cores(device + steps * neurons / 8.0 / _FETCH, neurons, steps, simulation, cores)
+    bits = chunk * batch * neurons / 8.0
+    others = cores - 1
+    memory = 1e9 + (0.0 if procedural else _synapse_memory(network)) + bits + batch * neurons * _PER_NEURON
+    decoded = _PER_SPIKE * GENEROUS_RATE * simulation.duration / 1e3
+    # what is accumulated lies here and in two slots of what is shared, and that of a point with who finishes it
+    summed = batch * (sums * (1.0 + 2.0 * (others > 0) + 1.0) + decoded * n_sample) + others * _PROCESS
+    whole = batch * decoded * neurons + others * _PROCESS + 2.0 * bits * (others > 0)
     return Cost(
         build=synapses * 1.3e-8,
         point=0.02 + point,
         together=launched,
-        memory=1e9
-        + synapse_memory
-        + chunk
-        + helpers
-        + batch * (neurons * _PER_NEURON + _recording_memory(network, simulation)),
+        memory=memory + summed,
         batch=batch,
         gpu=True,
         start=40.0,
+        trains=max(0.0, recorded - point),
+        trains_memory=max(0.0, whole - summed),
     )
+
+
+def _with_cores(device: float, n_decoded: int, steps: float, simulation: Simulation, cores: int) -> float:
+    """Time of a point for which a graphics processor takes so many s, with the trains of so many neurons decoded."""
+    decoding = steps * n_decoded * _DECODE
+    summarising = NOMINAL_RATE * simulation.duration / 1e3 * n_decoded * _SUMMARISE + _STATISTICS
+    if cores == 1:
+        return device + decoding + summarising
+    # with others to do it, what one of them needs at the end of a batch is waited for: its statistics
+    return max(device + summarising / (cores - 1), (decoding + summarising) / (cores - 1))
+
+
+def _accumulated(network: Network, simulation: Simulation) -> tuple[float, float, int]:
+    """Memory of the sums that statistics always need, and in it of a sample's words, B of a point; and the sample."""
+    needs = needs_of(with_always(()))
+    assert needs is not None
+    try:
+        plans = plans_of(recorded_populations(network), simulation, needs).values()
+    except ValueError:  # which is said when it is built
+        return 0.0, 0.0, 0
+    sizes = [bytes_of(plan, round(WINDOW / simulation.dt)) for plan in plans]
+    n_sample = sum(int(plan.sample.size) for plan in plans)
+    return sum(total for total, _ in sizes), sum(words for _, words in sizes), n_sample
 
 
 def device_memory(network: Network, dt: float, recorded_steps: int, procedural: bool) -> tuple[float, float]:
@@ -164,7 +198,7 @@ def device_memory(network: Network, dt: float, recorded_steps: int, procedural: 
     dt : float
         ms.
     recorded_steps : int
-        Steps whose spikes are kept there, a bit per neuron.
+        Steps whose spikes are kept there, a bit per neuron; sums that are made of them come on top (`bytes_of`).
     procedural : bool
         Whether synapses are drawn anew at every spike instead of stored.
 

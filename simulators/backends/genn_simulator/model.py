@@ -11,22 +11,22 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-import numpy as np
-
+from simulators.backends.accumulated import SumCollector, open_collector, plans_of
 from simulators.backends.genn_simulator.costs import batch_that_fits, check_memory, device_memory
 from simulators.backends.genn_simulator.host import cache
 from simulators.backends.genn_simulator.host.devices import visible_gpu
 from simulators.backends.genn_simulator.network import (
     GennNetwork,
-    array_of,
     compile_network,
     count_synapses,
     describe_network,
     load_network,
     wait_for_device,
 )
+from simulators.backends.genn_simulator.points.accumulation import Accumulation
 from simulators.backends.genn_simulator.points.instances import (
     Instances,
     diverged_populations,
@@ -34,7 +34,9 @@ from simulators.backends.genn_simulator.points.instances import (
     let_out_spikes,
 )
 from simulators.backends.genn_simulator.points.points import Point
+from simulators.backends.genn_simulator.points.recording import BitRecording
 from simulators.backends.genn_simulator.problems import structure_problems
+from simulators.backends.genn_simulator.structure.accumulation_layout import bytes_of
 from simulators.backends.genn_simulator.structure.layout import Layout, layout_of, text_of
 from simulators.backends.genn_simulator.structure.synapse_layout import without_empty_lists
 from simulators.backends.pace import WINDOW
@@ -53,9 +55,12 @@ from simulators.backends.simulator import (
     UnsupportedNetworkError,
 )
 from simulators.description.network import Network, structure_of
+from simulators.description.population import Population
 from simulators.records import machine
 from simulators.records.job import Simulation
 from simulators.records.phases import PhaseClock
+from simulators.statistics.measures.accumulated import Plan
+from simulators.statistics.measures.needs import Needs
 
 GPU_BACKENDS = ("cuda", "hip")
 _STEPS = 50  # between two looks at clock and signals
@@ -86,6 +91,7 @@ class GennSimulator:
         self.backend = backend
         device = visible_gpu(backend) if backend in GPU_BACKENDS else None
         self.exact = backend not in GPU_BACKENDS
+        self.accumulates = backend in GPU_BACKENDS
         # a core runs one point as fast as it decodes it
         self.helpers = min(settings["cores"], machine.n_cores()) - 1 if backend in GPU_BACKENDS else 0
         self.gpu = "" if device is None else device.name
@@ -93,6 +99,7 @@ class GennSimulator:
         self._free_memory = float("inf") if device is None else device.free_memory
         self._batch: int = settings["batch"] if backend in GPU_BACKENDS else 1
         self._chunk_steps = max(1, round(WINDOW / simulation.dt))
+        self._needs: Needs | None = None
         self._seed = 0
         self._divisor = 1
         self._structure: object = None
@@ -108,13 +115,17 @@ class GennSimulator:
         """Take fewer points at once: GeNN ends the process where a graphics processor's memory does not do."""
         self._divisor = divisor
 
+    def accumulate(self, needs: Needs) -> None:
+        """Make sums of spikes (see `simulators.backends.accumulated.Accumulates`)."""
+        self._needs = needs
+
     def build(self, network: Network, seed: int, n_points: int | None = None) -> Build:
         """Compile, or find compiled, and draw the connectivity (see `Simulator.build`).
 
         Raises
         ------
         UnsupportedNetworkError
-            If the network holds something that cannot be built.
+            If the network holds something that cannot be built, or sums that could overflow.
         SimulatorUnavailableError
             If it does not compile, or does not fit the graphics processor.
         """
@@ -128,11 +139,15 @@ class GennSimulator:
             batch = min(batch, n_points)
         check_memory(self._free_memory, batch, *self._device_memory(network))
         made = without_empty_lists(network, self._simulation.dt)
-        layout = layout_of(made, self._simulation.dt, batch, self._chunk_steps, self._procedural)
+        try:
+            plans = self._plans(recorded_populations(made)) if self._needs is not None else None
+            layout = layout_of(made, self._simulation.dt, batch, self._chunk_steps, self._procedural, plans)
+        except ValueError as error:
+            raise UnsupportedNetworkError(str(error)) from error
         key = cache.cache_key(text_of(layout), self.backend, self._pygenn.__version__, self.gpu)
 
         def describe() -> GennNetwork:
-            return describe_network(self._pygenn, made, layout, seed, self.backend)
+            return describe_network(self._pygenn, made, layout, seed, self.backend, plans)
 
         folder = cache.compiled(self._folder, key, lambda private: compile_network(describe(), private))
         clock.end("t_compile")
@@ -145,27 +160,34 @@ class GennSimulator:
 
     def run(self, networks: Sequence[Network], check: Check) -> list[Recording | PointFailure]:
         """Run points side by side (see `simulators.backends.simulator.Simulator.run`)."""
-        collectors: list[BitCollector] = []
+        opened: list[BitCollector | SumCollector] = []
 
-        def open_collector(points: Mapping[int, Sequence[Recorded]]) -> BitCollector:
-            collectors.append(BitCollector(self._simulation, points))
-            return collectors[-1]
+        def open_here(points: Mapping[int, Sequence[Recorded]], needs: Needs | None) -> Collector:
+            opened.append(open_collector(self._simulation, points, needs))
+            return opened[0]
 
-        outcomes = self.run_into(networks, check, open_collector)
+        outcomes = self.run_into(networks, check, open_here)
         clock = PhaseClock()
-        trains = {k: collectors[0].take(k) for k, outcome in enumerate(outcomes) if isinstance(outcome, Recording)}
+        ran = [instance for instance, outcome in enumerate(outcomes) if isinstance(outcome, Recording)]
+        spikes, sums = {}, {}
+        for instance in ran:
+            collector = opened[0]
+            if isinstance(collector, SumCollector):
+                sums[instance] = collector.take(instance)
+            else:
+                spikes[instance] = collector.take(instance)
         taking = clock.end("t_record") / len(networks)
-        return [
-            Recording(trains[k], {**outcome.phases, "t_record": outcome.phases["t_record"] + taking})
-            if isinstance(outcome, Recording)
-            else outcome
-            for k, outcome in enumerate(outcomes)
-        ]
+        for instance in ran:
+            outcome = outcomes[instance]
+            assert isinstance(outcome, Recording)
+            phases = {**outcome.phases, "t_record": outcome.phases["t_record"] + taking}
+            outcomes[instance] = Recording(spikes.get(instance, {}), phases, sums.get(instance, {}))
+        return outcomes
 
     def run_into(
-        self, networks: Sequence[Network], check: Check, open_collector: OpenCollector
+        self, networks: Sequence[Network], check: Check, opener: OpenCollector
     ) -> list[Recording | PointFailure]:
-        """Run points side by side (see `simulators.backends.simulator.HandsOver.run_into`)."""
+        """Run points side by side (see `simulators.backends.recorded.HandsOver.run_into`)."""
         clock = PhaseClock()
         assert self._built is not None, "build() comes before run()"
         assert self._layout is not None
@@ -180,13 +202,16 @@ class GennSimulator:
                 failures[instance] = _failure(error)
         if not points:
             return [failures[instance] for instance in range(len(networks))]
-        collector = open_collector({k: recorded_populations(point.network) for k, point in points.items()})
+        recorded = {k: recorded_populations(point.network) for k, point in points.items()}
+        collector = opener(recorded, self._needs)
         let_out_spikes(self._built)
         instances = Instances(self._built, self._layout, points)
         instances.start()
+        recording = self._recording(self._built, self._layout, recorded, points)
         clock.end("t_reset")
         try:
-            failures |= self._propagate(self._built, self._layout, instances, points, collector, check, clock)
+            failures |= self._propagate(self._built, instances, points, recording, collector, check, clock)
+            failures |= self._not_finite(self._built, self._layout, points, failures)
         finally:
             collector.release()
         clock.end("t_record")
@@ -200,48 +225,79 @@ class GennSimulator:
         self._built = self._layout = self._structure = None
 
     def _device_memory(self, network: Network) -> tuple[float, float]:
-        return device_memory(network, self._simulation.dt, self._chunk_steps, self._procedural)
+        shared, each = device_memory(network, self._simulation.dt, self._chunk_steps, self._procedural)
+        if self._needs is not None:
+            with suppress(ValueError):  # which is said when it is built
+                plans = self._plans(recorded_populations(network)).values()
+                each += sum(bytes_of(plan, self._chunk_steps)[0] for plan in plans)
+        return shared, each
+
+    def _plans(self, populations: Sequence[Recorded]) -> dict[str, Plan]:
+        assert self._needs is not None
+        return plans_of(populations, self._simulation, self._needs)
+
+    def _recording(
+        self,
+        built: GennNetwork,
+        layout: Layout,
+        recorded: Mapping[int, Sequence[Recorded]],
+        points: Mapping[int, Point],
+    ) -> BitRecording | Accumulation:
+        """Return what fetches the spikes of a batch, or makes sums of them."""
+        if self._needs is None:
+            return BitRecording(built, layout, _recorded(points))
+        plans = {instance: self._plans(populations) for instance, populations in recorded.items()}
+        return Accumulation(built, plans, layout.batch, self._simulation)
 
     def _propagate(
         self,
         built: GennNetwork,
-        layout: Layout,
         instances: Instances,
         points: Mapping[int, Point],
+        recording: BitRecording | Accumulation,
         collector: Collector,
         check: Check,
         clock: PhaseClock,
     ) -> dict[int, PointFailure]:
-        """Run warm-up and recording; return the points that have diverged."""
+        """Run warm-up and recording; return the points that fire too fast."""
         warmup = self._simulation.warmup_steps
         total = warmup + self._simulation.n_steps
         changes = sorted({warmup + step for point in points.values() for step in point.changes})
-        populations = next(iter(points.values())).network.populations
-        recorded = [population for population in populations if not population.is_source]
         failures: dict[int, PointFailure] = {}
         for begin in range(0, total, self._chunk_steps):
             end = min(begin + self._chunk_steps, total)
             self._run_chunk(built, instances, begin, end, changes, check)
             clock.end("t_simulate")
             collector.release()
-            built.model.pull_recording_buffers_from_device()
-            words = {}
-            for population in recorded:
-                found = array_of(built, built.neurons[population.name], "recordSpk", np.uint32, pull=False)
-                words[population.name] = found.reshape(self._chunk_steps, layout.batch, -(-population.size // 32))
-            collector.add(words, begin, end)
-            for instance in collector.failures.keys() - failures.keys():
-                failures[instance] = collector.failures[instance]
-                instances.stop(instance)
+            collector.add(recording.take(begin, end), begin, end)
+            for instance, failure in {**collector.failures, **recording.failures}.items():
+                if instance not in failures:
+                    failures[instance] = failure
+                    instances.stop(instance)
             clock.end("t_record")
             if points.keys() <= failures.keys():
                 return failures
-        fetch_states(built)
-        for instance in points.keys() - failures.keys():
-            for name in diverged_populations(built, layout, recorded, instance)[:1]:
-                reason = f"states of population {name} are not finite"
-                failures[instance] = PointFailure("diverged", reason)
+        if sums := recording.sums():
+            collector.release()
+            collector.add_sums(sums)
         return failures
+
+    def _not_finite(
+        self,
+        built: GennNetwork,
+        layout: Layout,
+        points: Mapping[int, Point],
+        failures: Mapping[int, PointFailure],
+    ) -> dict[int, PointFailure]:
+        """Return the other points that have diverged: those whose states are no numbers any more."""
+        left = points.keys() - failures.keys()
+        if left:
+            fetch_states(built)
+        found = {}
+        for instance in left:
+            for name in diverged_populations(built, layout, _recorded(points), instance)[:1]:
+                found[instance] = PointFailure("diverged", f"states of population {name} are not finite")
+        return found
 
     def _run_chunk(
         self,
@@ -272,6 +328,12 @@ class GennSimulator:
                     check()
         wait_for_device(built)
         check()
+
+
+def _recorded(points: Mapping[int, Point]) -> list[Population]:
+    """Return the populations of a batch that are recorded."""
+    populations = next(iter(points.values())).network.populations
+    return [population for population in populations if not population.is_source]
 
 
 def _failure(error: Exception) -> PointFailure:

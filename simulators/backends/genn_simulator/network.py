@@ -6,18 +6,23 @@ The ``pygenn`` module is handed in by `simulators.backends.genn_simulator`, whic
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulators.backends.genn_simulator.generated_code.poisson_code import DRAWS
-from simulators.backends.genn_simulator.structure.layout import Layout, NeuronLayout, UpdateLayout, Variable
+from simulators.backends.genn_simulator.structure.accumulation_layout import rooms_of
+from simulators.backends.genn_simulator.structure.layout import Layout, NeuronLayout, Variable
+from simulators.backends.genn_simulator.structure.update_layout import UpdateLayout
 from simulators.backends.genn_simulator.synapses import Description, add_synapses
+from simulators.description.inputs import PoissonDrive
 from simulators.description.network import Network, projection_synapses
 from simulators.neurons.neuron_model import SUFFIXES, Receptor
+from simulators.statistics.measures.accumulated import Plan
 
 MODEL = "gridsearch"
 
@@ -55,7 +60,14 @@ class GennNetwork:
     kept: list[Any]
 
 
-def describe_network(pygenn: Any, network: Network, layout: Layout, seed: int, backend: str) -> GennNetwork:
+def describe_network(
+    pygenn: Any,
+    network: Network,
+    layout: Layout,
+    seed: int,
+    backend: str,
+    plans: Mapping[str, Plan] | None = None,
+) -> GennNetwork:
     """Describe a network to GeNN; nothing is generated, compiled or drawn yet.
 
     Parameters
@@ -70,6 +82,8 @@ def describe_network(pygenn: Any, network: Network, layout: Layout, seed: int, b
         Seed of the connectivity. It is data, not code.
     backend : str
         Name of GeNN's backend.
+    plans : mapping of str to Plan, optional
+        What is accumulated of populations, as the layout has it.
     """
     model = pygenn.GeNNModel("float", MODEL, backend=backend, optimize_code=True)
     model.dt = layout.dt
@@ -77,7 +91,8 @@ def describe_network(pygenn: Any, network: Network, layout: Layout, seed: int, b
     # All projections to one receptor of a population add up in one array, and an index takes two bytes where it can.
     model.fuse_postsynaptic_models = True
     model.default_narrow_sparse_ind_enabled = True
-    described = Description(pygenn, model, network, layout, seed, _types(backend), backend != _SEQUENTIAL)
+    parallel = backend != _SEQUENTIAL
+    described = Description(pygenn, model, network, layout, seed, _types(backend), parallel, plans or {})
     names = [population.name for population in network.populations]
     for index, (name, group) in enumerate(zip(names, layout.neurons, strict=True)):
         described.neurons[name] = _add_neurons(described, f"neurons_{index}", group)
@@ -91,7 +106,7 @@ def describe_network(pygenn: Any, network: Network, layout: Layout, seed: int, b
         references = _references(described, group, described.neurons[name], arriving, name)
         for update in group.updates:
             label = f"{update.launch}_{index}"
-            updates[name, update.launch] = _add_update(described, label, update, group, references)
+            updates[name, update.launch] = _add_update(described, label, update, name, references)
     longest = max((max(group.buffer, group.waits + 1) for group in layout.synapses), default=1)
     return GennNetwork(
         model, described.neurons, synapses, updates, arriving, longest, [*described.kept, described.models]
@@ -105,8 +120,15 @@ def compile_network(described: GennNetwork, folder: Path) -> None:
 
 def load_network(described: GennNetwork, folder: Path, chunk_steps: int) -> None:
     """Load compiled code, draw the connectivity and allocate recordings of that many steps."""
-    described.model.build(str(folder), never_rebuild=True)
-    described.model.load(num_recording_timesteps=chunk_steps)
+    # GeNN writes a Makefile even where it compiles nothing, and others may share the folder
+    with TemporaryDirectory(prefix="gridsearch-genn-") as private:
+        code = Path(private) / f"{MODEL}_CODE"
+        code.mkdir()
+        for path in (folder / code.name).iterdir():
+            if path.name != "Makefile":
+                (code / path.name).symlink_to(path.resolve())
+        described.model.build(private, never_rebuild=True)
+        described.model.load(num_recording_timesteps=chunk_steps)
     for (population, receptor), groups in described.arriving.items():
         arrays = [group for group in groups if _holds_inputs(described, group)]
         assert len(arrays) == 1, f"GeNN did not fuse the {receptor} inputs of {population}: some would be lost"
@@ -174,14 +196,21 @@ def _add_neurons(described: Description, name: str, group: NeuronLayout) -> Any:
     pygenn = described.pygenn
     variables = [(v.name, described.type_of(v.type), _access(pygenn, v)) for v in group.variables]
     model = described.shared(
-        ("neuron", group.variables, group.threshold_code, tuple(name for name, _ in group.parameters), group.arrays),
+        (
+            "neuron",
+            group.variables,
+            group.threshold_code,
+            group.reset_code,
+            tuple(name for name, _ in group.parameters),
+            group.arrays,
+        ),
         lambda: pygenn.create_neuron_model(
             "neuron",
             vars=variables,
             params=[(parameter, "unsigned int") for parameter, _ in group.parameters],
             sim_code="",
             threshold_condition_code=group.threshold_code,
-            reset_code="",
+            reset_code=group.reset_code,
             extra_global_params=[(array, f"{described.type_of(kind)}*") for array, kind in group.arrays],
         ),
     )
@@ -190,7 +219,8 @@ def _add_neurons(described: Description, name: str, group: NeuronLayout) -> Any:
     )
     if group.arrays:
         given = dict(group.parameters)
-        room = described.layout.batch * given["n_rows"] * given["n_words"]
+        # Given spikes have a row of words for each step, marked ones a word for each neuron
+        room = described.layout.batch * given.get("n_rows", group.size) * given["n_words"]
         for array, _ in group.arrays:
             added.extra_global_params[array].set_init_values(np.zeros(room, dtype=np.uint32))
     added.spike_recording_enabled = group.recorded
@@ -225,28 +255,50 @@ def _references(
 
 def _add_update(
     described: Description,
-    name: str,
+    label: str,
     update: UpdateLayout,
-    group: NeuronLayout,
+    population: str,
     references: Mapping[str, tuple[str, Any]],
 ) -> Any:
     pygenn = described.pygenn
     modes = pygenn.VarAccessMode
     used = [(one, modes.READ_ONLY) for one in update.reads] + [(one, modes.READ_WRITE) for one in update.writes]
+    parameters = tuple(name for name, _ in update.parameters)
     model = described.shared(
-        ("update", update, tuple(references[one][0] for one, _ in used)),
+        ("update", replace(update, parameters=()), parameters, tuple(references[one][0] for one, _ in used)),
         lambda: pygenn.create_custom_update_model(
             "update",
+            params=[(name, "unsigned int") for name in parameters],
             var_refs=[(one, references[one][0], mode) for one, mode in used],
             update_code=update.code,
             extra_global_params=[(array, f"{described.type_of(kind)}*") for array, kind in update.arrays],
+            extra_global_param_refs=[(array, f"{described.type_of(kind)}*") for array, kind in update.of_neurons],
         ),
     )
+    neurons = described.neurons[population]
     added = described.model.add_custom_update(
-        name, update.launch, model, {}, {}, {one: references[one][1] for one, _ in used}
+        label,
+        update.launch,
+        model,
+        dict(update.parameters),
+        {},
+        {one: references[one][1] for one, _ in used},
+        {array: pygenn.create_egp_ref(neurons, array) for array, _ in update.of_neurons},
     )
-    n_drives = described.layout.batch * len(group.drives)
-    rooms = {"limits": n_drives * (1 + DRAWS[-1]), "strength": n_drives}
+    rooms = _rooms(described, population, update.launch)
     for array, _ in update.arrays:
         added.extra_global_params[array].set_init_values(np.zeros(rooms[array]))
     return added
+
+
+def _rooms(described: Description, population: str, launch: str) -> Mapping[str, int]:
+    """Numbers in the arrays of an update."""
+    layout = described.layout
+    if population in described.plans:
+        rooms = rooms_of(described.plans[population], layout.batch, layout.chunk_steps)
+        if launch in rooms:
+            return rooms[launch]
+    n_drives = layout.batch * sum(
+        isinstance(given, PoissonDrive) and given.target == population for given in described.network.inputs
+    )
+    return {"limits": n_drives * (1 + DRAWS[-1]), "strength": n_drives}

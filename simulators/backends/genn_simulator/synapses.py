@@ -5,7 +5,7 @@ The ``pygenn`` module is handed in by `simulators.backends.genn_simulator`, whic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from simulators.description.distributions import Normal, Uniform
 from simulators.description.network import Network
 from simulators.description.projection import ConnectionList, FixedTotalNumber, OneToOne, Projection
 from simulators.neurons.neuron_model import SUFFIXES
+from simulators.statistics.measures.accumulated import Plan
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Description:
         GeNN's name of a type of the layout.
     parallel : bool
         Whether it runs in many threads, as on a graphics processor.
+    plans : mapping of str to Plan
+        What is accumulated, by population.
     neurons : dict of str to NeuronGroup
         Those that were added, by population.
     kept : list
@@ -58,6 +61,7 @@ class Description:
     seed: int
     type_of: Callable[[str], str]
     parallel: bool
+    plans: Mapping[str, Plan]
     neurons: dict[str, Any] = field(default_factory=dict)
     kept: list[Any] = field(default_factory=list)
     models: dict[Hashable, Any] = field(default_factory=dict)

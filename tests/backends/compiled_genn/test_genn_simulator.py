@@ -307,3 +307,16 @@ def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_backend_belongs_to_the_identity_of_a_result() -> None:
     assert identity(CPU) == {"backend": "single_threaded_cpu"}
     assert identity({**CPU, "backend": "auto"}) == {"backend": None}
+
+
+def test_loading_rewrites_no_file_of_a_model_that_others_may_share(tmp_path: Path) -> None:
+    settings = {**CPU, "cache": str(tmp_path)}
+    files: list[dict[Path, tuple[int, int, bytes]]] = []
+    for _ in range(2):
+        simulator = open_simulator(SIMULATION, settings)
+        simulator.build(one_projection(), SEED)
+        simulator.close()
+        found = [path for path in tmp_path.glob("[!.]*/**/*") if path.is_file()]
+        files.append({path: (path.stat().st_mtime_ns, path.stat().st_ino, path.read_bytes()) for path in found})
+    assert len(files[0]) > 5
+    assert files[1] == files[0]

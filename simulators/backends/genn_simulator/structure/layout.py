@@ -7,12 +7,13 @@ connections, parameters of neurons and of distributions, and the values of input
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
+from simulators.backends.genn_simulator.generated_code.accumulation_code import MARK_CODE
 from simulators.backends.genn_simulator.generated_code.neuron_code import (
     INPUTS,
     REFRACTORY_STEPS,
@@ -30,16 +31,23 @@ from simulators.backends.genn_simulator.generated_code.poisson_code import (
     drive_launch,
 )
 from simulators.backends.genn_simulator.generated_code.random_code import RANDOM_STATE
+from simulators.backends.genn_simulator.structure.accumulation_layout import (
+    TRAINS,
+    accumulation_updates,
+    mark_parameters,
+)
 from simulators.backends.genn_simulator.structure.delays import buffer_lengths
 from simulators.backends.genn_simulator.structure.synapse_layout import (
     ConnectivityLayout,
     SynapseLayout,
     synapse_layout,
 )
+from simulators.backends.genn_simulator.structure.update_layout import UpdateLayout
 from simulators.description.inputs import PoissonDrive
 from simulators.description.network import Network
 from simulators.description.population import Population
 from simulators.neurons.neuron_model import SUFFIXES, NeuronModel, Receptor, Values
+from simulators.statistics.measures.accumulated import Plan
 
 _LONG = 40  # letters
 
@@ -67,29 +75,6 @@ class Variable:
 
 
 @dataclass(frozen=True)
-class UpdateLayout:
-    """Code that is run over all neurons of a group when it is launched.
-
-    Parameters
-    ----------
-    launch : str
-        Under which name; all groups' code of that name is run together.
-    code : str
-        What it does.
-    reads, writes : tuple of str
-        Variables of the group, or inputs.
-    arrays : tuple of (str, str)
-        Names and types of arrays that it reads.
-    """
-
-    launch: str
-    code: str
-    reads: tuple[str, ...]
-    writes: tuple[str, ...]
-    arrays: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
 class NeuronLayout:
     """A population as it is compiled.
 
@@ -106,13 +91,15 @@ class NeuronLayout:
     arrays : tuple of (str, str)
         Names and types of arrays that it reads.
     updates : tuple of UpdateLayout
-        What is run before every step, in this order.
+        What is run before every step, in this order, and at the end of every chunk of steps.
     receptors : tuple of {'excitatory', 'inhibitory'}
         Those that synapses arrive at.
     drives : tuple of {'excitatory', 'inhibitory'}
         Receptors of its Poisson drives, in the network's order.
     recorded : bool
-        Whether its spikes are.
+        Whether its spikes are, by GeNN.
+    reset_code : str
+        What a neuron does when it spikes.
     """
 
     size: int
@@ -124,6 +111,7 @@ class NeuronLayout:
     receptors: tuple[Receptor, ...] = ()
     drives: tuple[Receptor, ...] = ()
     recorded: bool = False
+    reset_code: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +144,14 @@ class Layout:
         return frozenset(update.launch for group in self.neurons for update in group.updates)
 
 
-def layout_of(network: Network, dt: float, batch: int, chunk_steps: int, procedural: bool) -> Layout:
+def layout_of(
+    network: Network,
+    dt: float,
+    batch: int,
+    chunk_steps: int,
+    procedural: bool,
+    plans: Mapping[str, Plan] | None = None,
+) -> Layout:
     """Return what is compiled for a network; networks of equal layout share compiled code.
 
     Parameters
@@ -171,6 +166,8 @@ def layout_of(network: Network, dt: float, batch: int, chunk_steps: int, procedu
         Steps that are run between two looks at the clock.
     procedural : bool
         Connectivity is drawn anew at every spike instead of stored.
+    plans : mapping of str to Plan, optional
+        What is accumulated of populations, in place of their spikes.
     """
     lengths = buffer_lengths(network, dt)
     arriving: dict[str, set[Receptor]] = defaultdict(set)
@@ -181,6 +178,11 @@ def layout_of(network: Network, dt: float, batch: int, chunk_steps: int, procedu
         neuron_layout(population, arriving[population.name], drives.get(population.name, ()), chunk_steps)
         for population in network.populations
     )
+    if plans is not None:
+        neurons = tuple(
+            _accumulating(group, plans[population.name], batch, chunk_steps) if group.recorded else group
+            for population, group in zip(network.populations, neurons, strict=True)
+        )
     places = {population.name: index for index, population in enumerate(network.populations)}
     synapses = tuple(
         synapse_layout(
@@ -279,6 +281,18 @@ def neuron_layout(
         receptors=receptors,
         drives=driven,
         recorded=True,
+    )
+
+
+def _accumulating(group: NeuronLayout, plan: Plan, batch: int, chunk_steps: int) -> NeuronLayout:
+    """Return what is compiled for a population whose spikes are not recorded, but made into sums."""
+    return replace(
+        group,
+        recorded=False,
+        reset_code=MARK_CODE,
+        parameters=mark_parameters(group.size, chunk_steps),
+        arrays=(TRAINS,),
+        updates=(*group.updates, *accumulation_updates(plan, batch, chunk_steps)),
     )
 
 
