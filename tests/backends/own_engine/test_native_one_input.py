@@ -108,9 +108,7 @@ def test_spikes_are_those_of_two_inputs(cache: Path, monkeypatch: pytest.MonkeyP
         simulator = find_simulator("native").open_simulator(Simulation(0.1, 0.0, 200.0), settings)
         simulator.build(network, 3)
         spikes.append(run_one(simulator, network))
-    one, other = ([(step, name, k) for name in "EI" for step, k in run[name]] for run in spikes)
-    early = [sorted(entry for entry in run if entry[0] < 300) for run in (one, other)]
-    assert len(early[0]) > 100
-    assert early[0] == early[1]  # until single precision tells, which takes longer
+    one, other = (sorted((step, name, k) for name in "EI" for step, k in run[name]) for run in spikes)
+    assert one[:200] == other[:200]  # until rounding tells, as it must in a chaotic network
     assert one != other  # it did: the two runs are not one program
     assert abs(len(one) / len(other) - 1.0) < 0.05
