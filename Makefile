@@ -37,7 +37,7 @@ test-lowest test-highest: test-%: .venv/.installed-dev
 	.venv-$*/bin/python -m pytest -m 'not pool' $(PYTEST)
 
 fidelity: .venv/.installed
-	$(BIN)/python benchmarks/fidelity.py
+	$(BIN)/python benchmarks/fidelity.py $(SWEEP)
 
 # 48 draws of small networks of each kind, NEST beside native; the short form is tests/backends/test_simulators_agreement.py
 agreement: .venv/.installed

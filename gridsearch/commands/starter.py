@@ -75,7 +75,11 @@ def starter_sweep(model: str) -> str:
     network = find_model(model, Path())(defaults.values_by_name())
     times = times_of_points(network, Simulation(0.1, 1000.0, 9000.0), _N_POINTS)
     points = f"{_N_POINTS} points of 10 s, of the {network.n_neurons} neurons of the defaults"
-    advice = f"# {points}, take of one core, at {NOMINAL_RATE:g} Hz: {times}"
+    own = times_of_points(network, Simulation(0.1, 1000.0, 9000.0), _N_POINTS, own_draws=True)
+    advice = (
+        f"# {points}, take of one core, at {NOMINAL_RATE:g} Hz: {times}; "
+        f'with a connectivity for every point (draws = "per_point"): {own}'
+    )
     return _TEMPLATE.format(
         model=model,
         parts=_parts(model),

@@ -40,10 +40,32 @@ def quicker_simulator(loads: Sequence[Workload], hours: float, listed: Collectio
     return f'{_words(possible[name])} on {name}, {_words(hours)} on {asked}, of one core: simulators = ["{name}"]'
 
 
-def times_of_points(network: Network, simulation: Simulation, n_points: int) -> str:
+def own_draws(loads: Sequence[Workload]) -> str:
+    """Say what points take of a core if each draws its own connectivity; nothing if they do, or it is little."""
+    shared, own, drawn = 0.0, 0.0, 0
+    for load in loads:
+        points = [replace(point, network_seed=number) for number, point in enumerate(load.points)]
+        shared += core_hours(load)
+        own += core_hours(replace(load, points=points))
+        drawn += len({(structure, p.network_seed) for structure, p in zip(load.structures, load.points, strict=True)})
+    if drawn == sum(len(load.points) for load in loads) or own < _WORTH_SAYING:
+        return ""
+    return f'draws = "per_point", a connectivity for every point, would take {_words(own)} instead of {_words(shared)}'
+
+
+def times_of_points(network: Network, simulation: Simulation, n_points: int, own_draws: bool = False) -> str:
     """Say how long points of one structure take of a core, simulator by simulator, the quickest first.
 
     Simulators that cannot run the network, or are never to be suggested, are left out.
+
+    Parameters
+    ----------
+    network, simulation : Network, Simulation
+        What is run.
+    n_points : int
+        How many.
+    own_draws : bool
+        Whether each draws its own connectivity.
     """
     hours = {}
     for name in simulator_names():
@@ -53,7 +75,8 @@ def times_of_points(network: Network, simulation: Simulation, n_points: int) -> 
         settings = {key: setting.default for key, setting in simulator.SETTINGS.items()} | dict(simulator.SUGGESTED)
         if not simulator.problems(network, simulation, settings):
             cost = simulator.estimate(network, simulation, settings, 0)
-            hours[name] = (cost.once + n_points * cost.each) * int(settings.get("threads", 1)) / 3600.0
+            n_builds = n_points if own_draws else 1
+            hours[name] = (n_builds * cost.once + n_points * cost.each) * int(settings.get("threads", 1)) / 3600.0
     return ", ".join(f"{_words(hours[name])} on {name}" for name in sorted(hours, key=hours.__getitem__))
 
 

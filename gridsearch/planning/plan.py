@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gridsearch.inputs.input_files import InputError, Problem, choices
-from gridsearch.planning.advice import quicker_simulator
+from gridsearch.planning.advice import own_draws, quicker_simulator
 from gridsearch.planning.grid import Grid, expand
 from gridsearch.planning.in_flight import look_up, points_in_flight
 from gridsearch.planning.wanted import wanted_of
@@ -44,6 +44,8 @@ class SimulatorPlan:
         How many of what is left were done with another content: by the keys of the content that differ.
     pace : Pace
         How the machines that will run it compare with the estimates.
+    draws : str
+        What it would take if every point drew its own connectivity; empty if that is little.
     """
 
     n_points: int
@@ -55,6 +57,7 @@ class SimulatorPlan:
     recomputed: Mapping[str, str] = field(default_factory=dict)
     former: Mapping[str, int] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
+    draws: str = ""
 
     @property
     def n_left(self) -> int:
@@ -178,6 +181,8 @@ def make_plan(
         n_slots = find_executor(chosen).n_slots()
         planned = [job for load in loads for job in plan_jobs(load, sweep.jobs.minutes_per_job, n_slots, taken)]
         shares[name] = replace(share, jobs=tuple(planned), disk=sum(one.disk for one in planned))
+        if shares[name].hours:
+            shares[name] = replace(shares[name], draws=own_draws(loads))
         advice = advice or quicker_simulator(loads, shares[name].hours, sweep.simulators)
     return Plan(sweep, grid, run, history, chosen, why, shares, flights, advice)
 

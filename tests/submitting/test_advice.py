@@ -12,9 +12,9 @@ from test_plan import workload
 
 from gridsearch.commands.display import show_plan
 from gridsearch.inputs.parameters import defaults_file, read_defaults
-from gridsearch.planning.advice import quicker_simulator, times_of_points
+from gridsearch.planning.advice import own_draws, quicker_simulator, times_of_points
 from gridsearch.planning.plan import make_plan
-from jobs.plan import Workload, core_hours
+from jobs.plan import Workload, core_hours, estimate_costs
 from simulators.backends.simulator import find_simulator, simulator_names
 from simulators.description import Normal
 from simulators.models.clustered import make_network
@@ -83,6 +83,25 @@ def test_nothing_is_said_of_networks_that_nobody_else_runs(load: Workload) -> No
     unknown = replace(load, networks=(replace(network, projections=too_fast),))
     assert quicker_simulator([load], 100.0, ["nest"]) != ""
     assert quicker_simulator([unknown], 100.0, ["nest"]) == ""
+
+
+def test_what_own_draws_cost_is_said_where_points_share_one(load: Workload) -> None:
+    said = own_draws([load])
+    found = re.fullmatch(
+        r'draws = "per_point", a connectivity for every point, would take (\S+) h instead of (\S+) h', said
+    )
+    assert found is not None, said
+    own, shared = map(float, found.groups())
+    assert shared == pytest.approx(core_hours(load), rel=0.05)
+    (cost,) = estimate_costs(load)
+    assert own - shared == pytest.approx(39 * cost.once / 3600.0, rel=0.2)  # forty builds, of which one was there
+    drawn = [replace(point, network_seed=number) for number, point in enumerate(load.points)]
+    assert own_draws([replace(load, points=drawn)]) == ""
+    (network,) = load.networks
+    simulation = Simulation(0.1, 1000.0, 9000.0)
+    shares, owns = (times_of_points(network, simulation, 1600, own_draws=own) for own in (False, True))
+    native, native_own = (float(text.split(" min on native")[0]) for text in (shares, owns))
+    assert 1.05 * native < native_own < 2.0 * native
 
 
 def test_plan_gives_the_advice_unless_the_sweep_has_the_quicker_one_already(tmp_path: Path) -> None:

@@ -128,7 +128,8 @@ class NativeSimulator:
         """Lay out a point."""
         point = make_point(network, built.layout, built.seed, self._simulation)
         set_weights(built.synapses, network, built.layout)
-        source = program(point.kinds, bool(built.layout.blocks), bool(built.layout.bundles))
+        together = len(built.synapses.bundles) > 1
+        source = program(point.kinds, bool(built.layout.blocks), bool(built.layout.bundles), together)
         module = program_cache.load_program(self._folder, source, _VERSIONS)
         return _Run(module, network, built, point, self._simulation, self._chunk_steps)
 
@@ -255,13 +256,11 @@ class _Run:
         n_populations = counts.shape[1]
         cells = np.repeat(np.arange(counts.size), counts.ravel())
         senders = self._pasts[0].spikes[first : first + len(cells)]
-        whose = cells % n_populations
         steps = cells // n_populations + (begin + 1 - self._simulation.warmup_steps)
-        found = {}
-        for index, population in enumerate(self._network.populations):
-            own = whose == index
-            found[population.name] = (steps[own], senders[own])
-        return found
+        whose = (cells % n_populations).astype(np.min_scalar_type(n_populations))
+        of_each = np.split(np.argsort(whose, kind="stable"), np.cumsum(counts.sum(axis=0))[:-1])
+        names = (population.name for population in self._network.populations)
+        return {name: (steps[own], senders[own]) for name, own in zip(names, of_each, strict=True)}
 
     def _is_finite(self, index: int) -> bool:
         kind = self._point.kinds[self._point.populations.kinds[index]]

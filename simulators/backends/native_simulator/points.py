@@ -22,6 +22,7 @@ from simulators.backends.native_simulator.kernels.tables import (
     aligned,
 )
 from simulators.backends.native_simulator.layout import Layout
+from simulators.backends.native_simulator.one_input import one_input
 from simulators.backends.native_simulator.program import Kind
 from simulators.backends.native_simulator.synapse_values import signed
 from simulators.description import (
@@ -79,6 +80,7 @@ def make_point(network: Network, layout: Layout, seed: int, simulation: Simulati
         aligned(max(1, n_varied) * n_all, np.float32),
         np.zeros(n_populations * n_constants, dtype=np.float32),
         n_constants,
+        0 if kinds and kinds[0].joined else n_all,
         may_fire,
         fired,
         may_fire.view(np.uint64),
@@ -204,28 +206,42 @@ def _kinds(
     """Kinds of update, the number of each population's, and the constants of each."""
     kinds: list[Kind] = []
     numbers: list[int] = []
-    constants: list[dict[str, Values]] = []
     reached = {block.target for block in layout.blocks}
     driven = {given.target for given in network.inputs if isinstance(given, PoissonDrive)}
     stepped = {given.target for given in network.inputs if isinstance(given, StepCurrent)}
-    for population in network.populations:
+    constants = [
+        {} if population.is_source else _constants(population, values[population.name], simulation.dt)
+        for population in network.populations
+    ]
+    joined = all(map(_is_joined, network.populations, constants))  # all, for a bundle may reach several
+    for population, found in zip(network.populations, constants, strict=True):
         if population.is_source:
             numbers.append(_POISSON if population.model.source == "poisson" else _EVENTS)
-            constants.append({})
             continue
-        rule = population.model.step
-        assert rule is not None, "is among the problems of a network"
-        found = dict(rule.constants(values[population.name], simulation.dt))
         varied = {name for name, value in found.items() if np.ndim(value)}
         if population.name in stepped:
             varied.add("drift")
         name = population.name
-        kind = Kind(population.model, tuple(found), tuple(sorted(varied)), name in reached, name in driven)
+        kind = Kind(population.model, tuple(found), tuple(sorted(varied)), name in reached, name in driven, joined)
         if kind not in kinds:
             kinds.append(kind)
         numbers.append(kinds.index(kind))
-        constants.append(found)
     return tuple(kinds), numbers, constants
+
+
+def _constants(population: Population, values: dict[str, Values], dt: float) -> dict[str, Values]:
+    rule = population.model.step
+    assert rule is not None, "is among the problems of a network"
+    return dict(rule.constants(values, dt))
+
+
+def _is_joined(population: Population, constants: dict[str, Values]) -> bool:
+    """Whether a population's inputs may add up in one; sources have none."""
+    if population.is_source:
+        return True
+    assert population.model.step is not None
+    found = one_input(population.model.step, frozenset(constants))
+    return found is not None and found.holds_for(constants)
 
 
 def _set_state(

@@ -6,11 +6,12 @@ arrive; all numbers are data. So points of a sweep, and most networks of a proje
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from simulators.backends.native_simulator.kernels.tables import STRETCH, STRETCH_LANES, unpacking
+from simulators.backends.native_simulator.one_input import one_input
 from simulators.neurons.neuron_model import SUFFIXES, NeuronModel, StepRule
 from simulators.neurons.step_code import Assignment, assignments, expression, names_in, written
 
@@ -36,9 +37,10 @@ from simulators.backends.native_simulator.kernels.instructions import flush_deno
 from simulators.backends.native_simulator.kernels.lanes import (
     exponential, floats, load, load_mask, maximum, minimum, single, store, store_mask, where,
 )
+from simulators.backends.native_simulator.kernels.parts import part
 from simulators.backends.native_simulator.kernels.random_streams import advanced_lanes, load_streams, store_streams
 from simulators.backends.native_simulator.kernels.spikes import (
-    drawn_counts, fire_sources, play_events, record_fired,
+    drawn_counts, fire_sources, play_events, record_fired, used_lanes,
 )
 from simulators.backends.native_simulator.kernels.tables import (
     blocks_at, bundles_at, drives_at, neurons_at, populations_at, record_at, team_at,
@@ -54,18 +56,14 @@ def run(table, n_spikes, begin, end):
 {unpacking}
     mode = flush_denormals()
     n_populations = populations.number
-    step, meeting, fullest, together = begin, 1, most_jobs(record), team.threads > 1
-    if together:
-        fullest = agree(meeting, populations, record, team)
+    step, fullest = begin, most_jobs(record)
+    {meet}
     while step < end:
         row = (step - record.base) * (n_populations + 1)
         if n_spikes + populations.n_all > record.capacity{jobs_fit}:
             break
         {push_jobs}
-        spikes, n_own = record.spikes, n_spikes
-        if together:
-            meeting += 1
-            spikes, n_own = team.spikes, own_list(meeting, team)
+        {own_list}
         for p in range(n_populations):
             record.starts[row + p] = n_own
             if populations.n_words[p] == 0:
@@ -77,29 +75,25 @@ def run(table, n_spikes, begin, end):
                 continue
             if kind == -1:
                 fire_sources(p, populations, neurons, drives)
-                n_own = record_fired(p, populations, neurons, spikes, n_own, False)
+                n_own = record_fired(p, populations, neurons, spikes, n_own)
                 continue
             release(p, kind, row, populations, neurons, record)
             {gather_planes}
-            update(p, kind, populations, neurons, blocks, drives)
+{update}
             {deliver_rest}
             n_first, zero = n_own, populations.offsets[p] - populations.begins[p]
-            n_own = record_fired(p, populations, neurons, spikes, n_own, True)
+            n_own = record_fired(p, populations, neurons, spikes, n_own)
             for k in range(n_first, n_own):
-                reset(p, kind, zero + spikes[k], populations, neurons)
+                i = zero + spikes[k]
+{reset}
         {deliver_jobs}
-        if together:
-            n_spikes, fullest = exchange(meeting, row, n_spikes, n_own, populations, record, team)
-        else:
-            n_spikes = n_own
-            record.starts[row + n_populations] = n_spikes
-            fullest = most_jobs(record)
+        {exchange}
         step += 1
     restore_mode(mode)
     return step, n_spikes
 
 
-@njit
+@part
 def release(p, kind, row, populations, neurons, record):
     """Let those fire again whose refractory time is over."""
     first, end = populations.begins[p], populations.begins[p] + 32 * populations.n_words[p]
@@ -114,8 +108,23 @@ def release(p, kind, row, populations, neurons, record):
             if shortest == longest or populations.refractory[i] == steps:
                 word = i >> 4
                 neurons.may_fire[word] = np.uint16(neurons.may_fire[word] | (1 << (i & 15)))
-                let_go(p, kind, i, populations, neurons)
+{let_go}
 '''
+
+_ALONE = {
+    "meet": "",
+    "own_list": "spikes, n_own = record.spikes, n_spikes",
+    "exchange": """n_spikes = n_own
+        record.starts[row + n_populations] = n_spikes
+        fullest = most_jobs(record)""",
+}
+_TOGETHER = {
+    "meet": """meeting = np.int64(1)
+    fullest = agree(meeting, populations, record, team)""",
+    "own_list": """meeting += 1
+        spikes, n_own = team.spikes, own_list(meeting, team)""",
+    "exchange": "n_spikes, fullest = exchange(meeting, row, n_spikes, n_own, populations, record, team)",
+}
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,8 @@ class Kind:
         Whether planes of bits arrive.
     driven : bool
         Whether there is a Poisson drive.
+    joined : bool
+        Whether the first input is the sum of both (`one_input`).
     """
 
     model: NeuronModel
@@ -141,6 +152,7 @@ class Kind:
     varied: tuple[str, ...]
     planes: bool
     driven: bool
+    joined: bool
 
     @property
     def rule(self) -> StepRule:
@@ -151,11 +163,20 @@ class Kind:
     @property
     def slots(self) -> tuple[str, ...]:
         """What the state holds of a neuron, in order."""
-        return (*_INPUTS, *self.rule.states)
+        return (*(_INPUTS[:1] if self.joined else _INPUTS), *self.rule.states)
+
+    @property
+    def lines(self) -> tuple[Assignment, ...]:
+        """Lines of the step."""
+        if not self.joined:
+            return assignments(self.rule)
+        found = one_input(self.rule, frozenset(self.constants))
+        assert found is not None
+        return found.lines
 
 
 @lru_cache(maxsize=64)
-def program(kinds: tuple[Kind, ...], any_blocks: bool, any_bundles: bool) -> str:
+def program(kinds: tuple[Kind, ...], any_blocks: bool, any_bundles: bool, together: bool) -> str:
     """Return the source of a network's program.
 
     Parameters
@@ -164,19 +185,28 @@ def program(kinds: tuple[Kind, ...], any_blocks: bool, any_bundles: bool) -> str
         By their number in `Populations.kinds`.
     any_blocks, any_bundles : bool
         Whether there are rows of bits, and compressed rows.
+    together : bool
+        Whether several threads run it.
     """
     run = _RUN.format(
         unpacking=unpacking(),
+        update="\n".join(_choices(kinds, _update_calls, 12)),
+        reset="\n".join(_choices(kinds, _reset_calls, 16)),
+        let_go="\n".join(_choices(kinds, _let_go_calls, 16)),
+        **(_TOGETHER if together else _ALONE),
         jobs_fit=" or not jobs_fit(step, fullest, populations, bundles, record)" if any_bundles else "",
         push_jobs="push_jobs(step, populations, bundles, record)" if any_bundles else "pass",
         gather_planes="gather_planes(p, step, populations, blocks, record)" if any_blocks else "pass",
         deliver_rest="deliver_rest(p, step, populations, neurons, blocks, record)" if any_blocks else "pass",
         deliver_jobs="deliver_jobs(step, populations, neurons, bundles, record)" if any_bundles else "pass",
     )
-    updates = (_update(number, kind, *planes) for number, kind in enumerate(kinds) for planes in _plane_numbers(kind))
-    resets = (_change("reset", number, kind, dict(kind.rule.reset)) for number, kind in enumerate(kinds))
-    lets = (_change("let_go", number, kind, _on_release(kind)) for number, kind in enumerate(kinds))
-    return "\n\n".join([_HEAD, *updates, *resets, *lets, _dispatch(kinds), run])
+    updates = (
+        _update(number, kind, *planes) for number, kind in enumerate(kinds) for planes in _plane_numbers(kind, kinds)
+    )
+    changes = [(number, kind, dict(kind.rule.reset), _on_release(kind)) for number, kind in enumerate(kinds)]
+    resets = (_change("reset", number, kind, reset) for number, kind, reset, _ in changes if reset)
+    lets = (_change("let_go", number, kind, let) for number, kind, _, let in changes if let)
+    return "\n\n".join([_HEAD, *updates, *resets, *lets, run])
 
 
 def runs_free(kind: Kind) -> bool:
@@ -186,7 +216,7 @@ def runs_free(kind: Kind) -> bool:
         return False
     if names_in(expression(rule.reset["V"])) - set(kind.constants):
         return False
-    lines = {line.name: line for line in assignments(rule)}
+    lines = {line.name: line for line in kind.lines}
     kept = [name for name in kind.slots if name != "V"]
     return not any("V" in _uses(f"next_{name}", lines) for name in kept)
 
@@ -202,11 +232,16 @@ def _on_release(kind: Kind) -> dict[str, str]:
     return {"V": kind.rule.reset["V"]} if runs_free(kind) else {}
 
 
-def _plane_numbers(kind: Kind) -> tuple[tuple[int, int], ...]:
+def _plane_numbers(kind: Kind, kinds: tuple[Kind, ...]) -> tuple[tuple[int, int], ...]:
+    """Numbers of planes for which a kind has an update.
+
+    Every one takes its time to be compiled, and planes of zeros cost little beside a long rule, be it another kind's.
+    """
     if not kind.planes:
         return PLANES[:1]
-    # Planes of zeros cost little beside a long rule, and every update takes its time to be compiled
-    return PLANES if len(assignments(kind.rule)) < _LONG else PLANES[-1:]
+    if len(kind.lines) >= _LONG:
+        return PLANES[-1:]
+    return (PLANES[0], PLANES[-1]) if any(len(other.lines) >= _LONG for other in kinds) else PLANES
 
 
 def _own(name: str) -> str:
@@ -216,7 +251,7 @@ def _own(name: str) -> str:
 
 def _update(number: int, kind: Kind, n_ex: int, n_in: int) -> str:
     lines = [
-        "@njit",
+        "@part",
         f"def update_{number}_{n_ex}_{n_in}(p, populations, neurons, blocks, drives):",
         "    state, varied, scalars = neurons.state, neurons.varied, neurons.scalars",
         "    offset, n_all, first_scalar = populations.offsets[p], populations.n_all, p * neurons.n_scalars",
@@ -234,11 +269,12 @@ def _update(number: int, kind: Kind, n_ex: int, n_in: int) -> str:
         lines.append(
             "    first_ex, first_in, end_in = drives.first[3 * p], drives.first[3 * p + 1], drives.first[3 * p + 2]"
         )
-    lines.append(f"    for begin in range(0, 2 * populations.n_words[p], {STRETCH_LANES}):")
+    lines.append("    n_lanes = used_lanes(p, populations)")
+    lines.append(f"    for begin in range(0, n_lanes, {STRETCH_LANES}):")
     if kind.driven:
         lines.append(f"        stream = 64 * ((offset + 16 * begin) >> {STRETCH})")
         lines.append("        streams = load_streams(drives.streams, stream)")
-    lines.append(f"        for lane in range(begin, begin + {STRETCH_LANES}):")
+    lines.append(f"        for lane in range(begin, min(begin + {STRETCH_LANES}, n_lanes)):")
     lines += [f"            {line}" for line in _body(kind, n_ex, n_in)]
     if kind.driven:
         lines.append("        store_streams(drives.streams, stream, streams)")
@@ -251,11 +287,11 @@ def _body(kind: Kind, n_ex: int, n_in: int) -> Iterator[str]:
         yield f"{_own(name)} = load(state, {slot} * n_all + i)"
     for slot, name in enumerate(kind.varied):
         yield f"{_own(name)} = load(varied, {slot} * n_all + i)"
-    for line in assignments(kind.rule):
+    for line in kind.lines:
         names = {name: _own(name) for name in names_in(line.expression)}
         yield f"{_own(line.name)} = floats({written(line.expression, names, _FUNCTIONS)})"
     for receptor, (name, count) in enumerate(zip(_INPUTS, (n_ex, n_in), strict=True)):
-        arrived = _own(f"next_{name}")
+        arrived = _own(f"next_{kind.slots[0] if kind.joined else name}")
         for k in range(count):
             bits = f"load_mask(blocks.halves, place_{receptor}_{k} + lane)"
             yield f"{arrived} = where({bits}, {arrived} + weight_{receptor}_{k}, {arrived})"
@@ -276,13 +312,11 @@ def _body(kind: Kind, n_ex: int, n_in: int) -> Iterator[str]:
 def _change(what: str, number: int, kind: Kind, changes: dict[str, str]) -> str:
     """Function that changes states of one neuron."""
     lines = [
-        "@njit",
+        "@part",
         f"def {what}_{number}(p, i, populations, neurons):",
         "    state, varied, scalars = neurons.state, neurons.varied, neurons.scalars",
         "    n_all, first_scalar = populations.n_all, p * neurons.n_scalars",
     ]
-    if not changes:
-        return "\n".join([*lines, "    pass"])
     used = set().union(*(names_in(expression(text)) for text in changes.values()))
     if "dt" in used:
         lines.append("    m_dt = scalars[first_scalar]")
@@ -303,24 +337,33 @@ def _change(what: str, number: int, kind: Kind, changes: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _dispatch(kinds: tuple[Kind, ...]) -> str:
-    """Functions that choose by the number of a population's kind."""
-    lines = ["@njit", "def update(p, kind, populations, neurons, blocks, drives):"]
-    lines.append("    n_ex, n_in = blocks.plane_counts[0], blocks.plane_counts[1]")
+def _choices(
+    kinds: tuple[Kind, ...], calls: Callable[[int, tuple[Kind, ...]], Iterator[str]], margin: int
+) -> Iterator[str]:
+    """Lines that choose by the number of a population's kind."""
+    for number in range(len(kinds)):
+        yield f"{' ' * margin}{'el' if number else ''}if kind == {number}:"
+        yield from (f"{' ' * margin}    {line}" for line in calls(number, kinds))
+    if not kinds:
+        yield f"{' ' * margin}pass"
+
+
+def _update_calls(number: int, kinds: tuple[Kind, ...]) -> Iterator[str]:
     arguments = "(p, populations, neurons, blocks, drives)"
-    for number, kind in enumerate(kinds):
-        lines.append(f"    if kind == {number}:")
-        *fewer, (most_ex, most_in) = _plane_numbers(kind)
-        for n_ex, n_in in fewer:
-            lines.append(f"        if n_ex <= {n_ex} and n_in <= {n_in}:")
-            lines.append(f"            update_{number}_{n_ex}_{n_in}{arguments}")
-            lines.append("            return")
-        lines.append(f"        update_{number}_{most_ex}_{most_in}{arguments}")
-    for what in ("reset", "let_go"):
-        lines += ["", "", "@njit", f"def {what}(p, kind, i, populations, neurons):"]
-        for number in range(len(kinds)):
-            lines.append(f"    if kind == {number}:")
-            lines.append(f"        {what}_{number}(p, i, populations, neurons)")
-        lines.append("    return")
-    lines.append("")
-    return "\n".join(lines)
+    *fewer, (most_ex, most_in) = _plane_numbers(kinds[number], kinds)
+    word = "if"
+    for n_ex, n_in in fewer:
+        yield f"{word} blocks.plane_counts[0] <= {n_ex} and blocks.plane_counts[1] <= {n_in}:"
+        yield f"    update_{number}_{n_ex}_{n_in}{arguments}"
+        word = "elif"
+    if fewer:
+        yield "else:"
+    yield f"{'    ' if fewer else ''}update_{number}_{most_ex}_{most_in}{arguments}"
+
+
+def _reset_calls(number: int, kinds: tuple[Kind, ...]) -> Iterator[str]:
+    yield f"reset_{number}(p, i, populations, neurons)" if kinds[number].rule.reset else "pass"
+
+
+def _let_go_calls(number: int, kinds: tuple[Kind, ...]) -> Iterator[str]:
+    yield f"let_go_{number}(p, i, populations, neurons)" if _on_release(kinds[number]) else "pass"

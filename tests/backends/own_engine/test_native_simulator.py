@@ -319,8 +319,6 @@ def test_a_cache_is_its_owners_alone(native: Open, cache: Path, small: dict[str,
 
 IN_A_PROCESS = """
 import hashlib, json, sys
-sys.path.insert(0, "tests")
-import networks
 from recordings import run_one
 from simulators.backends.simulator import find_simulator
 from simulators.records.job import Simulation
@@ -367,7 +365,8 @@ def everything() -> dict[str, Network]:
 def test_every_instruction_set_gives_the_same_bits(cache: Path) -> None:
     found = []
     for name, features in (("", ""), ("generic", "+sse2"), ("haswell", "+avx2,+fma,+bmi2")):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        folders = (ROOT, ROOT / "tests", Path(__file__).parent)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))}
         if name:
             if "avx2" in features and "avx2" not in Path("/proc/cpuinfo").read_text(encoding="utf-8"):
                 continue

@@ -16,6 +16,7 @@ from numba import njit
 from simulators.backends.native_simulator.kernels.instructions import bit_count
 from simulators.backends.native_simulator.kernels.lanes import load, store, words
 from simulators.backends.native_simulator.kernels.memory import uint32_at
+from simulators.backends.native_simulator.kernels.parts import part
 from simulators.backends.native_simulator.kernels.random_streams import (
     advanced,
     advanced_lanes,
@@ -40,7 +41,7 @@ def _cut(rows, place, first, last):
         first += count
 
 
-@njit
+@part
 def bernoulli_row(rows, place, first, last, digits, n_digits, key, row):
     """Set each bit from `first` to `last` - 1 of an empty row with a probability.
 
@@ -62,7 +63,7 @@ def bernoulli_row(rows, place, first, last, digits, n_digits, key, row):
     _cut(rows, place, last, end << 5)
 
 
-@njit
+@part
 def draw_bernoulli(
     rows, base, stride, n_words, scratch, n_sources, n_targets, source_cluster, target_cluster, pairs, itself, digits,
     n_digits, key,
@@ -144,7 +145,7 @@ def _add_synapse(bits, place, plane, n_planes, target):
     return True
 
 
-@njit
+@part
 def draw_total(
     rows, base, stride, n_words, n_planes, counts, n_targets, source_cluster, target_cluster, pairs, itself, key,
     beyond_sources, beyond_targets,
@@ -173,7 +174,7 @@ def draw_total(
     return n_beyond
 
 
-@njit
+@part
 def draw_indegree(
     rows, base, stride, n_words, n_planes, scratch, n_sources, n_targets, indegree, source_cluster, target_cluster,
     pairs, itself, key, beyond_sources, beyond_targets,

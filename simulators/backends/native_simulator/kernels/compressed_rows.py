@@ -23,6 +23,7 @@ from simulators.backends.native_simulator.kernels.bit_rows import (
 )
 from simulators.backends.native_simulator.kernels.instructions import bits_of_float, lowest_bit
 from simulators.backends.native_simulator.kernels.memory import float32_at, uint16_at, uint32_at
+from simulators.backends.native_simulator.kernels.parts import part
 from simulators.backends.native_simulator.kernels.random_streams import advanced, below, mixed, stream
 from simulators.backends.native_simulator.kernels.tables import OWN, PACKED, STRETCH
 
@@ -75,7 +76,7 @@ def _pointers(cursors, delays, weights, synapses, values):
     )
 
 
-@njit
+@part
 def visit_rows(
     fill, cursors, n_delays, lengths, scratch, digits, n_digits, offset, n_targets, source_cluster, target_cluster,
     pairs, itself, key, value_key, delays, weights, kind, synapses, values, mask,
@@ -165,7 +166,7 @@ def visit_rows(
     return total
 
 
-@njit
+@part
 def visit_columns(
     fill, cursors, n_delays, indegree, offset, n_sources, n_targets, source_cluster, target_cluster, pairs, itself, key,
     value_key, delays, weights, kind, synapses, values, mask, owned,
@@ -185,7 +186,7 @@ def visit_columns(
             )
 
 
-@njit
+@part
 def visit_list(
     fill, cursors, n_delays, sources, targets, own_delays, own_weights, offset, value_key, delays, weights, kind,
     synapses, values, mask, owned,
@@ -215,7 +216,7 @@ def visit_list(
                 values[place] = weight
 
 
-@njit
+@part
 def sum_up(starts):
     """Turn counts into starts, in place; return the sum."""
     total = _U(0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from simulators.backends.native_simulator.kernels.instructions import float_of_bits, prefetch
 from simulators.backends.native_simulator.kernels.lanes import (
@@ -16,6 +15,7 @@ from simulators.backends.native_simulator.kernels.lanes import (
     where,
     words,
 )
+from simulators.backends.native_simulator.kernels.parts import part
 from simulators.backends.native_simulator.kernels.tables import (
     BASE,
     BLOCK_FACTS,
@@ -46,16 +46,17 @@ FUSED = 4
 """Planes per receptor that an update adds; further ones take a pass of their own."""
 
 _AHEAD = 4  # jobs between asking for a row and reading it
-_ASKED = 1024  # words of a row that are asked for: what the processor fetches by itself comes late
+_ASKED = 160  # words of a row that are asked for in any case
+_ASKED_AT_MOST = 1024  # what the processor fetches by itself comes late
 
 
-@njit
+@part
 def _spikes_of_pass(planes):
     """How many rows of that many planes four planes can count."""
     return 15 // ((1 << planes) - 1)
 
 
-@njit
+@part
 def _count_three(rows, base, stride, n_words, spikes, first, last, place):
     """Add three rows of one plane each; two planes hold the counts."""
     a = base + spikes[first] * stride
@@ -68,7 +69,7 @@ def _count_three(rows, base, stride, n_words, spikes, first, last, place):
         store(rows, place + n_words + word, (x & y) | (both & z))
 
 
-@njit
+@part
 def _count_seven(rows, base, stride, n_words, spikes, first, last, place):
     """Add up to seven rows of one plane each; three planes hold the counts."""
     for word in range(0, n_words, 16):
@@ -85,7 +86,7 @@ def _count_seven(rows, base, stride, n_words, spikes, first, last, place):
         store(rows, place + 2 * n_words + word, c)
 
 
-@njit
+@part
 def _count_rows(rows, base, stride, row_words, n_words, n_planes, spikes, first, last, place):
     """Add rows of any number of planes, `row_words` apart; four planes hold the counts."""
     for word in range(0, n_words, 16):
@@ -121,7 +122,7 @@ def _count_rows(rows, base, stride, row_words, n_words, n_planes, spikes, first,
         store(rows, place + 3 * n_words + word, d)
 
 
-@njit
+@part
 def _count(blocks, fact, target, populations, spikes, first, last, place):
     """Add the rows of spikes; return how many planes hold the counts."""
     rows, facts, n = blocks.rows, blocks.facts, last - first
@@ -138,7 +139,7 @@ def _count(blocks, fact, target, populations, spikes, first, last, place):
     return 4
 
 
-@njit
+@part
 def _add_plane(blocks, receptor, place, weight):
     n = blocks.plane_counts[receptor]
     blocks.planes[receptor * blocks.most_planes + n] = place
@@ -146,7 +147,7 @@ def _add_plane(blocks, receptor, place, weight):
     blocks.plane_counts[receptor] = n + 1
 
 
-@njit
+@part
 def gather_planes(target, step, populations, blocks, record):
     """Collect what arrives at a population within a step as weighted planes of bits.
 
@@ -180,7 +181,7 @@ def gather_planes(target, step, populations, blocks, record):
             blocks.plane_weights[receptor * blocks.most_planes + plane] = single(0.0)
 
 
-@njit
+@part
 def _add_planes(state, first, n_lanes, blocks, begin, end):
     """Add planes to an input whose first neuron is at `first` of the state."""
     for plane in range(begin, end):
@@ -190,15 +191,15 @@ def _add_planes(state, first, n_lanes, blocks, begin, end):
             store(state, first + 16 * lane, where(load_mask(blocks.halves, place + lane), given + weight, given))
 
 
-@njit
+@part
 def deliver_rest(target, step, populations, neurons, blocks, record):
     """Add what an update did not: planes beyond its number, further spikes, and what own clusters get more."""
-    n_words, offset, n_all = populations.n_words[target], populations.offsets[target], populations.n_all
+    n_words, offset, second = populations.n_words[target], populations.offsets[target], neurons.second
     width, facts, n_lanes = populations.number + 1, blocks.facts, 2 * n_words
     for receptor in range(2):
         if blocks.plane_counts[receptor] > FUSED:
             first = receptor * blocks.most_planes
-            _add_planes(neurons.state, receptor * n_all + offset, n_lanes, blocks, first + FUSED,
+            _add_planes(neurons.state, receptor * second + offset, n_lanes, blocks, first + FUSED,
                         first + blocks.plane_counts[receptor])  # fmt: skip
     for block in range(blocks.first[target], blocks.first[target + 1]):
         fact = block * BLOCK_FACTS
@@ -207,7 +208,7 @@ def deliver_rest(target, step, populations, neurons, blocks, record):
         if first == last:
             continue
         n_planes = facts[fact + PLANES]
-        begin = facts[fact + RECEPTOR] * n_all + offset
+        begin = facts[fact + RECEPTOR] * second + offset
         per_pass = max(_spikes_of_pass(n_planes), 2 if n_planes == 1 else 1)
         weight = blocks.weights[2 * block]
         if last - first > per_pass and weight != single(0.0):
@@ -234,7 +235,7 @@ def deliver_rest(target, step, populations, neurons, blocks, record):
                                  boost * single(1 << plane))  # fmt: skip
 
 
-@njit
+@part
 def _add_stretch(state, first, halves, place, low, high, weight):
     """Add a weight to the targets from `low` to `high` - 1 that a row of bits connects."""
     begin, end = low >> 4, (high - 1) >> 4
@@ -254,7 +255,7 @@ def _add_stretch(state, first, halves, place, low, high, weight):
     store(state, first + 16 * end, where(bits, given + added, given))
 
 
-@njit
+@part
 def most_jobs(record):
     """Jobs of the step that has the most."""
     fullest = 0
@@ -263,7 +264,7 @@ def most_jobs(record):
     return fullest
 
 
-@njit
+@part
 def jobs_fit(step, fullest, populations, bundles, record):
     """Whether the jobs of the last step's spikes fit, whatever their delays, into steps that have so many at most."""
     row = (step - 1 - record.base) * (populations.number + 1)
@@ -274,35 +275,40 @@ def jobs_fit(step, fullest, populations, bundles, record):
     return fullest + new <= record.job_capacity
 
 
-@njit
+@part
 def push_jobs(step, populations, bundles, record):
     """Note for every delay what the spikes of the last step will deliver."""
     row = (step - 1 - record.base) * (populations.number + 1)
     for source in range(populations.number):
-        for k in range(record.starts[row + source], record.starts[row + source + 1]):
+        last = record.starts[row + source + 1]
+        for k in range(record.starts[row + source], last):
+            later = np.int64(record.spikes[min(k + _AHEAD, last - 1)])
             for bundle in range(bundles.first[source], bundles.first[source + 1]):
                 fact = bundle * BUNDLE_FACTS
                 delays = bundles.facts[fact + BUNDLE_DELAYS]
-                place = bundles.facts[fact + BUNDLE_ROWS] + record.spikes[k] * (delays + 1)
+                first = bundles.facts[fact + BUNDLE_ROWS]
+                for line in range(0, delays + 16, 16):
+                    prefetch(bundles.starts, first + later * (delays + 1) + line)
+                place = first + record.spikes[k] * (delays + 1)
                 base = bundles.facts[fact + BUNDLE_FIRST]
                 begin = np.int64(bundles.starts[place])
                 due = (step + bundles.facts[fact + BUNDLE_SHORTEST] - 1) % record.ring
                 for delay in range(delays):
                     end = np.int64(bundles.starts[place + delay + 1])
-                    if end > begin:
-                        n = record.job_counts[due]
-                        job = (due * record.job_capacity + n) * 3
-                        record.jobs[job] = base + begin
-                        record.jobs[job + 1] = end - begin
-                        record.jobs[job + 2] = bundle
-                        record.job_counts[due] = n + 1
+                    # written in any case, and counted if there is something to deliver: no branch to guess
+                    n = record.job_counts[due]
+                    job = (due * record.job_capacity + n) * 3
+                    record.jobs[job] = base + begin
+                    record.jobs[job + 1] = end - begin
+                    record.jobs[job + 2] = bundle
+                    record.job_counts[due] = n + (end > begin)
                     begin = end
                     due += 1
                     if due == record.ring:
                         due = 0
 
 
-@njit
+@part
 def deliver_jobs(step, populations, neurons, bundles, record):
     """Add the synapses due in a step to the inputs of their targets."""
     due = step % record.ring
@@ -311,13 +317,15 @@ def deliver_jobs(step, populations, neurons, bundles, record):
     for number in range(n_jobs):
         job = first_job + 3 * number
         if number + _AHEAD < n_jobs:
-            ahead = jobs[job + 3 * _AHEAD]
-            for line in range(0, min(jobs[job + 3 * _AHEAD + 1] + 15, _ASKED), 16):
+            ahead, length = jobs[job + 3 * _AHEAD], jobs[job + 3 * _AHEAD + 1]
+            for line in range(0, _ASKED, 16):  # a fixed number, the last of them again and again
+                prefetch(synapses, ahead + min(line, length))
+            for line in range(_ASKED, min(length + 15, _ASKED_AT_MOST), 16):
                 prefetch(synapses, ahead + line)
         bundle = jobs[job + 2]
         fact = bundle * BUNDLE_FACTS
         scale, kind = bundles.scales[bundle], bundles.facts[fact + BUNDLE_KIND]
-        first = np.uint64(bundles.facts[fact + BUNDLE_RECEPTOR] * populations.n_all)
+        first = np.uint64(bundles.facts[fact + BUNDLE_RECEPTOR] * neurons.second)
         begin, end = np.uint64(jobs[job]), np.uint64(jobs[job] + jobs[job + 1])
         if bundles.differ[bundle]:
             _deliver_by_table(kind, fact, begin, end, state, first, bundles, mask)
@@ -335,7 +343,7 @@ def deliver_jobs(step, populations, neurons, bundles, record):
     record.job_counts[due] = 0
 
 
-@njit
+@part
 def _deliver_by_table(kind, fact, begin, end, state, first, bundles, mask):
     """Add a group of synapses whose targets tell what multiplies their weights."""
     synapses, table = bundles.synapses, np.uint64(bundles.facts[fact + BUNDLE_TABLE])

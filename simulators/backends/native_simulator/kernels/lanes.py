@@ -21,6 +21,7 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 from numba.extending import intrinsic, lower_builtin
 
 from simulators.backends.native_simulator.kernels.memory import place_of
+from simulators.backends.native_simulator.kernels.parts import part
 
 LANES = 16
 single = types.float32
@@ -290,7 +291,7 @@ def maximum(a, b):
     return where(floats(a) > floats(b), floats(a), floats(b))
 
 
-@njit
+@part
 def exponential(given):
     """Natural exponential, within 2 units in the last place; 0 below -87.3, the largest number above 88.
 

@@ -108,7 +108,7 @@ class View(types.Type):
     def __init__(self, name: str, fields: Mapping[str, Any]) -> None:
         self.kinds = {field: types.int64 if dtype is None else _KINDS[dtype] for field, dtype in fields.items()}
         self.places = {field: place for place, field in enumerate(fields)}
-        super().__init__(name=f"view of {name}: {', '.join(map(str, fields.items()))}")
+        super().__init__(name=f"view of {name}")  # it stands in the name of every function that takes one
 
 
 @register_default(View)

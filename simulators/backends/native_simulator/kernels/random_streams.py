@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from simulators.backends.native_simulator.kernels.lanes import lane_numbers, load, store, words
+from simulators.backends.native_simulator.kernels.parts import part, within
 
 _U = np.uint64
 _GOLDEN = _U(0x9E3779B97F4A7C15)
@@ -17,7 +18,7 @@ _FIRST, _SECOND = _U(0xBF58476D1CE4E5B9), _U(0x94D049BB133111EB)
 _STREAM = _U(0xD1342543DE82EF95)
 
 
-@njit(inline="always")
+@within
 def mixed(word):
     """Finaliser of splitmix64."""
     word = (word ^ (word >> _U(30))) * _FIRST
@@ -43,20 +44,20 @@ def below(random, count):
     return ((random >> _U(32)) * _U(count)) >> _U(32)
 
 
-@njit(inline="always")
+@within
 def _mixed_lanes(word):
     word = (word ^ (word >> 16)) * 0x7FEB352D
     word = (word ^ (word >> 15)) * 0x846CA68B
     return word ^ (word >> 16)
 
 
-@njit(inline="always")
+@within
 def _first_lanes(state):
     low, high = state & _U(0xFFFFFFFF), state >> _U(32)
     return _mixed_lanes(_mixed_lanes(lane_numbers() * 0x9E3779B1 + low) + high)
 
 
-@njit
+@part
 def lane_streams(key, place):
     """Sixteen generators for a key and a place, as four words per lane."""
     first = advanced(stream(key, place))
@@ -75,7 +76,7 @@ def _rotated(word, places):
     return (word << places) | (word >> (32 - places))
 
 
-@njit(inline="always")
+@within
 def advanced_lanes(streams):
     """Sixteen random words, and the generators' next state."""
     a, b, c, d = streams

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from simulators.backends.native_simulator.kernels.instructions import lowest_bit, permute
 from simulators.backends.native_simulator.kernels.lanes import LANES, as_floats, load, store_mask, where
+from simulators.backends.native_simulator.kernels.parts import part, within
 from simulators.backends.native_simulator.kernels.random_streams import advanced_lanes, load_streams, store_streams
 from simulators.backends.native_simulator.kernels.tables import STRETCH_LANES
 
@@ -14,7 +14,7 @@ _U = np.uint64
 POISSON, EVENTS = -1, -2
 
 
-@njit(inline="always")
+@within
 def drawn_counts(random, tables, draw):
     """Counts that random words stand for in an alias table: the lowest four bits choose, the others decide."""
     limit = permute(load(tables, 32 * draw), random)
@@ -22,10 +22,17 @@ def drawn_counts(random, tables, draw):
     return as_floats(where((random >> 4) < limit, random & 15, other))
 
 
-@njit
+@within
+def used_lanes(population, populations):
+    """Lanes that hold neurons, of those that a thread owns; what lies behind the last is never moved."""
+    behind = populations.sizes[population] - populations.begins[population]
+    return min(2 * populations.n_words[population], (behind + LANES - 1) // LANES)
+
+
+@part
 def fire_sources(population, populations, neurons, drives):
     """Let Poisson sources fire."""
-    first, n_lanes = populations.offsets[population] // LANES, 2 * populations.n_words[population]
+    first, n_lanes = populations.offsets[population] // LANES, used_lanes(population, populations)
     if not drives.active[population]:
         for lane in range(n_lanes):
             neurons.fired[first + lane] = np.uint16(0)
@@ -33,13 +40,13 @@ def fire_sources(population, populations, neurons, drives):
     for begin in range(first, first + n_lanes, STRETCH_LANES):
         place = 64 * (begin // STRETCH_LANES)
         streams = load_streams(drives.streams, place)
-        for lane in range(begin, begin + STRETCH_LANES):
+        for lane in range(begin, min(begin + STRETCH_LANES, first + n_lanes)):
             random, streams = advanced_lanes(streams)
             store_mask(neurons.fired, lane, random < load(drives.thresholds, 16 * lane))
         store_streams(drives.streams, place, streams)
 
 
-@njit
+@part
 def play_events(population, step, drives, spikes, n_spikes):
     """Write the events given for a step into a list; return its length."""
     place, end = drives.event_next[population], drives.event_ends[population]
@@ -51,10 +58,11 @@ def play_events(population, step, drives, spikes, n_spikes):
     return n_spikes
 
 
-@njit
-def record_fired(population, populations, neurons, spikes, n_spikes, refractory):
-    """Write those that fire into a list; unless they are never `refractory`, they may not again until they are let."""
+@part
+def record_fired(population, populations, neurons, spikes, n_spikes):
+    """Write those that fire into a list; unless they are sources, they may not again until they are let."""
     first, begin = populations.offsets[population] >> 6, populations.begins[population]
+    refractory = populations.kinds[population] >= 0
     for word in range(first, first + (populations.n_words[population] >> 1)):
         bits = neurons.fired_words[word] & neurons.may_fire_words[word]
         if bits:

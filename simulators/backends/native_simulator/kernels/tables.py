@@ -75,6 +75,8 @@ class Neurons(NamedTuple):
         Those that do not.
     n_scalars : int
         How many a population has room for.
+    second : int
+        Where the inhibitory input begins: n, or 0 where both add up in one.
     may_fire, fired : ndarray of uint16, shape (n / 16,)
         A bit per neuron: not refractory, and reached its threshold.
     may_fire_words, fired_words : ndarray of uint64
@@ -85,6 +87,7 @@ class Neurons(NamedTuple):
     varied: NDArray[np.float32]
     scalars: NDArray[np.float32]
     n_scalars: int
+    second: int
     may_fire: NDArray[np.uint16]
     fired: NDArray[np.uint16]
     may_fire_words: NDArray[np.uint64]

@@ -15,6 +15,7 @@ from numba.extending import intrinsic
 
 from simulators.backends.native_simulator.kernels.delivery import most_jobs
 from simulators.backends.native_simulator.kernels.memory import place_of
+from simulators.backends.native_simulator.kernels.parts import part
 
 _SPINS = 2_000  # looks at the others before a core is left to whoever wants it
 
@@ -58,7 +59,7 @@ def _give_way(typingctx: Any) -> Any:
     return types.void(), generate
 
 
-@njit
+@part
 def _meet(meeting, team):
     """Wait until all threads have come to a meeting; meetings count from 1."""
     _arrive(team.arrived)
@@ -75,13 +76,13 @@ def _desk(meeting, thread, populations, team):
     return ((meeting & 1) * team.threads + thread) * (populations.number + 2)
 
 
-@njit
+@part
 def own_list(meeting, team):
     """First place for the spikes that a thread finds before a meeting."""
     return ((meeting & 1) * team.threads + team.thread) * team.room
 
 
-@njit
+@part
 def agree(meeting, populations, record, team):
     """Meet; return the most jobs of a step that any thread has."""
     team.starts[_desk(meeting, team.thread, populations, team) + populations.number + 1] = most_jobs(record)
@@ -92,7 +93,7 @@ def agree(meeting, populations, record, team):
     return fullest
 
 
-@njit
+@part
 def exchange(meeting, row, n_spikes, n_own, populations, record, team):
     """Meet, and note the spikes of all; return their number so far, and the most jobs of a step.
 
@@ -105,8 +106,8 @@ def exchange(meeting, row, n_spikes, n_own, populations, record, team):
     fullest = agree(meeting, populations, record, team)
     for p in range(populations.number):
         record.starts[row + p] = n_spikes
-        for part in range(team.threads):
-            desk = _desk(meeting, (part + p) % team.threads, populations, team)
+        for other in range(team.threads):
+            desk = _desk(meeting, (other + p) % team.threads, populations, team)
             for k in range(team.starts[desk + p], team.starts[desk + p + 1]):
                 record.spikes[n_spikes] = team.spikes[k]
                 n_spikes += 1
