@@ -79,19 +79,8 @@ def test_a_connection_is_cut_in_the_middle_of_a_file(pool: Pool, when: str, vict
     pool.until_running(sweep)
     if when == "evicted":
         pool.until_rows_in_flight(sweep, more_than=len(before))
-    command = [
-        "docker",
-        "exec",
-        "--user",
-        "root",
-        NAME,
-        "python",
-        "-c",
-        _CUT,
-        f"results/{sweep}",
-        victim,
-        str(PATIENCE),
-    ]
+    cut = ["python", "-c", _CUT, f"results/{sweep}", victim, str(PATIENCE)]
+    command = ["docker", "exec", "--user", "root", NAME, *cut]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as cutting:
         assert cutting.stdout is not None and cutting.stdout.readline() == "ready\n"
         if when == "evicted":
@@ -104,6 +93,7 @@ def test_a_connection_is_cut_in_the_middle_of_a_file(pool: Pool, when: str, vict
     assert_kept(before, pool.rows_at_hand(sweep))
     (path,) = pool.root(sweep).glob(f"spikes/*/{name}")
     assert 0 < int(size) < path.stat().st_size, "it was cut in the middle"
+    assert pool.events(sweep).count("Job executing") == 3, "at first, after the eviction, and after the cut"
     assert_as_if_undisturbed(pool, sweep, N_POINTS)
 
 
