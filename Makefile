@@ -49,9 +49,10 @@ benchmarks: .venv/.installed-dev
 	$(BIN)/python benchmarks/open_run.py
 	$(BIN)/python benchmarks/structure_reuse.py
 
-# The long form of the attacks on a pool: 20 evictions, 21 kills of daemons, and a run of 510 jobs
+# The long form of the attacks on a pool: 20 evictions, 21 kills of daemons, transfers that break off in the middle of a
+# file, and a run of 510 jobs
 attacks-pool: .venv/.installed-dev
-	GRIDSEARCH_ATTACKS=20 $(BIN)/python -m pytest -m pool -s tests/pool/test_htcondor_attacks.py
+	GRIDSEARCH_ATTACKS=20 $(BIN)/python -m pytest -m pool -s $(addprefix tests/pool/test_htcondor_,attacks.py transfers.py)
 
 # In their long form; the short form is tests/submitting/test_attacks.py
 attacks: .venv/.installed-dev

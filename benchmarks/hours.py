@@ -9,7 +9,8 @@ would have taken had it stayed as it was is given as well. Where nobody else is 
 
 Seen on two idle cores: `plan` of native −4 %, of GeNN +8 %, of NEST −23 %; `status` +18, −12 and −8 %. NEST's first ten
 points, in the order of their ids, had 37 % fewer spikes than the others; in the order that they have now 6 % more. With
-it, at a load of 22: `plan` of NEST +9 % (−1 % had the share stayed), `status` +3 % (−15 %).
+it, at a load of 22: `plan` of NEST +9 % (−1 % had the share stayed), `status` +3 % (−15 %); at 5.5, +8 % (−11 %) and
+−15 % (−22 %).
 
     python benchmarks/hours.py [--points 40] [--simulators nest genn native]
 """

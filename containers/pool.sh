@@ -50,6 +50,7 @@ start() {
         --volume /var/run/docker.sock:/var/run/docker.sock \
         --volume "$execute:$execute" \
         --volume "$work:/home/sweeper/work" \
+        --tmpfs /home/sweeper/small:size=64m,mode=1777 \
         --volume "$project:/opt/gridsearch:ro" \
         --env "GRIDSEARCH_POOL_EXECUTE=$execute" \
         --env "GRIDSEARCH_POOL_GPUS=${GRIDSEARCH_POOL_GPUS:-0}" \

@@ -25,8 +25,12 @@ from simulators.backends.simulator import (
 from simulators.records.job import Job, Simulation
 
 # The long attacks on a pool, and the emulation of CUDA, are make targets of their own
-_TARGETS = {"GRIDSEARCH_ATTACKS": "pool/test_htcondor_attacks.py", "GRIDSEARCH_CUDA_EMULATION": "cuda_emulation"}
-collect_ignore = [path for variable, path in _TARGETS.items() if variable not in os.environ]
+_TARGETS = {
+    "pool/test_htcondor_attacks.py": "GRIDSEARCH_ATTACKS",
+    "pool/test_htcondor_transfers.py": "GRIDSEARCH_ATTACKS",
+    "cuda_emulation": "GRIDSEARCH_CUDA_EMULATION",
+}
+collect_ignore = [path for path, variable in _TARGETS.items() if variable not in os.environ]
 
 # Threads that wait for each other by spinning take the cores from one another where tests share them.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

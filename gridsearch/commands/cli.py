@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
 
 DONE, SOME_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
+# Objects between two looks for garbage: points are kept until a command ends, and to look at all of them whenever a few
+# hundred were added is a twentieth of the time it takes to plan a hundred thousand
+_COLLECT_EVERY = 100_000
+
 _WATCH = 2.0  # s between two looks
 _WATCH_POOL = 10.0  # s, where the jobs are a pool's
 
@@ -57,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         In place of those of the process.
     """
     options = _parser().parse_args(arguments)
+    gc.set_threshold(_COLLECT_EVERY, *gc.get_threshold()[1:])
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -367,7 +367,8 @@ def _living(folder: Path, record: DagRecord, must_answer: bool) -> tuple[int | N
             return None, None
     except UnreachableError as error:
         if must_answer:
-            where = f" on {record.host}" if record.host else ""
-            raise UnreachableError(f"DAG {cluster} was submitted{where}, and {error}; cancel it there") from error
+            here = record.host in ("", platform.node())
+            where, then = ("here", "try again when it answers") if here else (f"on {record.host}", "cancel it there")
+            raise UnreachableError(f"DAG {cluster} was submitted {where}, and {error}; {then}") from error
         log.warning("%s; what follows is from the event log", error)
     return cluster, hold

@@ -311,7 +311,7 @@ def test_worker_that_is_stopped_or_killed(tmp_path: Path, killed: bool) -> None:
         n_before = pq.read_metadata(summary).num_rows
         if killed:
             os.kill(_child(process.pid), signal.SIGKILL)
-            assert process.wait(60) == 0, "it was started again"
+            assert process.wait(300) == 0, "it was started again"
             assert pq.read_metadata(summary).num_rows == 60
         else:
             process.terminate()

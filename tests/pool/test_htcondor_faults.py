@@ -260,6 +260,9 @@ def test_a_run_whose_access_point_is_gone_is_left_alone(pool: Pool) -> None:
     assert "nothing to submit" in pool.submit(sweep)
     said = pool.cancel(sweep, code=2)
     assert "login9" in said and "cancel it there" in said, said
+    _rewrite(pool, record, {**content, "schedd": "gone@"})
+    said = pool.cancel(sweep, code=2)
+    assert "submitted here" in said and "try again when it answers" in said, said
     # A queue that was lost begins to count anew: this number is another job's
     _rewrite(pool, record, {**content, "global_id": content["schedd"] + "#1.0#1"})
     assert "nothing is at work" in pool.cancel(sweep)
