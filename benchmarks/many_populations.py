@@ -43,17 +43,18 @@ PHASES = ("plan", "compile", "build", "simulate")
 AREAS, NEURONS, SYNAPSES = 254, 4.13e6, 2.4e10
 
 
-def settings_of(module: SimulatorModule) -> dict[str, Any]:
-    """Return a simulator's defaults."""
-    return {key: setting.default for key, setting in module.SETTINGS.items()}
+def settings_of(module: SimulatorModule, threads: int = 0) -> dict[str, Any]:
+    """Return a simulator's defaults, with so many threads where it has them and a number is given."""
+    settings = {key: setting.default for key, setting in module.SETTINGS.items()}
+    return settings | ({"threads": threads} if threads and "threads" in settings else {})
 
 
-def time_one(simulator: str, neurons: int, number: int, duration: float) -> dict[str, float]:
+def time_one(simulator: str, neurons: int, number: int, duration: float, threads: int) -> dict[str, float]:
     """Time the phases of one network in this process, s, with its peak memory in GB."""
     values = read_defaults(defaults_file("many_populations", Path())).values_by_name()
     make_network = find_model("many_populations", Path())
     module, simulation = find_simulator(simulator), Simulation(0.1, 0.0, duration)
-    settings = settings_of(module)
+    settings = settings_of(module, threads)
     with tempfile.TemporaryDirectory() as folder:
         if simulator == "genn":
             settings["cache"] = folder  # or it would find the network compiled
@@ -167,6 +168,7 @@ def main() -> None:
     parser.add_argument("--neurons", type=int, default=1_000_000)
     parser.add_argument("--numbers", type=int, nargs="+", default=list(NUMBERS))
     parser.add_argument("--duration", type=float, default=100.0, help="ms of biology")
+    parser.add_argument("--threads", type=int, default=0, help="of NEST and native (default: one)")
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--areas", type=float, help="plan the areas at this scale instead")
     parser.add_argument("--run", action="store_true", help="run the areas, too")
@@ -176,13 +178,14 @@ def main() -> None:
         plan_areas(given.simulators, given.areas, given.run)
         return
     if given.one:
-        print(json.dumps(time_one(given.simulators[0], given.neurons, given.numbers[0], given.duration)))
+        row = time_one(given.simulators[0], given.neurons, given.numbers[0], given.duration, given.threads)
+        print(json.dumps(row))
         return
     found: dict[str, dict[int, dict[str, float]]] = {}
     for simulator in given.simulators:
         for number in given.numbers:
             arguments = ["--neurons", str(given.neurons), "--duration", str(given.duration), "--one"]
-            arguments += ["--simulators", simulator, "--numbers", str(number)]
+            arguments += ["--simulators", simulator, "--numbers", str(number), "--threads", str(given.threads)]
             done = subprocess.run(
                 [sys.executable, __file__, *arguments], capture_output=True, text=True, check=True, env=os.environ
             )
