@@ -145,15 +145,26 @@ def plan_areas(simulators: list[str], scale: float, run: bool) -> None:
             opened.close()
 
 
-def draw(found: dict[str, dict[int, dict[str, float]]], path: Path) -> None:
+Rows = dict[str, dict[int, dict[str, float]]]
+
+
+def rows_of(path: Path | None) -> Rows:
+    """Return the rows that a file keeps, by simulator and number of populations; none without one."""
+    if path is None or not path.is_file():
+        return {}
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return {simulator: {int(number): row for number, row in rows.items()} for simulator, rows in kept.items()}
+
+
+def draw(found: Rows, path: Path) -> None:
     """Draw the phases of every simulator against the number of populations."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, len(found), figsize=(3.4 * len(found), 3.2), sharey=True, squeeze=False)
     for ax, (simulator, rows) in zip(axes[0], found.items(), strict=True):
         for index, phase in enumerate(PHASES):
-            values = [row[phase] or np.nan for row in rows.values()]
-            ax.plot(list(rows), values, "o-", ms=4, lw=1, color=f"C{index}", label=phase)
+            values = [rows[number][phase] or np.nan for number in sorted(rows)]
+            ax.plot(sorted(rows), values, "o-", ms=4, lw=1, color=f"C{index}", label=phase)
         ax.set(xscale="log", yscale="log", xlabel="populations", title=simulator)
         ax.grid(alpha=0.3)
     axes[0, 0].set_ylabel("time (s)")
@@ -169,6 +180,7 @@ def main() -> None:
     parser.add_argument("--numbers", type=int, nargs="+", default=list(NUMBERS))
     parser.add_argument("--duration", type=float, default=100.0, help="ms of biology")
     parser.add_argument("--threads", type=int, default=0, help="of NEST and native (default: one)")
+    parser.add_argument("--keep", type=Path, help="JSON file of rows, added to; the figure has all that are in it")
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--areas", type=float, help="plan the areas at this scale instead")
     parser.add_argument("--run", action="store_true", help="run the areas, too")
@@ -181,7 +193,7 @@ def main() -> None:
         row = time_one(given.simulators[0], given.neurons, given.numbers[0], given.duration, given.threads)
         print(json.dumps(row))
         return
-    found: dict[str, dict[int, dict[str, float]]] = {}
+    found = rows_of(given.keep)
     for simulator in given.simulators:
         for number in given.numbers:
             arguments = ["--neurons", str(given.neurons), "--duration", str(given.duration), "--one"]
@@ -197,6 +209,8 @@ def main() -> None:
                 f"  (load {os.getloadavg()[0]:.1f})",
                 flush=True,
             )
+            if given.keep is not None:
+                given.keep.write_text(json.dumps(found), encoding="utf-8")
     if given.figure is not None:
         draw(found, given.figure)
 

@@ -1,9 +1,9 @@
 """What small networks cost on a simulator behind PyNN: the constants of its estimate, fitted.
 
-Ten networks of 100 to 1,000 neurons and up to 300,000 synapses, connected and not, run for 100 and 400 ms. The time of
-a point is fitted by what the estimate counts (parts and steps, neurons and steps, spikes that synapses take, neurons,
-synapses), none of it negative and all in relative terms; printed are the constants and how far the fit and the present
-estimate are off. Take an idle machine.
+Networks of 100 to 2,000 neurons and up to 1.2 million synapses, and some of unconnected populations, run for 100 and
+400 ms. The time of a point is fitted by what the estimate counts, none of it negative and all in relative terms. Times
+are of the processor, on the machine of the estimates (`jobs.machine_speed`); printed are the constants, and how far the
+fit and the present estimate are off.
 
     python benchmarks/pynn_costs.py nest            # brian2 · neuron
 """
@@ -20,14 +20,15 @@ import numpy as np
 from scipy.optimize import nnls
 
 from gridsearch.inputs.parameters import defaults_file, read_defaults
+from jobs.machine_speed import measure
 from simulators.backends.simulator import Recording, find_simulator
 from simulators.description import Network
 from simulators.models import find_model
 from simulators.records.job import Simulation
 
-SIZES = ((80, 20, 1.0), (400, 100, 0.2), (400, 100, 1.0), (800, 200, 0.3), (800, 200, 1.0))
+SIZES = ((80, 20, 1.0), (400, 100, 0.2), (400, 100, 1.0), (1600, 400, 0.1), (1600, 400, 1.0))
 DURATIONS = (100.0, 400.0)  # ms
-NAMES = ("step", "update", "event", "neuron", "synapse")
+NAMES = ("part", "step", "neuron", "update", "synapse", "event")
 
 
 def networks() -> list[Network]:
@@ -52,25 +53,31 @@ def main() -> None:
     module = find_simulator("pynn")
     settings = {key: setting.default for key, setting in module.SETTINGS.items()} | {"implementation": implementation}
     terms, times, estimates, drawing = [], [], [], []
-    begin = time.perf_counter()
+    slowness = measure()
+    begin = time.process_time()
     module.open_simulator(Simulation(0.1, 0.0, 1.0), settings).close()
-    print(f"{implementation}: start {time.perf_counter() - begin:.1f} s (load {os.getloadavg()[0]:.1f})")
+    start = (time.process_time() - begin) / slowness
+    print(f"{implementation}: start {start:.1f} s; this machine takes {slowness:.2f} (load {os.getloadavg()[0]:.1f})")
     for network in networks():
         for duration in DURATIONS:
             simulation = Simulation(0.1, 0.0, duration)
             simulator = module.open_simulator(simulation, settings)
+            begin = time.process_time()
             build = simulator.build(network, 1)
+            built = time.process_time()
             (outcome,) = simulator.run([network], lambda: None)
             simulator.close()
+            ended = time.process_time()
             assert isinstance(outcome, Recording), outcome
             synapses, steps = build.n_synapses, simulation.n_steps
             spikes = sum(trains.n_spikes for trains in outcome.spikes.values())
             parts = len(network.populations) + len(network.projections) + len(network.inputs)
             taken = spikes * synapses / network.n_neurons
-            terms.append([steps * parts, steps * network.n_neurons, taken, network.n_neurons, synapses])
-            times.append(sum(outcome.phases.values()))
+            terms.append([parts, steps * parts, network.n_neurons, steps * network.n_neurons, synapses, taken])
+            times.append((ended - built) / slowness)
             estimates.append(module.estimate(network, simulation, settings).point)
-            drawing.append(build.phases["t_build"] / max(synapses, 1))
+            if synapses:
+                drawing.append((built - begin) / slowness / synapses)
             print(
                 f"  {parts:3d} parts {network.n_neurons:5d} neurons {synapses:7d} synapses {steps:5d} steps "
                 f"{taken:9.0f} taken: {times[-1]:7.2f} s, estimated {estimates[-1]:7.2f} s",
