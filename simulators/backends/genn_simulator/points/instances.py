@@ -151,6 +151,9 @@ def let_out_spikes(built: GennNetwork) -> None:
             group.extra_global_params[name].view[:] = 0
             group.extra_global_params[name].push_to_device()
     for _ in range(built.longest_delay):
+        built.model.timestep = (
+            0  # given spikes are read by step: beyond the last that there is room for lies other memory
+        )
         built.model.step_time()
 
 
