@@ -165,11 +165,15 @@ def draw(found: Rows, path: Path) -> None:
         for index, phase in enumerate(PHASES):
             values = [rows[number][phase] or np.nan for number in sorted(rows)]
             ax.plot(sorted(rows), values, "o-", ms=4, lw=1, color=f"C{index}", label=phase)
-        ax.set(xscale="log", yscale="log", xlabel="populations", title=simulator)
+        ax.set(xscale="log", yscale="log", xlabel="populations", title=f"{simulator}, {_size(rows):,} neurons")
         ax.grid(alpha=0.3)
     axes[0, 0].set_ylabel("time (s)")
     axes[0, -1].legend(frameon=False, bbox_to_anchor=(1.0, 1.0))
     figure.savefig(path, dpi=150, bbox_inches="tight")
+
+
+def _size(rows: dict[int, dict[str, float]]) -> int:
+    return int(next(iter(rows.values()))["neurons"])
 
 
 def main() -> None:
@@ -201,7 +205,7 @@ def main() -> None:
             done = subprocess.run(
                 [sys.executable, __file__, *arguments], capture_output=True, text=True, check=True, env=os.environ
             )
-            row = json.loads(done.stdout.splitlines()[-1])
+            row = json.loads(done.stdout.splitlines()[-1]) | {"neurons": given.neurons}
             found.setdefault(simulator, {})[number] = row
             phases = "  ".join(f"{phase} {row[phase]:7.2f}" for phase in PHASES)
             print(
