@@ -152,7 +152,7 @@ def let_out_spikes(built: GennNetwork) -> None:
             group.extra_global_params[name].push_to_device()
     for _ in range(built.longest_delay):
         built.model.timestep = (
-            0  # given spikes are read by step: beyond the last that there is room for lies other memory
+            0  # sources read their spikes by step: other memory lies beyond the last there is room for
         )
         built.model.step_time()
 
