@@ -52,9 +52,10 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         axes[0, column].set(title=stage, xlabel=f"neurons, {longest:g} s of biological time")
         axes[1, column].set(xlabel=f"biological time (s), {largest:,.0f} neurons")
     for ax in axes.flat:
-        ax.set_yscale("symlog", linthresh=0.1)
         ax.set(ylim=(0.0, None), xlim=(0.0, None))
         ax.grid(alpha=0.3)
+    for ax in axes[:, list(STAGES).index("simulate")]:  # simulators are orders of magnitude apart
+        ax.set(yscale="log", ylim=(0.01, None))
     for ax in axes[:, 0]:
         ax.set_ylabel("wall time (s)")
     axes[0, 0].legend(frameon=False)
