@@ -83,8 +83,10 @@ def areas(scale: float) -> Network:
     Parameters
     ----------
     scale : float
-        Of the number of neurons; that of synapses goes with its square.
+        Of the number of neurons; that of synapses goes with its square. Above a hundredth weights go against the
+        inputs of a neuron, or populations would run away.
     """
+    weaker = min(1.0, 0.01 / scale)
     rng = np.random.default_rng(1)
     shares, strengths = rng.lognormal(0.0, 1.0, AREAS), rng.lognormal(0.0, 2.0, (AREAS, AREAS))
     sizes = np.maximum(2, np.rint(NEURONS * scale * shares / shares.sum())).astype(int)
@@ -103,9 +105,9 @@ def areas(scale: float) -> Network:
             name, rule = f"P{target} P{source}", FixedTotalNumber(int(synapses[target, source]))
             ends = f"P{source}", f"P{target}"
             if source % 2 == 0:
-                projections.append(Projection(name, *ends, rule, 87.8, 1.5, "excitatory"))
+                projections.append(Projection(name, *ends, rule, 87.8 * weaker, 1.5, "excitatory"))
             else:
-                projections.append(Projection(name, *ends, rule, -351.2, 0.7, "inhibitory"))
+                projections.append(Projection(name, *ends, rule, -351.2 * weaker, 0.7, "inhibitory"))
     return Network(tuple(populations), tuple(projections))
 
 
