@@ -43,17 +43,18 @@ PHASES = ("plan", "compile", "build", "simulate")
 AREAS, NEURONS, SYNAPSES = 254, 4.13e6, 2.4e10
 
 
-def settings_of(module: SimulatorModule) -> dict[str, Any]:
-    """Return a simulator's defaults."""
-    return {key: setting.default for key, setting in module.SETTINGS.items()}
+def settings_of(module: SimulatorModule, threads: int = 0) -> dict[str, Any]:
+    """Return a simulator's defaults, with so many threads where it has them and a number is given."""
+    settings = {key: setting.default for key, setting in module.SETTINGS.items()}
+    return settings | ({"threads": threads} if threads and "threads" in settings else {})
 
 
-def time_one(simulator: str, neurons: int, number: int, duration: float) -> dict[str, float]:
+def time_one(simulator: str, neurons: int, number: int, duration: float, threads: int) -> dict[str, float]:
     """Time the phases of one network in this process, s, with its peak memory in GB."""
     values = read_defaults(defaults_file("many_populations", Path())).values_by_name()
     make_network = find_model("many_populations", Path())
     module, simulation = find_simulator(simulator), Simulation(0.1, 0.0, duration)
-    settings = settings_of(module)
+    settings = settings_of(module, threads)
     with tempfile.TemporaryDirectory() as folder:
         if simulator == "genn":
             settings["cache"] = folder  # or it would find the network compiled
@@ -82,8 +83,10 @@ def areas(scale: float) -> Network:
     Parameters
     ----------
     scale : float
-        Of the number of neurons; that of synapses goes with its square.
+        Of the number of neurons; that of synapses goes with its square. Above a hundredth weights go against the
+        inputs of a neuron, or populations would run away.
     """
+    weaker = min(1.0, 0.01 / scale)
     rng = np.random.default_rng(1)
     shares, strengths = rng.lognormal(0.0, 1.0, AREAS), rng.lognormal(0.0, 2.0, (AREAS, AREAS))
     sizes = np.maximum(2, np.rint(NEURONS * scale * shares / shares.sum())).astype(int)
@@ -102,9 +105,9 @@ def areas(scale: float) -> Network:
             name, rule = f"P{target} P{source}", FixedTotalNumber(int(synapses[target, source]))
             ends = f"P{source}", f"P{target}"
             if source % 2 == 0:
-                projections.append(Projection(name, *ends, rule, 87.8, 1.5, "excitatory"))
+                projections.append(Projection(name, *ends, rule, 87.8 * weaker, 1.5, "excitatory"))
             else:
-                projections.append(Projection(name, *ends, rule, -351.2, 0.7, "inhibitory"))
+                projections.append(Projection(name, *ends, rule, -351.2 * weaker, 0.7, "inhibitory"))
     return Network(tuple(populations), tuple(projections))
 
 
@@ -144,20 +147,35 @@ def plan_areas(simulators: list[str], scale: float, run: bool) -> None:
             opened.close()
 
 
-def draw(found: dict[str, dict[int, dict[str, float]]], path: Path) -> None:
+Rows = dict[str, dict[int, dict[str, float]]]
+
+
+def rows_of(path: Path | None) -> Rows:
+    """Return the rows that a file keeps, by simulator and number of populations; none without one."""
+    if path is None or not path.is_file():
+        return {}
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return {simulator: {int(number): row for number, row in rows.items()} for simulator, rows in kept.items()}
+
+
+def draw(found: Rows, path: Path) -> None:
     """Draw the phases of every simulator against the number of populations."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, len(found), figsize=(3.4 * len(found), 3.2), sharey=True, squeeze=False)
     for ax, (simulator, rows) in zip(axes[0], found.items(), strict=True):
         for index, phase in enumerate(PHASES):
-            values = [row[phase] or np.nan for row in rows.values()]
-            ax.plot(list(rows), values, "o-", ms=4, lw=1, color=f"C{index}", label=phase)
-        ax.set(xscale="log", yscale="log", xlabel="populations", title=simulator)
+            values = [rows[number][phase] or np.nan for number in sorted(rows)]
+            ax.plot(sorted(rows), values, "o-", ms=4, lw=1, color=f"C{index}", label=phase)
+        ax.set(xscale="log", yscale="log", xlabel="populations", title=f"{simulator}, {_size(rows):,} neurons")
         ax.grid(alpha=0.3)
     axes[0, 0].set_ylabel("time (s)")
     axes[0, -1].legend(frameon=False, bbox_to_anchor=(1.0, 1.0))
     figure.savefig(path, dpi=150, bbox_inches="tight")
+
+
+def _size(rows: dict[int, dict[str, float]]) -> int:
+    return int(next(iter(rows.values()))["neurons"])
 
 
 def main() -> None:
@@ -167,6 +185,8 @@ def main() -> None:
     parser.add_argument("--neurons", type=int, default=1_000_000)
     parser.add_argument("--numbers", type=int, nargs="+", default=list(NUMBERS))
     parser.add_argument("--duration", type=float, default=100.0, help="ms of biology")
+    parser.add_argument("--threads", type=int, default=0, help="of NEST and native (default: one)")
+    parser.add_argument("--keep", type=Path, help="JSON file of rows, added to; the figure has all that are in it")
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--areas", type=float, help="plan the areas at this scale instead")
     parser.add_argument("--run", action="store_true", help="run the areas, too")
@@ -176,17 +196,18 @@ def main() -> None:
         plan_areas(given.simulators, given.areas, given.run)
         return
     if given.one:
-        print(json.dumps(time_one(given.simulators[0], given.neurons, given.numbers[0], given.duration)))
+        row = time_one(given.simulators[0], given.neurons, given.numbers[0], given.duration, given.threads)
+        print(json.dumps(row))
         return
-    found: dict[str, dict[int, dict[str, float]]] = {}
+    found = rows_of(given.keep)
     for simulator in given.simulators:
         for number in given.numbers:
             arguments = ["--neurons", str(given.neurons), "--duration", str(given.duration), "--one"]
-            arguments += ["--simulators", simulator, "--numbers", str(number)]
+            arguments += ["--simulators", simulator, "--numbers", str(number), "--threads", str(given.threads)]
             done = subprocess.run(
                 [sys.executable, __file__, *arguments], capture_output=True, text=True, check=True, env=os.environ
             )
-            row = json.loads(done.stdout.splitlines()[-1])
+            row = json.loads(done.stdout.splitlines()[-1]) | {"neurons": given.neurons}
             found.setdefault(simulator, {})[number] = row
             phases = "  ".join(f"{phase} {row[phase]:7.2f}" for phase in PHASES)
             print(
@@ -194,6 +215,8 @@ def main() -> None:
                 f"  (load {os.getloadavg()[0]:.1f})",
                 flush=True,
             )
+            if given.keep is not None:
+                given.keep.write_text(json.dumps(found), encoding="utf-8")
     if given.figure is not None:
         draw(found, given.figure)
 

@@ -5,7 +5,7 @@ it as a current: the model ``microcircuit`` with its defaults. Two claims. For a
 takes at most 1.3 s of one core for a second of biology, in 1.6 GB (seen: 1.19 s, 1.41 GB).
 Over 10 s and three seeds (``--duration 10000 --seeds 1 2 3``): mean rates are within 3 % of those published
 with NEST's example. Every simulator that is named runs the same description, one after the other, in this process;
-GeNN takes 3 GB and half a minute per second of biology, NEST some 13 GB.
+GeNN takes 3 GB and 10 to 15 s of processor for a second of biology, NEST 9 GB with two threads.
 
     python benchmarks/microcircuit.py [--simulators native genn nest] [--duration 2000] [--scale 1.0] [--direct]
 

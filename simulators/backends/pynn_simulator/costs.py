@@ -1,4 +1,4 @@
-"""What a network costs on a simulator behind PyNN: guesses from small ones on a busy core, until rows tell."""
+"""What a network costs on a simulator behind PyNN: times fitted to small ones, with ``benchmarks/pynn_costs.py``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from simulators.description import Network, PiecewiseConstant, PoissonDrive
 from simulators.description.network import expected_synapses
 from simulators.records.job import Simulation
 
-_DRAWING = 4e-8  # s of a synapse
+_DRAWING = 2e-7  # s of a synapse
 _PROCESS, _NEURON, _SYNAPSE, _SPIKE = 2.5e8, 9e3, 180.0, 60.0  # B
 
 
@@ -24,7 +24,7 @@ def estimate_cost(network: Network, simulation: Simulation, implementation: Impl
     implementation : Implementation
         Who runs it.
     """
-    start, step, update, event, neuron, synapse = implementation.seconds
+    seconds = implementation.seconds
     biology = (simulation.warmup + simulation.duration) * 1e-3
     n_steps = simulation.warmup_steps + simulation.n_steps
     synapses = expected_synapses(network)
@@ -35,15 +35,15 @@ def estimate_cost(network: Network, simulation: Simulation, implementation: Impl
         if isinstance(given, PoissonDrive)
     )
     parts = len(network.populations) + len(network.projections) + len(network.inputs)
-    running = n_steps * (parts * step + network.n_neurons * update) + event * (
-        biology * NOMINAL_RATE * synapses + driven
-    )
+    making = parts * seconds.part + network.n_neurons * seconds.neuron + synapses * seconds.synapse
+    running = n_steps * (parts * seconds.step + network.n_neurons * seconds.update)
+    taken = biology * NOMINAL_RATE * synapses + driven
     return Cost(
         build=_DRAWING * synapses,
-        point=network.n_neurons * neuron + synapses * synapse + running,
+        point=making + running + seconds.event * taken,
         memory=_PROCESS
         + _NEURON * network.n_neurons
         + _SYNAPSE * synapses
         + _SPIKE * (GENEROUS_RATE * network.n_neurons * biology + driven),
-        start=start,
+        start=seconds.start,
     )

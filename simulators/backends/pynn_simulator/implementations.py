@@ -8,6 +8,31 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Seconds:
+    """What things take, s of a core of the machine of the estimates (``benchmarks/pynn_costs.py``).
+
+    Parameters
+    ----------
+    start : float
+        To import the simulator.
+    part, step : float
+        A population, projection or input: to make it, and for each step.
+    neuron, update : float
+        A neuron: to make it, and for each step.
+    synapse, event : float
+        A synapse: to make it, and for each spike that it takes.
+    """
+
+    start: float
+    part: float
+    step: float
+    neuron: float
+    update: float
+    synapse: float
+    event: float
+
+
+@dataclass(frozen=True)
 class Implementation:
     """A simulator behind PyNN.
 
@@ -49,9 +74,8 @@ class Implementation:
         pieces.
     one_refractory_time : bool
         Whether all neurons of a population must share it.
-    seconds : tuple of float
-        s of one core: to import it; of a step; of a neuron and step; of a spike that a synapse takes; to make a neuron;
-        to make a synapse.
+    seconds : Seconds
+        What it takes.
     """
 
     name: str
@@ -59,6 +83,7 @@ class Implementation:
     package: str
     pip: str
     imported: str
+    seconds: Seconds
     setup: Mapping[str, Any] = field(default_factory=dict)
     pretends: tuple[str, ...] = ()
     lead: int = 0
@@ -70,7 +95,6 @@ class Implementation:
     compiles: bool = False
     whole_windows: bool = False
     one_refractory_time: bool = False
-    seconds: tuple[float, float, float, float, float, float] = (3.0, 1e-4, 1e-7, 1e-7, 1e-3, 1e-6)
 
 
 IMPLEMENTATIONS: Mapping[str, Implementation] = {
@@ -82,6 +106,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
             "nest-simulator",
             "nest-simulator",
             "nest",
+            Seconds(1.1, 1.9e-2, 6.6e-6, 2.8e-4, 2.1e-8, 2.2e-7, 1e-8),
             {"spike_precision": "on_grid", "verbosity": "error"},
             lead=3,
             ahead=1,
@@ -93,19 +118,29 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = {
             "brian2",
             "brian2",
             "brian2",
+            Seconds(10.0, 0.1, 5.8e-5, 2.1e-4, 1.7e-7, 1e-8, 1e-8),
             lead=3,
             label=1,
             held=1,
             whole_windows=True,
             one_refractory_time=True,
         ),
-        Implementation("neuron", "pyNN.neuron", "neuron", "neuron", "neuron", compiles=True),
+        Implementation(
+            "neuron",
+            "pyNN.neuron",
+            "neuron",
+            "neuron",
+            "neuron",
+            Seconds(0.4, 0.0, 0.0, 1e-3, 2.5e-6, 3.5e-5, 1.5e-5),
+            compiles=True,
+        ),
         Implementation(
             "spinnaker",
             "pyNN.spiNNaker",
             "sPyNNaker",
             "sPyNNaker",
             "spynnaker",
+            Seconds(1.1, 1.9e-2, 6.6e-6, 2.8e-4, 2.1e-8, 2.2e-7, 1e-8),  # those of NEST: never measured
             pretends=("spinn_utilities.config_holder", "get_config_bool", "Machine", "virtual_board"),
             whole_windows=True,
         ),

@@ -151,6 +151,8 @@ def let_out_spikes(built: GennNetwork) -> None:
             group.extra_global_params[name].view[:] = 0
             group.extra_global_params[name].push_to_device()
     for _ in range(built.longest_delay):
+        # sources read their spikes by step, and beyond the last there is room for lies other memory
+        built.model.timestep = 0
         built.model.step_time()
 
 
