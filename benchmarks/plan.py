@@ -2,10 +2,8 @@
 
 The claim: ``python -m gridsearch plan`` of 100,000 points takes at most 10 s and 1 GB, and grows no faster than the
 number of points; planning again when all is done takes at most 5 s, and ``status`` 2 s. Of a million: 60 s and 4 GB.
-Planning again was 7.1 s on an idle machine; since then its processor time has gone from 7.0-7.7 s to 5.2-6.2 s at a
-load of 20, and was 4.6 s at one of 8, where the clock said 7.1 s (7.4 s of the processor where the rows in one file are
-written anew; status 1.4 s): not seen idle since. A million points took 40 s of the processor there, 60 s by the clock,
-and 0.93 GB.
+Seen on two idle cores (load 0.8): a plan 4.3 s, again with all done 3.8 to 3.9 s (5.0 s the first time, when rows are
+put into one file), status 1.1 s. A million points took 60 s and 0.93 GB at a load of 8, 40 s of it of the processor.
 What a submit writes before the first job starts (points, provenance, job files) is timed as well, against the plan that
 comes before it, and what HTCondor would get. The summaries' rows are kept in one file: how often the commands open
 summaries is counted. On a machine that others use the time of the processor says more than that of the clock; both are
