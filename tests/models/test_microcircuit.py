@@ -147,18 +147,21 @@ def test_reset_above_threshold_is_no_network() -> None:
 @pytest.mark.native
 def test_rates_at_a_tenth_are_those_of_nest_and_near_the_full_network() -> None:
     network, found = network_of(**TENTH), {}
-    for simulator in ("nest", "native"):
+    for simulator, n_seeds in (("nest", 2), ("native", 8)):
         settings = default_settings(simulator)
         require_simulator(simulator, settings)
-        opened = find_simulator(simulator).open_simulator(Simulation(0.1, 100.0, 500.0), settings)
-        assert opened.build(network, 1).n_synapses == expected_synapses(network)
-        (recording,) = opened.run([network], lambda: None)
-        opened.close()
-        assert isinstance(recording, Recording)
-        values = summarise(recording.spikes, ["rate"])
-        found[simulator] = np.array([values[f"rate_{name}"] for name in NAMES])
-    # A draw of 2,068 neurons and half a second move the rate of 23E by some 8 %, those of the others by half of it
-    assert found["native"] == pytest.approx(found["nest"], rel=0.2)
+        rates = []
+        for seed in range(1, 1 + n_seeds):
+            opened = find_simulator(simulator).open_simulator(Simulation(0.1, 100.0, 500.0), settings)
+            assert opened.build(network, seed).n_synapses == expected_synapses(network)
+            (recording,) = opened.run([network], lambda: None)
+            opened.close()
+            assert isinstance(recording, Recording)
+            values = summarise(recording.spikes, ["rate"])
+            rates.append([values[f"rate_{name}"] for name in NAMES])
+        found[simulator] = np.mean(rates, axis=0)
+    # A draw of 2,068 neurons and half a second move the rate of 23E by some 10 %, those of the others by half of it
+    assert found["native"] == pytest.approx(found["nest"], rel=0.15)
     # Rates are lower than at full scale, by a tenth but in the layers that fire least
     for rates in found.values():
         assert np.all(np.abs(rates - RATES) < 0.3 * RATES + 0.3), rates

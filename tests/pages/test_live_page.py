@@ -78,6 +78,9 @@ def test_an_open_page_follows_a_run_and_comes_to_rest(browser: Page, tmp_path: P
     try:
         run = tmp_path / "results" / "small"
         wait_for(run, "points.parquet", submit)
+        while not list(run.glob("summaries/*.parquet")):
+            assert submit.poll() is None
+            time.sleep(0.05)
         watch = start(tmp_path, "status", "results/small", "--watch", "--html")
         report = wait_for(run, "report.html", watch)
         browser.console.clear()
@@ -111,6 +114,22 @@ def test_an_open_page_follows_a_run_and_comes_to_rest(browser: Page, tmp_path: P
                 process.kill()
             if process is not None:
                 process.communicate()
+
+
+def test_a_page_opened_before_the_first_row_keeps_what_its_link_asks_for(browser: Page, tmp_path: Path) -> None:
+    targets = {"rate_E": {"min": 1.0, "max": 9.0}}
+    run = write_run(tmp_path / "run", behaviour=lambda p, s, n: None, targets=targets)
+    report = analysis.write_report(run.root, live=1.0)
+    asked = "#explorer?column=rate_I"
+    browser.open(f"{report.as_uri()}{asked}", READY)
+    assert ask(browser, "return [gridsearchExplorer.state.column, location.hash]") == ["P", asked]
+    write_run(tmp_path / "run", behaviour=behave, targets=targets)
+    analysis.write_report(run.root)
+    until = time.monotonic() + 60
+    while ask(browser, "return gridsearchExplorer.state.column") != "rate_I":
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    assert ask(browser, "return location.hash") == asked
 
 
 def test_a_page_in_use_is_left_alone(browser: Page, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ class Explorer {
   }
 
   set(change) {
+    if ("column" in change) this.state.later = null;
     Object.assign(this.state, change);
     this.drawAll(false);
   }

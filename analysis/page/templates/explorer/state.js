@@ -4,6 +4,7 @@ function firstState(data) {
   const columns = data.columns.map((column) => column.name);
   return {
     column: data.targets.length ? "P" : columns[0],
+    later: null, // a column that a link asks for, of a run whose first rows are still to come
     simulator: data.configurations.length > 1 ? "all" : data.configurations[0],
     x: data.dimensions[0].key,
     y: data.dimensions[1]?.key ?? null,
@@ -52,6 +53,7 @@ function writeHash(data, state) {
   const first = firstState(data);
   for (const key of ["column", "simulator", "x", "y", "point"])
     if (state[key] !== first[key]) words.set(key, state[key]);
+  if (state.later) words.set("column", state.later);
   for (const [key, at] of Object.entries(state.at)) if (at !== null) words.set(`at.${key}`, at);
   if (!sameTargets(data, state)) {
     words.set("targets", state.targets.length);
@@ -68,6 +70,8 @@ function readHash(data, hash) {
   const keys = data.dimensions.map((dimension) => dimension.key);
   const allowed = { column: ["P", ...Object.keys(data.column)], simulator: ["all", ...data.configurations], x: keys, y: keys };
   for (const [key, choices] of Object.entries(allowed)) if (choices.includes(words.get(key))) state[key] = words.get(key);
+  const column = words.get("column");
+  if (column && !allowed.column.includes(column) && document.getElementById("live")) state.later = column;
   if (state.x === state.y) state.y = keys.find((key) => key !== state.x) ?? null;
   for (const dimension of data.dimensions) {
     const at = Number(words.get(`at.${dimension.key}`) ?? NaN);
