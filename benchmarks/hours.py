@@ -7,10 +7,8 @@ last row. On a machine that others use, workers get more or less of the processo
 no estimate foresees: the share that they got is measured (their processor time over that of the clock), and what things
 would have taken had it stayed as it was is given as well. Where nobody else is at work the two are the same.
 
-Seen on two idle cores: `plan` of native −4 %, of GeNN +8 %, of NEST −23 %; `status` +18, −12 and −8 %. NEST's first ten
-points, in the order of their ids, had 37 % fewer spikes than the others; in the order that they have now 6 % more. With
-it, at a load of 22: `plan` of NEST +9 % (−1 % had the share stayed), `status` +3 % (−15 %); at 5.5, +8 % (−11 %) and
-−15 % (−22 %).
+Seen on two idle cores (load 1.5): `plan` of native +2 %, of GeNN 0 %, of NEST −9 %; `status` +6, +3 and −12 %. At a
+load of 5.5, NEST: +8 % (−11 % had the share stayed) and −15 % (−22 %).
 
     python benchmarks/hours.py [--points 40] [--simulators nest genn native]
 """
