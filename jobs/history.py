@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.plan import Pace
+from simulators.backends.simulator import FIRST_REVISION
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import EXPECTED, CorruptSummaryError, read_summary
 from simulators.records.summary_cache import read_cached
@@ -22,17 +24,24 @@ from simulators.records.wanted import Wanted
 
 _COLUMNS = (
     *("point_id", "setting_id", "content", "simulator", "backend", "threads", "status", "error", "job", "finished"),
-    *("statistics", "spikes"),
+    *("statistics", "spikes", "revision"),
 )
+_NUMBERS = ("threads", "revision")
 _MACHINES = ("host", "cpu")
 _EACH = ("t_reset", "t_simulate", "t_record", "t_statistics", "t_write")
 _TIMES = ("t_load", "t_build", *_EACH, *EXPECTED, "duration", "peak_memory")
 _WANTED = (*_COLUMNS, *_MACHINES, *_TIMES)
+_NO_REVISIONS: Mapping[str, int] = MappingProxyType({})
 _LATEST = 500  # rows that say how long things take: a machine may be busier now than it was
 
 
 OUTDATED = "outdated"
 """What `History.outcome` calls a good row that lacks a statistic, or spikes, that are wanted now."""
+
+SUPERSEDED = "superseded"
+"""What it calls a good row of an earlier revision of the simulator, whose spikes were others."""
+
+_RANK = {"ok": 2, OUTDATED: 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +68,9 @@ class History:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def outcome(self, simulator: str, identity: Mapping[str, Any], wanted: Wanted) -> dict[str, str]:
+    def outcome(
+        self, simulator: str, identity: Mapping[str, Any], wanted: Wanted, revisions: Mapping[str, int] = _NO_REVISIONS
+    ) -> dict[str, str]:
         """Status of each point that has a row of this simulator with these settings.
 
         Parameters
@@ -70,35 +81,45 @@ class History:
             Columns that must match; None matches any value.
         wanted : Wanted
             What a good row must hold.
+        revisions : mapping of str to int, optional
+            Revision of the simulator that is wanted of each point, where it is not the first.
 
         Returns
         -------
         dict of str to str
             By point: ``ok`` if any row is good and holds all that is wanted, else `OUTDATED` if any is good, else
-            what the last row says.
+            what the latest row says, of which a good one of an earlier revision is `SUPERSEDED`.
         """
-        mine = self._of(simulator, identity, ("point_id", "status", "statistics", "spikes"))
+        mine = self._of(simulator, identity, ("point_id", "status", "statistics", "spikes", "revision", "finished"))
 
         def said_by(status: str, statistics: str | None, spikes: str | None) -> str:
             return OUTDATED if status == "ok" and not wanted.is_met_by(statistics, spikes) else status
 
         said = _by_value(mine, ("status", "statistics", "spikes"), said_by)
         points = mine["point_id"].to_pylist()
+        for row in _superseded(mine, points, revisions):
+            said[row] = SUPERSEDED if said[row] in _RANK else said[row]
         outcomes = dict(zip(points, said, strict=True))
         if len(outcomes) == len(points):
             return outcomes
-        rank = {"ok": 2, OUTDATED: 1}
         outcomes = {}
-        for point_id, told in zip(points, said, strict=True):
-            if rank.get(told, 0) >= rank.get(outcomes.get(point_id, ""), 0):
+        order = np.argsort(pc.fill_null(mine["finished"].cast(pa.int64()), 0).to_numpy(), kind="stable").tolist()
+        for point_id, told in ((points[row], said[row]) for row in order):
+            if _RANK.get(told, 0) >= _RANK.get(outcomes.get(point_id, ""), 0):
                 outcomes[point_id] = told
         return outcomes
 
-    def stored(self, simulator: str, identity: Mapping[str, Any]) -> dict[str, str]:
-        """Job of each point whose spikes are all on disk, by point."""
-        mine = self._of(simulator, identity, ("point_id", "status", "spikes", "job"))
+    def stored(
+        self, simulator: str, identity: Mapping[str, Any], revisions: Mapping[str, int] = _NO_REVISIONS
+    ) -> dict[str, str]:
+        """Job of each point whose spikes are all on disk and still those it has, by point (see `outcome`)."""
+        mine = self._of(simulator, identity, ("point_id", "status", "spikes", "job", "revision"))
         mine = mine.filter(pc.and_(pc.equal(mine["status"], "ok"), pc.equal(mine["spikes"], "all")))
-        return dict(zip(mine["point_id"].to_pylist(), mine["job"].to_pylist(), strict=True))
+        points, jobs = mine["point_id"].to_pylist(), mine["job"].to_pylist()
+        former = _superseded(mine, points, revisions)
+        return {
+            point_id: job for row, (point_id, job) in enumerate(zip(points, jobs, strict=True)) if row not in former
+        }
 
     def former(
         self, simulator: str, identity: Mapping[str, Any], settings: Collection[str], content: Mapping[str, str]
@@ -157,6 +178,13 @@ class History:
                 chosen = pc.and_(chosen, pc.equal(self.rows[column], value))
         rows = self.rows.select([name for name in columns if name in self.rows.column_names])
         return rows if pc.all(chosen, skip_nulls=False).as_py() else rows.filter(chosen)
+
+
+def _superseded(rows: pa.Table, points: Sequence[str], revisions: Mapping[str, int]) -> set[int]:
+    """Find the rows that were made with an earlier revision than is wanted of their points."""
+    made = pc.fill_null(rows["revision"], FIRST_REVISION).to_numpy()
+    older = np.flatnonzero(made < max(revisions.values(), default=FIRST_REVISION))
+    return {row for row in older.tolist() if made[row] < revisions.get(points[row], FIRST_REVISION)}
 
 
 def _pace(rows: pa.Table) -> Pace:
@@ -230,8 +258,9 @@ def _read(path: Path, jobs: Path | None = None) -> pa.Table:
 
 def _joined(tables: Sequence[pa.Table]) -> pa.Table:
     empty = pa.schema(
-        [pa.field(name, pa.string()) for name in (*_COLUMNS, *_MACHINES) if name not in ("threads", "finished")]
-        + [pa.field("threads", pa.int64()), pa.field("finished", pa.timestamp("us", tz="UTC"))]
+        [pa.field(name, pa.string()) for name in (*_COLUMNS, *_MACHINES) if name not in (*_NUMBERS, "finished")]
+        + [pa.field(name, pa.int64()) for name in _NUMBERS]
+        + [pa.field("finished", pa.timestamp("us", tz="UTC"))]
         + [pa.field(name, pa.float64()) for name in _TIMES[:-1]]
         + [pa.field("peak_memory", pa.int64())]
     ).empty_table()

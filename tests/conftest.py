@@ -57,9 +57,16 @@ def nest() -> Any:
 
 
 @pytest.fixture(scope="session")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+def running_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     """An HTCondor pool of one machine, started with the first test that asks for it."""
     yield from start_pool(tmp_path_factory.mktemp("pool"))
+
+
+@pytest.fixture
+def pool(running_pool: Pool) -> Iterator[Pool]:
+    """The pool with an empty queue, whatever became of the tests before."""
+    yield running_pool
+    running_pool.clear()
 
 
 @pytest.fixture(scope="session")

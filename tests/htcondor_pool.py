@@ -25,19 +25,24 @@ NAME = "gridsearch-pool"
 WORK = "/home/sweeper/work"
 PATIENCE = 600.0  # s
 
-# Rows of jobs that run: their summaries are in the scratch folders, which are not the submitter's to read
+# Rows of a sweep's jobs that run: their summaries are in the scratch folders, which are not the submitter's to read.
+# Jobs with the same points have the same name, and a folder outlives its start for a moment: hence the sweep, and the
+# most of all folders
 _COUNT_ROWS = """
 import sys
 from pathlib import Path
 import pyarrow.parquet as pq
-n_rows = 0
-for name in sys.argv[2:]:
-    for path in Path(sys.argv[1]).parent.glob(f"node*/dir_*/**/{name}.parquet"):
-        try:
-            n_rows += pq.read_metadata(path).num_rows
-        except OSError:
-            pass
-print(n_rows)
+n_rows = {}
+execute, sweep, *names = sys.argv[1:]
+for folder in Path(execute).parent.glob("node*/dir_*"):
+    for name in names:
+        for path in folder.glob(f"**/{name}.parquet"):
+            try:
+                if f'JobBatchName = "{sweep}"' in (folder / ".job.ad").read_text():
+                    n_rows[name] = max(n_rows.get(name, 0), pq.read_metadata(path).num_rows)
+            except (OSError, pq.lib.ArrowInvalid):
+                pass
+print(sum(n_rows.values()))
 """
 
 
@@ -101,11 +106,18 @@ class Pool:
 
     def until_rows_in_flight(self, sweep: str, more_than: int = 0) -> None:
         """Wait until a job that goes on has finished a point, or more."""
-        self.until_running(sweep)  # what lies there before is of another sweep with the same points
+        self.until_running(sweep)
         names = [path.stem for path in self.root(sweep).glob("jobs/*.json")]
         folder = self.run("condor_config_val", "EXECUTE").strip()
-        count = ("python", "-c", _COUNT_ROWS, folder, *names)
+        count = ("python", "-c", _COUNT_ROWS, folder, sweep, *names)
         self.until(lambda: int(self.run(*count, user="root")) > more_than, "no point is finished", sweep)
+
+    def clear(self) -> None:
+        """Remove what a test has left in the queue, and wait until it is gone: the next one is not to meet it."""
+        left = ("condor_q", "-allusers", "-af", "ClusterId")
+        if self.run(*left, code=None).strip():
+            self.run("condor_rm", "-all", user="root", code=None)
+            self.until(lambda: not self.run(*left).strip(), "what a test left does not end", "")
 
     def root(self, sweep: str, results: str = "results") -> Path:
         return self.work / results / sweep

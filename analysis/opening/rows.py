@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from simulators.backends.simulator import FIRST_REVISION
 from simulators.records.wanted import Wanted
 
 
@@ -20,7 +21,10 @@ def select_rows(
     summaries: pa.Table,
     wanted: Wanted | None = None,
 ) -> NDArray[np.int64]:
-    """Choose the summary row of every point × simulator: an ok row that holds what is wanted, any ok row, the latest.
+    """Choose the summary row of every point × simulator: the best, and of equals the latest.
+
+    Good rows are better than others, those of a later revision of the simulator better than those of an earlier
+    one, and those that hold what is wanted better than those that do not.
 
     Parameters
     ----------
@@ -45,9 +49,11 @@ def select_rows(
         point = np.arange(len(points))
     else:
         point = pd.Index(points.to_pandas()).get_indexer(pd.Index(summaries["point_id"].to_pandas())).astype(np.int64)
-    good = _equals(summaries["status"], "ok").astype(np.int8)
+    good = _equals(summaries["status"], "ok").astype(np.int64)
+    if "revision" in summaries.column_names:
+        good *= 2 * pc.fill_null(summaries["revision"].cast(pa.int64()), FIRST_REVISION).to_numpy()
     if wanted is not None and {"statistics", "spikes"} <= set(summaries.column_names):
-        good *= 1 + _meets(summaries, wanted)
+        good += good.astype(bool) * _meets(summaries, wanted)
     finished = np.zeros(len(point), dtype=np.int64)
     if "finished" in summaries.column_names:
         finished = pc.fill_null(summaries["finished"].cast(pa.int64()), 0).to_numpy()

@@ -124,6 +124,11 @@ def _about_files(plan: Plan) -> Iterator[str]:
                 f"{name}: {share.n_done} of {share.n_points} done; {count} were made with another {changed}: "
                 "their rows stay in the folder but leave tables and figures"
             )
+        if share.n_superseded:
+            yield (
+                f"{name}: {share.n_done} of {share.n_points} done; {share.n_superseded} were made with an earlier "
+                "revision of our part of it, which gave other spikes (CHANGELOG.md); they run again"
+            )
         if share.recomputed:
             yield f"{name}: {len(share.recomputed)} points lack only statistics, which come from their stored spikes"
 

@@ -11,10 +11,10 @@ from gridsearch.inputs.input_files import InputError, Problem, choices
 from gridsearch.planning.advice import own_draws, quicker_simulator
 from gridsearch.planning.grid import Grid, expand
 from gridsearch.planning.in_flight import look_up, points_in_flight
-from gridsearch.planning.wanted import wanted_of
+from gridsearch.planning.wanted import wanted_of, wanted_revisions
 from gridsearch.sweeps.sweep import Sweep, read_sweep
 from jobs.executor import InFlight, executor_names, find_executor
-from jobs.history import OUTDATED, History, read_history
+from jobs.history import OUTDATED, SUPERSEDED, History, read_history
 from jobs.pace import jobs_of, pace_elsewhere, pace_here
 from jobs.plan import Pace, PlannedJob, Workload, plan_jobs
 from simulators.backends.simulator import find_simulator
@@ -42,6 +42,8 @@ class SimulatorPlan:
         Points that only lack statistics, which their stored spikes give, with the job that stored them.
     former : mapping of str to int
         How many of what is left were done with another content: by the keys of the content that differ.
+    n_superseded : int
+        How many of what is left were done with an earlier revision of the simulator.
     pace : Pace
         How the machines that will run it compare with the estimates.
     draws : str
@@ -56,6 +58,7 @@ class SimulatorPlan:
     disk: float
     recomputed: Mapping[str, str] = field(default_factory=dict)
     former: Mapping[str, int] = field(default_factory=dict)
+    n_superseded: int = 0
     pace: Pace = field(default_factory=Pace)
     draws: str = ""
 
@@ -200,11 +203,13 @@ def _share(
     simulator = template.simulator
     identity = find_simulator(simulator).identity(template.settings)
     wanted = wanted_of(sweep, grid.populations)
-    outcomes = history.outcome(simulator, identity, wanted)
+    revisions = wanted_revisions(grid, simulator)
+    outcomes = history.outcome(simulator, identity, wanted, revisions)
     good = {point_id for point_id, status in outcomes.items() if status == "ok"}
     outdated = {point_id for point_id, status in outcomes.items() if status == OUTDATED}
-    settled = good if retry_failed else outcomes.keys() - outdated
-    stored = history.stored(simulator, identity) if outdated else {}
+    superseded = {point_id for point_id, status in outcomes.items() if status == SUPERSEDED}
+    settled = good if retry_failed else outcomes.keys() - outdated - superseded
+    stored = history.stored(simulator, identity, revisions) if outdated else {}
     ids = {point.point_id for point in grid.points}
     recomputed = {
         point_id: stored[point_id]
@@ -215,7 +220,7 @@ def _share(
     nobodys = ids - settled - in_flight - recomputed.keys()
     left = [i for i, point in enumerate(grid.points) if point.point_id in nobodys]
     former = history.former(simulator, identity, {grid.points[i].setting_id for i in left}, grid.content)
-    n_settled = len(ids & (outcomes.keys() - outdated))
+    n_settled = len(ids & (outcomes.keys() - outdated - superseded))
     share = SimulatorPlan(
         n_points=len(grid.points),
         n_done=len(ids & good),
@@ -225,6 +230,7 @@ def _share(
         disk=0.0,
         recomputed=recomputed,
         former=former,
+        n_superseded=len(nobodys & superseded),
     )
     return share, left
 

@@ -32,6 +32,9 @@ NOMINAL_RATE = 3.0
 GENEROUS_RATE = 5.0
 """Hz, where memory and disk are: what is too small ends a job."""
 
+FIRST_REVISION = 1
+"""Of results whose row names none, and of simulators that name none (see `SimulatorModule.revision`)."""
+
 
 class SimulatorUnavailableError(RuntimeError):
     """The simulator, or something it needs, is missing or broken here; the message says how to get it."""
@@ -263,6 +266,15 @@ class SimulatorModule(Protocol):
         """Return the settings a result depends on, as the summary's columns name them; a None matches any."""
         ...
 
+    def revision(self, network: Network, simulation: Simulation) -> int:
+        """Return the revision of our own part in a result; `FIRST_REVISION` where a module has no such function.
+
+        It is raised where a change of ours gives other spikes, be it that a defect was mended: rows of an earlier one
+        no longer count as done. It is asked of a network, because a change may well touch few of them. That another
+        version of the simulator itself gives others is none of its business: rows name that version.
+        """
+        ...
+
     def estimate(
         self, network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None
     ) -> Cost:
@@ -293,6 +305,12 @@ class SimulatorModule(Protocol):
     def open_simulator(self, simulation: Simulation, settings: Mapping[str, Any]) -> Simulator:
         """Start the simulator."""
         ...
+
+
+def revision_of(module: SimulatorModule, network: Network, simulation: Simulation) -> int:
+    """Return `SimulatorModule.revision`, also of a module without one."""
+    own = getattr(module, "revision", None)
+    return FIRST_REVISION if own is None else int(own(network, simulation))
 
 
 def even_batches(n_points: int, most: int) -> list[int]:

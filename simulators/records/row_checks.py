@@ -23,7 +23,7 @@ _TIMES = ("t_load", "t_compile", "t_build", "t_reset", "t_simulate", "t_record",
 _NUMBERS: Mapping[str, int] = {
     **dict.fromkeys((*_TIMES, "realtime_factor", "duration"), 0),
     **dict.fromkeys(("seed", "network_seed", "n_neurons", "n_synapses", "n_spikes", "peak_memory"), 0),
-    "threads": 1,
+    **dict.fromkeys(("threads", "revision"), 1),
 }
 _FLOATS = (*_TIMES, "realtime_factor", "duration")
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # it is part of paths

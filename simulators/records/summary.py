@@ -113,6 +113,7 @@ def summary_schema(
         _field("gpu", pa.string(), "", "graphics processor"),
         _field("exact", pa.bool_(), "", "whether the point run again there has the same spikes to the bit"),
         _field("threads", pa.int64(), "1", "threads of the simulator"),
+        _field("revision", pa.int64(), "", "of our part of the simulator, raised where that gives other spikes"),
         _field("versions", pa.string(), "", "package versions and hash of the code, JSON"),
         _field("statistics", pa.string(), "", "version and settings of the statistics, JSON"),
         _field("spikes", pa.string(), "", "which spikes were kept: none, sample or all"),

@@ -20,6 +20,7 @@ from simulators.backends.simulator import (
     SimulatorUnavailableError,
     even_batches,
     find_simulator,
+    revision_of,
 )
 from simulators.description import Network
 from simulators.description.parameters import with_overrides
@@ -373,6 +374,7 @@ class _JobRun:
         values = {
             "n_neurons": network.n_neurons,
             "n_synapses": self._n_synapses,
+            "revision": revision_of(self._module, network, self._job.simulation),
             "expected_build": cost.build if phases.get("t_build") else 0.0,
             "expected_point": cost.point_among(n_together),
         }

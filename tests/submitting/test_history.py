@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs.history import OUTDATED, read_history
+from jobs.history import OUTDATED, SUPERSEDED, read_history
 from jobs.pace import pace_elsewhere, pace_here
 from jobs.plan import Pace
 from simulators.records import machine
@@ -163,6 +163,34 @@ def test_a_later_sufficient_row_replaces_an_outdated_one_in_any_order(tmp_path: 
         write(folder, names[0], row("p", statistics="{}"), row("q", "failed"))
         run = write(folder, names[1], row("p", statistics='{"rate": "1"}'), row("q", statistics="{}"))
         assert read_history(run).outcome("nest", {}, Wanted({"rate": "1"})) == {"p": "ok", "q": OUTDATED}
+
+
+def test_rows_of_an_earlier_revision_are_superseded_where_a_later_one_is_wanted(tmp_path: Path) -> None:
+    run = write(
+        tmp_path,
+        "a",
+        row("no number", statistics="{}", spikes="all", job="a"),
+        row("first", revision=1, statistics="{}", spikes="all", job="a"),
+        row("second", revision=2, statistics="{}", spikes="all", job="a"),
+        row("any will do", revision=1),
+        row("bad", "failed", revision=1),
+        row("both", revision=1),
+        row("fails now", revision=1),
+        row("failed once", "failed"),
+    )
+    later = START + timedelta(days=1)
+    write(tmp_path, "b", row("both", revision=2), row("failed once", revision=1, finished=later))
+    write(tmp_path, "0", row("fails now", "timeout", finished=later))
+    history = read_history(run)
+    now = dict.fromkeys(("no number", "first", "second", "bad", "both", "fails now", "failed once"), 2)
+    told = history.outcome("nest", {}, ANYTHING, now)
+    assert told.pop("no number") == told.pop("first") == told.pop("failed once") == SUPERSEDED
+    assert told.pop("fails now") == "timeout", "not again with every submit"
+    assert told == {"second": "ok", "any will do": "ok", "bad": "failed", "both": "ok"}
+    assert history.stored("nest", {}, now) == {"second": "a"}, "stored spikes are former ones as well"
+    assert set(history.outcome("nest", {}, ANYTHING).values()) == {"ok", "failed"}
+    lacking = history.outcome("nest", {}, Wanted({"rate": "1"}), now)
+    assert (lacking["first"], lacking["second"]) == (SUPERSEDED, OUTDATED)
 
 
 def test_what_was_done_with_another_content_is_counted_by_what_differs(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from simulators.backends.genn_simulator.host.devices import (
 )
 from simulators.backends.genn_simulator.model import GPU_BACKENDS, GennSimulator
 from simulators.backends.genn_simulator.problems import structure_problems, value_problems
+from simulators.backends.pace import WINDOW
 from simulators.backends.simulator import (
     Cost,
     Setting,
@@ -57,6 +58,17 @@ SUGGESTED: Mapping[str, Any] | None = {"backend": _CPU}
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings a GeNN result depends on: the backend, which is any where it is chosen on the machine."""
     return {"backend": None if settings["backend"] == "auto" else settings["backend"]}
+
+
+def revision(network: Network, simulation: Simulation) -> int:
+    """Return 2 where the first revision left chance spikes to the next point.
+
+    With spike sources, it let out what was still under way at the step behind the last one. Where the recording
+    filled whole chunks there was no memory for that step, and what lay there was taken for spikes.
+    """
+    steps = round((simulation.warmup + simulation.duration) / simulation.dt)
+    whole = steps % max(1, round(WINDOW / simulation.dt)) == 0
+    return 2 if whole and any(population.is_source for population in network.populations) else 1
 
 
 def structure(network: Network) -> Hashable:
