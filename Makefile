@@ -37,17 +37,17 @@ test-lowest test-highest: test-%: .venv/.installed-dev
 	.venv-$*/bin/python -m pytest -m 'not pool' $(PYTEST)
 
 fidelity: .venv/.installed
-	$(BIN)/python benchmarks/fidelity.py $(SWEEP)
+	$(BIN)/python benchmarks/fidelity/fidelity.py $(SWEEP)
 
 # 48 draws of small networks of each kind, NEST beside native; the short form is tests/backends/test_simulators_agreement.py
 agreement: .venv/.installed
-	$(BIN)/python benchmarks/agreement.py
+	$(BIN)/python benchmarks/fidelity/agreement.py
 
 benchmarks: .venv/.installed-dev
-	$(BIN)/python benchmarks/spike_statistics.py
-	$(BIN)/python benchmarks/plan.py
-	$(BIN)/python benchmarks/open_run.py
-	$(BIN)/python benchmarks/structure_reuse.py
+	$(BIN)/python benchmarks/reading/spike_statistics.py
+	$(BIN)/python benchmarks/planning/plan.py
+	$(BIN)/python benchmarks/reading/open_run.py
+	$(BIN)/python benchmarks/engines/structure_reuse.py
 
 # The long form of the attacks on a pool: 20 evictions, 21 kills of daemons, transfers that break off in the middle of a
 # file, and a run of 510 jobs
@@ -56,13 +56,13 @@ attacks-pool: .venv/.installed-dev
 
 # In their long form; the short form is tests/submitting/test_attacks.py
 attacks: .venv/.installed-dev
-	$(BIN)/python benchmarks/malformed.py --examples 200
-	$(BIN)/python benchmarks/kills.py --kills 200 --points 60 --simulators nest
-	$(BIN)/python benchmarks/kills.py --kills 200 --points 60 --simulators genn --seed 2
-	$(BIN)/python benchmarks/kills.py --kills 200 --points 60 --simulators native --seed 3
-	$(BIN)/python benchmarks/plan.py --points 100000
-	$(BIN)/python benchmarks/plan.py --points 1000000
-	$(BIN)/python benchmarks/hours.py
+	$(BIN)/python benchmarks/attacks/malformed.py --examples 200
+	$(BIN)/python benchmarks/attacks/kills.py --kills 200 --points 60 --simulators nest
+	$(BIN)/python benchmarks/attacks/kills.py --kills 200 --points 60 --simulators genn --seed 2
+	$(BIN)/python benchmarks/attacks/kills.py --kills 200 --points 60 --simulators native --seed 3
+	$(BIN)/python benchmarks/planning/plan.py --points 100000
+	$(BIN)/python benchmarks/planning/plan.py --points 1000000
+	$(BIN)/python benchmarks/planning/hours.py
 
 # GeNN's code for CUDA without a graphics processor (tests/cuda_emulation/README.md): CUDA_PATH names the toolkit, and
 # GENN_PYTHON a Python whose PyGeNN was built with it

@@ -20,7 +20,7 @@ from gridsearch.commands.cli import main
 from gridsearch.inputs.input_files import InputError
 from gridsearch.submitting.submission import check_conflict, write_plan
 
-sys.path.append(str(ROOT / "benchmarks"))
+sys.path.append(str(ROOT / "benchmarks" / "attacks"))
 import kills
 import malformed
 

@@ -1,4 +1,4 @@
-"""What a network costs on a simulator behind PyNN: times fitted to small ones, with ``benchmarks/pynn_costs.py``."""
+"""What a network costs on a simulator behind PyNN, fitted to small ones with ``benchmarks/engines/pynn_costs.py``."""
 
 from __future__ import annotations
 

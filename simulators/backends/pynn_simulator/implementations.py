@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Seconds:
-    """What things take, s of a core of the machine of the estimates (``benchmarks/pynn_costs.py``).
+    """What things take, s of a core of the machine of the estimates (``benchmarks/engines/pynn_costs.py``).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Native agrees with NEST on a small network of each kind; the long form is ``benchmarks/agreement.py``."""
+"""Native agrees with NEST on a small network of each kind; the long form is ``benchmarks/fidelity/agreement.py``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workplaces import ROOT
 
 from simulators.backends.native_simulator.layout import is_dense
 
-sys.path.append(str(ROOT / "benchmarks"))
+sys.path.append(str(ROOT / "benchmarks" / "fidelity"))
 import agreement
 
 pytestmark = pytest.mark.native

@@ -4,7 +4,7 @@ Made-up runs of 5 seeds on 2 simulators: of one, two and three axes, and of 40 Ã
 after its imports, beside the load of the machine: a report is drawn by one core. Figures (PNG and SVG of each) and
 page are timed apart. The claim: of three axes at most 8 s.
 
-    python benchmarks/report.py [--keep FOLDER]
+    python benchmarks/reading/report.py [--keep FOLDER]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from analysis_runs import axis, write_run  # type: ignore[import-not-found]  # noqa: E402

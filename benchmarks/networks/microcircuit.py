@@ -7,7 +7,8 @@ Over 10 s and three seeds (``--duration 10000 --seeds 1 2 3``): mean rates are w
 with NEST's example. Every simulator that is named runs the same description, one after the other, in this process;
 GeNN takes 3 GB and 10 to 15 s of processor for a second of biology, NEST 9 GB with two threads.
 
-    python benchmarks/microcircuit.py [--simulators native genn nest] [--duration 2000] [--scale 1.0] [--direct]
+    python benchmarks/networks/microcircuit.py [--simulators native genn nest] [--duration 2000] [--scale 1.0] \
+        [--direct]
 
 References
 ----------

@@ -6,7 +6,7 @@ are the scripts' numbers. The same time is compared: from the first step on, the
 activity may go out by itself, so runs in which it did are counted and left out of the means. The claim: rates and CVs
 are those of the examples within the standard errors of their difference.
 
-    python benchmarks/vogels_abbott.py [--models coba cuba] [--simulators nest genn native] [--seeds 10]
+    python benchmarks/networks/vogels_abbott.py [--models coba cuba] [--simulators nest genn native] [--seeds 10]
 
 References
 ----------

@@ -10,7 +10,7 @@ would have taken had it stayed as it was is given as well. Where nobody else is 
 Seen on two idle cores (load 1.5): `plan` of native +2 %, of GeNN 0 %, of NEST −9 %; `status` +6, +3 and −12 %. At a
 load of 5.5, NEST: +8 % (−11 % had the share stayed) and −15 % (−22 %).
 
-    python benchmarks/hours.py [--points 40] [--simulators nest genn native]
+    python benchmarks/planning/hours.py [--points 40] [--simulators nest genn native]
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from jobs.local_executor.forecast import read_end
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summary import PHASES, UNREADABLE
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ENOUGH = 10  # points
 SIMULATORS = {
     # neurons and ms of biology for points of half a second or so

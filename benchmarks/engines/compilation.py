@@ -5,7 +5,7 @@ of a small network are compilation almost alone. The claims, on an idle machine:
 networks of every kind, and 1 s from there on. Printed are seconds of the clock and, in brackets, of the processor,
 without what it takes to import Numba, which is told apart.
 
-    python benchmarks/compilation.py [--networks clustered microcircuit conductance adapting rich] [--repeats 1]
+    python benchmarks/engines/compilation.py [--networks clustered microcircuit conductance adapting rich] [--repeats 1]
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ and stage, the fit t = a·N + b·N·T and, with a part that no neuron has, t = c
 fit as lines: above over size at the longest time, below over time at the largest size.
 
     python -m gridsearch submit examples/vogels_abbott/coba_scan.toml
-    python benchmarks/vogels_abbott_timing.py results/vogels_abbott_coba_scan [--figure timing.png]
+    python benchmarks/networks/vogels_abbott_timing.py results/vogels_abbott_coba_scan [--figure timing.png]
 """
 
 from __future__ import annotations

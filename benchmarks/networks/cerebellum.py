@@ -5,7 +5,8 @@ Reads a finished run of ``examples/cerebellum/cerebellum.toml`` and prints media
 are stored (``spikes = "all"``), ``--peaks`` prints for each projection the step in which most spikes come.
 
     python -m gridsearch submit examples/cerebellum/cerebellum.toml
-    python benchmarks/cerebellum.py results/cerebellum [--figure cerebellum.png] [--peaks [--scaffold scaffold.h5]]
+    python benchmarks/networks/cerebellum.py results/cerebellum [--figure cerebellum.png] \
+        [--peaks [--scaffold scaffold.h5]]
 
 References
 ----------

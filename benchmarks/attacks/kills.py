@@ -7,7 +7,7 @@ with garbage. Half of the rounds begin without compiled code, so that compiling 
 have exactly one good row (and one more for each whose summary was damaged), no temporary file may be left, and
 statistics and spikes must be those of the undisturbed run, to the bit.
 
-    python benchmarks/kills.py [--kills 200] [--simulators nest genn native] [--seed 1]
+    python benchmarks/attacks/kills.py [--kills 200] [--simulators nest genn native] [--seed 1]
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import read_spikes
 from simulators.records.summary import read_summary
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 _SWEEP = """\
 name = "attacked"

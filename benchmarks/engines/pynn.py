@@ -4,7 +4,8 @@ The network is the random balanced one of Schmitt, Rostami & Nawrot (2023), with
 synapses, the same for all implementations; NEST asked directly draws its own. Differences between means are compared
 with their standard errors over the seeds.
 
-    python benchmarks/pynn.py [--simulators nest pynn:nest pynn:brian2 pynn:neuron] [--seeds 10] [--duration 2000]
+    python benchmarks/engines/pynn.py [--simulators nest pynn:nest pynn:brian2 pynn:neuron] [--seeds 10] \
+        [--duration 2000]
 """
 
 from __future__ import annotations

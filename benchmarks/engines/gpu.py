@@ -5,8 +5,9 @@ points of a batch keep to their own values (the rates of each agree with those o
 a batch that is not full gives the same. Spikes themselves differ: a graphics processor adds up inputs in an order
 that changes from run to run, and the network is chaotic.
 
-    python benchmarks/gpu.py [--neurons 25000] [--points 40] [--batches 1 8 40] [--duration 1000] [--procedural]
-    python benchmarks/gpu.py --grid 40 [--neurons 25000] [--duration 9000] [--batches 40] [--cores 8 1] [--trains]
+    python benchmarks/engines/gpu.py [--neurons 25000] [--points 40] [--batches 1 8 40] [--duration 1000] [--procedural]
+    python benchmarks/engines/gpu.py --grid 40 [--neurons 25000] [--duration 9000] [--batches 40] [--cores 8 1] \
+        [--trains]
 
 The second form has a worker run the published grid as it does in a sweep, all statistics included, and holds the wall
 time against the 1,208 s of simulating, 977 s of fetching spikes and 117 s of compiling of the original study (Schmitt,

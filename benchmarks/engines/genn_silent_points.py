@@ -6,7 +6,7 @@ of the published grid is silent in E. For comparison the same point runs in code
 the numbers away from there. All networks are kicked by a current for their first 20 ms. Processor time is measured,
 so that other work on the machine matters little.
 
-    python benchmarks/genn_silent_points.py [--neurons 25000] [--duration 1000]
+    python benchmarks/engines/genn_silent_points.py [--neurons 25000] [--duration 1000]
 """
 
 from __future__ import annotations

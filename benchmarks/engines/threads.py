@@ -4,7 +4,7 @@ The full microcircuit (3·10⁸ compressed synapses, 1.4 GB) and the clustered n
 in rows of bits, 1.3 GB). Printed are seconds of the clock per second of biology, of the processor in brackets. Spikes
 must be the same with any number of threads.
 
-    python benchmarks/threads.py [--networks microcircuit clustered] [--threads 1 2] [--duration 1000]
+    python benchmarks/engines/threads.py [--networks microcircuit clustered] [--threads 1 2] [--duration 1000]
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Every seed is another draw of connectivity, initial potentials and Poisson drive
 native and NEST are no farther apart than those of draws (Welch's t, the smallest p of a kind's statistics, times their
 number, above .01), while native with inhibitory weights wrong by 3 % differs from NEST.
 
-    python benchmarks/agreement.py [--seeds 48] [--kinds bits compressed conductance adapting]
+    python benchmarks/fidelity/agreement.py [--seeds 48] [--kinds bits compressed conductance adapting]
 """
 
 from __future__ import annotations

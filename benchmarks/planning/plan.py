@@ -10,7 +10,7 @@ comes before it, and what HTCondor would get. The summaries' rows are kept in on
 summaries is counted. On a machine that others use the time of the processor says more than that of the clock; both are
 printed, with the load.
 
-    python benchmarks/plan.py [--points 100000]
+    python benchmarks/planning/plan.py [--points 100000]
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from gridsearch.submitting.submission import write_plan
 from simulators.records.summary import PHASES, schema_of, write_summary
 from simulators.records.summary_cache import SETTLED
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 _SWEEP = """\
 name = "benchmark"

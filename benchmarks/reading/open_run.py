@@ -7,7 +7,7 @@ The run is made of random numbers, in the format that workers write: 500 × 500 
 Small files cost more to open than to read: a run of many is opened, and its history read, with and without the cache
 of their rows.
 
-    python benchmarks/open_run.py [--rows 1000000] [--files 100] [--small 1000]
+    python benchmarks/reading/open_run.py [--rows 1000000] [--files 100] [--small 1000]
 """
 
 from __future__ import annotations

@@ -5,9 +5,10 @@ and for 300, but for what the simulator itself takes. Each number of populations
 own; times in s. The second (``--areas``): 254 populations with 64,516 projections and 2.4·10¹⁰ synapses, made up in the
 shape of the multi-area model, are planned in a minute; at a smaller scale they run (``--run``).
 
-    python benchmarks/many_populations.py [--neurons 1000000] [--simulators native genn nest] [--figure many.png]
-    python benchmarks/many_populations.py --areas 1.0
-    python benchmarks/many_populations.py --areas 0.01 --simulators native --run
+    python benchmarks/networks/many_populations.py [--neurons 1000000] [--simulators native genn nest] \
+        [--figure many.png]
+    python benchmarks/networks/many_populations.py --areas 1.0
+    python benchmarks/networks/many_populations.py --areas 0.01 --simulators native --run
 
 References
 ----------

@@ -5,7 +5,7 @@ takes no longer than twice what the neuron itself takes. Counts are drawn withou
 with all limits of the cumulative distribution at once; how many there are follows from the rate. Processor time is
 measured, so that other work on the machine matters little.
 
-    python benchmarks/genn_poisson_drive.py [--neurons 20000] [--duration 300]
+    python benchmarks/engines/genn_poisson_drive.py [--neurons 20000] [--duration 300]
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ are read from the event logs (to the second), beside the pool's intervals that t
 its submit and its start is the pool's, not ours. Runs where jobs can be submitted, on a pool with as many free cores
 as this machine has; on the pool of ``containers/``:
 
-    docker exec --user sweeper gridsearch-pool python /opt/gridsearch/benchmarks/overhead.py [--repeats 3]
+    docker exec --user sweeper gridsearch-pool python /opt/gridsearch/benchmarks/planning/overhead.py [--repeats 3]
 """
 
 from __future__ import annotations

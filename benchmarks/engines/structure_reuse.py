@@ -4,7 +4,7 @@ The claim: at 5,000 neurons and a recording of 1 s, reusing the structure runs h
 saves the build, so the ratio falls with the duration of a point. Both ways run the same points (background current
 and clustering differ) and their spikes are compared: the ratio counts only if they are the same to the bit.
 
-    python benchmarks/structure_reuse.py [--neurons 5000] [--points 6] [--duration 1000] [--threads 1]
+    python benchmarks/engines/structure_reuse.py [--neurons 5000] [--points 6] [--duration 1000] [--threads 1]
 
 ``--neurons 25000`` is the published network (7 GB of memory).
 """

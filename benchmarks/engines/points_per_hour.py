@@ -8,7 +8,8 @@ simulator as one process per core. Every figure is from the rows they write; not
 but the length of a job: a build that points share is spread over a job of half an hour. The mean rates stand beside,
 as a comparison of speed counts only where they agree.
 
-    python benchmarks/points_per_hour.py [--neurons 25000] [--duration 9000] [--cores 2] [--simulators nest genn native]
+    python benchmarks/engines/points_per_hour.py [--neurons 25000] [--duration 9000] [--cores 2] \
+        [--simulators nest genn native]
 
 At full size and on two cores it takes some seven minutes and 7.5 GB.
 """

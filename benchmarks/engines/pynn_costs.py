@@ -5,7 +5,7 @@ Networks of 100 to 2,000 neurons and up to 1.2 million synapses, and some of unc
 are of the processor, on the machine of the estimates (`jobs.machine_speed`); printed are the constants, and how far the
 fit and the present estimate are off.
 
-    python benchmarks/pynn_costs.py nest            # brian2 · neuron
+    python benchmarks/engines/pynn_costs.py nest            # brian2 · neuron
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Submits a sweep whose points lie on the grid of Schmitt, Rostami & Nawrot (2023)
 seeds next to those of the original study. One draw of the connectivity shifts a whole map by up to about 4 %, so look
 at the spread between seeds before judging a difference.
 
-    python benchmarks/fidelity.py [examples/fidelity.toml] [--results results] [--figure FILE]
+    python benchmarks/fidelity/fidelity.py [examples/fidelity.toml] [--results results] [--figure FILE]
 
 `--figure` draws the differences from the published NEST runs, with those of the published GeNN runs, for this sweep and
 other runs that `--beside` names.

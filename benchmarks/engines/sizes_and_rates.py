@@ -4,7 +4,8 @@ The network of the published grid from 5,000 to 100,000 neurons at one drive, an
 silence to some 10 Hz; 10 s of biology at full length. What is drawn is processor time, which others on the machine
 disturb less than the clock; memory of 1.3 GB at 100,000 neurons.
 
-    python benchmarks/sizes_and_rates.py [--simulators native] [--duration 1000] [--figure docs/sizes_and_rates.png]
+    python benchmarks/engines/sizes_and_rates.py [--simulators native] [--duration 1000] \
+        [--figure docs/sizes_and_rates.png]
 """
 
 from __future__ import annotations

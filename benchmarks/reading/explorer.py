@@ -4,7 +4,7 @@ The run is made of random numbers: 40 × 40 points, 5 seeds, 2 simulators, 20 co
 3 MB, and opens in at most 2 s on a laptop. The clock on the wall tells what else the machine does, so the processor
 time of the page's main thread is printed beside it.
 
-    python benchmarks/explorer.py [--side 40] [--seeds 5] [--columns 20]
+    python benchmarks/reading/explorer.py [--side 40] [--seeds 5] [--columns 20]
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def processor_time(page: Any) -> float:
 
 def main() -> None:
     """Print sizes and times."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
     runs, chromium = import_module("analysis_runs"), import_module("chromium")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=40)

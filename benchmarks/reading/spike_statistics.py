@@ -6,7 +6,7 @@ them is extrapolated in proportion (for the correlations it is not, as both use 
 Making Elephant's SpikeTrain objects is counted apart. The load of the machine is printed, as it changes everything; the
 algebra of numpy keeps to one core, as in a job of one core.
 
-    python benchmarks/spike_statistics.py
+    python benchmarks/reading/spike_statistics.py
 """
 
 from __future__ import annotations

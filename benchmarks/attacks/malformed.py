@@ -4,7 +4,7 @@ A known good sweep, defaults file and model are changed at random (hypothesis dr
 made small): values of the wrong type, out of range or huge, hostile names, lines lost or doubled, bytes that are no
 text, models that raise anything. What is still good may pass; nothing may show a traceback or leave a file.
 
-    python benchmarks/malformed.py [--examples 200]
+    python benchmarks/attacks/malformed.py [--examples 200]
 """
 
 from __future__ import annotations
