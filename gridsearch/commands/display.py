@@ -22,6 +22,7 @@ from jobs.executor import InFlight, JobFailure, JobInFlight, Submission, find_ex
 from jobs.executor import Progress as JobProgress
 from simulators.backends.simulator import find_simulator
 from simulators.description.network import Network, expected_synapses, projection_synapses
+from simulators.records import machine
 from simulators.records.run_directory import RunDirectory
 
 MAX_ROWS = 40  # of a table of projections
@@ -78,7 +79,7 @@ def show_plan(plan: Plan) -> None:
             size(share.disk),
         )
     console.print(table)
-    for line in [*_about_files(plan), *_about_networks(plan)]:
+    for line in [*_about_files(plan), *_about_networks(plan), *_about_memory(plan)]:
         say(line)
     for name, share in plan.simulators.items():
         if share.jobs:
@@ -141,6 +142,18 @@ def _about_networks(plan: Plan) -> Iterator[str]:
             note = find_simulator(name).estimate(network, plan.sweep.simulation, settings, 0).note
             if note:
                 yield f"{name}: {note}"
+
+
+def _about_memory(plan: Plan) -> Iterator[str]:
+    """Say whose jobs this machine has no room for, where they are to run here."""
+    free = machine.available_memory()
+    if free is not None and find_executor(plan.executor).ON_THIS_MACHINE:
+        for name, share in plan.simulators.items():
+            if share.memory > free:
+                yield (
+                    f"{name}: a job needs {size(share.memory)} by the estimate, and {size(free)} are free here: it starts "
+                    "alone, and may be ended for want of memory"
+                )
 
 
 def show_network(network: Network, n_networks: int, files: Sequence[str]) -> None:

@@ -124,3 +124,16 @@ def test_plan_names_the_kind_of_rows_that_projections_take(tmp_path: Path, capsy
     mixed = replace(network, projections=(drawn, *network.projections[1:]))
     note = find_simulator("native").estimate(mixed, Simulation(0.1, 0.0, 100.0), {"threads": 1}).note
     assert note.endswith("; compressed rows for 1 projection (EE_within)")
+
+
+def test_plan_says_whose_jobs_this_machine_has_no_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = make_plan(write_sweep(tmp_path, simulators=["nest", "native"], **PUBLISHED), tmp_path)
+    monkeypatch.setattr("simulators.records.machine.available_memory", lambda: 1_000_000_000)
+    show_plan(plan)
+    said = capsys.readouterr().out
+    assert re.search(r"nest: a job needs 3\.\d GB by the estimate, and 1\.0 GB are free here", said), said
+    assert "native: a job needs" not in said, "it fits"
+    show_plan(replace(plan, executor="htcondor"))
+    assert "are free here" not in capsys.readouterr().out, "it runs elsewhere"
