@@ -151,8 +151,8 @@ def _about_memory(plan: Plan) -> Iterator[str]:
         for name, share in plan.simulators.items():
             if share.memory > free:
                 yield (
-                    f"{name}: a job needs {size(share.memory)} by the estimate, and {size(free)} are free here: it starts "
-                    "alone, and may be ended for want of memory"
+                    f"{name}: a job needs {size(share.memory)} by the estimate, and {size(free)} are free here: it "
+                    "starts alone, and may be ended for want of memory"
                 )
 
 
