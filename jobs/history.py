@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from jobs.plan import Pace
 from simulators.backends.simulator import FIRST_REVISION
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import EXPECTED, CorruptSummaryError, read_summary
-from simulators.records.summary_cache import read_cached
-from simulators.records.wanted import Wanted
+from simulators.records.summaries.summary import EXPECTED, CorruptSummaryError, read_summary
+from simulators.records.summaries.summary_cache import read_cached
+from simulators.records.summaries.wanted import Wanted
 
 _COLUMNS = (
     *("point_id", "setting_id", "content", "simulator", "backend", "threads", "status", "error", "job", "finished"),

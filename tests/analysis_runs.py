@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import PHASES, summary_schema, write_summary
+from simulators.records.summaries.summary import PHASES, summary_schema, write_summary
 
 STATISTICS = ("rate", "cv_isi")
 POPULATIONS = ("E", "I")

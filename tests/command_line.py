@@ -11,7 +11,7 @@ from pathlib import Path
 from workplaces import ROOT
 
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import read_summary
+from simulators.records.summaries.summary import read_summary
 
 SLOW = "\n[jobs.poisson]\nseconds_per_point = 0.15\n"
 

@@ -14,7 +14,7 @@ from typing import Any
 from required import default_settings, require_simulator
 
 from simulators.records.job import Job, Point, Simulation, write_job
-from simulators.records.summary import read_summary
+from simulators.records.summaries.summary import read_summary
 
 ROOT = Path(__file__).resolve().parent.parent
 STATISTICS = ("rate", "cv_isi", "fano_factor")

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.opening.run import Run, RunError, run_of
-from simulators.records.summary import summary_schema
+from simulators.records.summaries.summary import summary_schema
 from simulators.statistics import STATISTICS, columns
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from simulators.backends.simulator import FIRST_REVISION
-from simulators.records.wanted import Wanted
+from simulators.records.summaries.wanted import Wanted
 
 
 def select_rows(

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs
 
-from simulators.records.row_checks import schema_fault, stranger, value_fault
-from simulators.records.summary import REPETITIVE, UNREADABLE, CorruptSummaryError, read_summary
+from simulators.records.summaries.row_checks import schema_fault, stranger, value_fault
+from simulators.records.summaries.summary import REPETITIVE, UNREADABLE, CorruptSummaryError, read_summary
 
 IDENTITY = ("simulator", "backend", "threads")
 

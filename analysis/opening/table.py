@@ -17,8 +17,8 @@ from analysis.opening.run import RunError, read_metadata
 from analysis.opening.run_table import Kept, RunTable
 from analysis.opening.summary_files import IDENTITY, common_schema, open_fragments, read_all, with_schema
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary_cache import read_cached
-from simulators.records.wanted import Wanted
+from simulators.records.summaries.summary_cache import read_cached
+from simulators.records.summaries.wanted import Wanted
 
 MISSING = "missing"
 STATUSES = ("ok", "failed", "timeout", "diverged", MISSING)

@@ -14,7 +14,7 @@ from analysis.opening.run import RunError
 from analysis.plots.parts.style import BELOW, COLOURS, PHASE_COLOURS, axes_or_new, in_style
 from analysis.timing.phases import ABSCISSAE, TIME, Abscissa, Scan, scan
 from analysis.timing.scaling import SYNAPSES_PER_PAIR, CostModel, Frontier, costs_by_simulator, fit_time
-from simulators.records.summary import PHASES
+from simulators.records.summaries.summary import PHASES
 
 
 def draw_times(table: pd.DataFrame, x: Abscissa = "n_neurons", ax: Axes | None = None) -> Axes:

@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from analysis.opening.run import run_of
-from simulators.records.summary import PHASES
+from simulators.records.summaries.summary import PHASES
 
 Abscissa = Literal["biological_time", "n_neurons", "n_synapses"]
 ABSCISSAE: Mapping[Abscissa, str] = {

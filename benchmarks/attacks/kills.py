@@ -32,7 +32,7 @@ from analysis import open_run
 from gridsearch.commands import cli
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import read_spikes
-from simulators.records.summary import read_summary
+from simulators.records.summaries.summary import read_summary
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -39,7 +39,7 @@ from simulators.backends.simulator import Cost, Recording, SimulatorUnavailableE
 from simulators.description.network import Network, expected_synapses
 from simulators.models.clustered import make_network
 from simulators.records.job import Job, Point, Simulation, write_job
-from simulators.records.summary import PHASES, read_summary
+from simulators.records.summaries.summary import PHASES, read_summary
 from simulators.statistics import with_always
 
 SEED = 1

@@ -35,7 +35,7 @@ from simulators.models.clustered import make_network
 from simulators.records import machine
 from simulators.records.job import Job, Point, Simulation, write_job
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import PHASES
+from simulators.records.summaries.summary import PHASES
 
 # Of the published grid: a quiet point, one in its middle, a lively one
 POINTS = ({"I_th_E": 1.35, "I_th_I": 0.95}, {"I_th_E": 1.95, "I_th_I": 1.2}, {"I_th_E": 2.55, "I_th_I": 1.2})

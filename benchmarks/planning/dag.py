@@ -8,9 +8,9 @@ from pathlib import Path
 
 from jobs.executor import Conditions
 from jobs.htcondor_executor import SETTINGS
-from jobs.htcondor_executor.dag import dag_text
-from jobs.htcondor_executor.submit_description import Site
-from jobs.htcondor_executor.sweep_dag import make_dag
+from jobs.htcondor_executor.descriptions.dag import dag_text
+from jobs.htcondor_executor.descriptions.submit_description import Site
+from jobs.htcondor_executor.descriptions.sweep_dag import make_dag
 from jobs.plan import PlannedJob
 from simulators.records.job import Job, Point, Simulation, write_job
 

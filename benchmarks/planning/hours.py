@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 from gridsearch.planning.plan import make_plan
 from jobs.local_executor.forecast import read_end
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import PHASES, UNREADABLE
+from simulators.records.summaries.summary import PHASES, UNREADABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 ENOUGH = 10  # points

@@ -28,7 +28,7 @@ from jobs.executor import find_executor
 from jobs.htcondor_executor.record import dagman_log, node_log
 from simulators.records.machine import n_cores
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import PHASES
+from simulators.records.summaries.summary import PHASES
 
 _SWEEP = """\
 name = "overhead"

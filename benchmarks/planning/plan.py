@@ -30,8 +30,8 @@ from opens import Opens
 
 from gridsearch.planning.plan import Plan, make_plan
 from gridsearch.submitting.submission import write_plan
-from simulators.records.summary import PHASES, schema_of, write_summary
-from simulators.records.summary_cache import SETTLED
+from simulators.records.summaries.summary import PHASES, schema_of, write_summary
+from simulators.records.summaries.summary_cache import SETTLED
 
 ROOT = Path(__file__).resolve().parents[2]
 

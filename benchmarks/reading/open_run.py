@@ -33,8 +33,8 @@ import analysis
 from analysis.plots.parts.style import new_figure
 from jobs.history import read_history
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import PHASES, summary_schema
-from simulators.records.summary_cache import SETTLED
+from simulators.records.summaries.summary import PHASES, summary_schema
+from simulators.records.summaries.summary_cache import SETTLED
 
 SEEDS = 4
 ROWS_PER_SMALL_FILE = 25

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gridsearch.planning.grid import Grid
 from gridsearch.sweeps.sweep import Sweep
 from simulators.backends.simulator import FIRST_REVISION, find_simulator, revision_of
-from simulators.records.wanted import Wanted
+from simulators.records.summaries.wanted import Wanted
 from simulators.statistics import columns
 
 

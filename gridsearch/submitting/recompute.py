@@ -19,7 +19,7 @@ from gridsearch.planning.plan import Plan
 from simulators.records import machine
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import read_spikes
-from simulators.records.summary import column_field, read_summary, write_table
+from simulators.records.summaries.summary import column_field, read_summary, write_table
 from simulators.statistics import Window, columns, summarise
 from simulators.statistics.references import find_statistics
 

@@ -23,13 +23,16 @@ from jobs.executor import (
     Submission,
 )
 from jobs.htcondor_executor import schedd
-from jobs.htcondor_executor.archive import worker_archive, write_worker_archive
-from jobs.htcondor_executor.dag import Dag, DagError, dag_text
-from jobs.htcondor_executor.event_log import MachineState, NodeState
-from jobs.htcondor_executor.growing_log import GrowingLog
-from jobs.htcondor_executor.holds import Hold, explain
-from jobs.htcondor_executor.images import exact_image, image_of, is_pinned
-from jobs.htcondor_executor.progress import (
+from jobs.htcondor_executor.descriptions.archive import worker_archive, write_worker_archive
+from jobs.htcondor_executor.descriptions.dag import Dag, DagError, dag_text
+from jobs.htcondor_executor.descriptions.images import exact_image, image_of, is_pinned
+from jobs.htcondor_executor.descriptions.reserved import refusals
+from jobs.htcondor_executor.descriptions.submit_description import PLACEHOLDER, Site, accounting_commands
+from jobs.htcondor_executor.descriptions.sweep_dag import COLLECT, make_dag
+from jobs.htcondor_executor.logs.event_log import MachineState, NodeState
+from jobs.htcondor_executor.logs.growing_log import GrowingLog
+from jobs.htcondor_executor.logs.holds import Hold, explain
+from jobs.htcondor_executor.logs.progress import (
     FORGIVEN,
     bad_machines,
     complaint,
@@ -50,16 +53,13 @@ from jobs.htcondor_executor.record import (
     read_record,
     write_record,
 )
-from jobs.htcondor_executor.reserved import refusals
 from jobs.htcondor_executor.schedd import UnreachableError, read_events, why_unavailable
-from jobs.htcondor_executor.submit_description import PLACEHOLDER, Site, accounting_commands
-from jobs.htcondor_executor.sweep_dag import COLLECT, make_dag
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import Setting
 from simulators.records.atomic_file import replacing
 from simulators.records.broken_transfers import start_attempts
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import start_summary
+from simulators.records.summaries.summary import start_summary
 
 __all__ = ["SETTINGS", "cancel", "look_up", "n_slots", "preview", "problems", "run_jobs", "why_unavailable"]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.executor import ExecutorError
-from jobs.htcondor_executor.event_log import Event, Kind
-from jobs.htcondor_executor.holds import Hold
+from jobs.htcondor_executor.logs.event_log import Event, Kind
+from jobs.htcondor_executor.logs.holds import Hold
 
 _KINDS: Mapping[str, Kind] = {
     "SUBMIT": "submit",

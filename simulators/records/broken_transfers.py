@@ -10,7 +10,7 @@ from simulators.records.atomic_file import replacing
 from simulators.records.attempts import FIRST, attempt_files
 from simulators.records.job import Job
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import (
+from simulators.records.summaries.summary import (
     UNREADABLE,
     CorruptSummaryError,
     empty_summary,

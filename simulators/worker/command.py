@@ -26,7 +26,7 @@ from simulators.models import find_model
 from simulators.records import machine
 from simulators.records.job import Job, JobError, UnreadableJobError, read_job
 from simulators.records.phases import PhaseClock
-from simulators.records.summary import CorruptSummaryError, schema_of
+from simulators.records.summaries.summary import CorruptSummaryError, schema_of
 from simulators.worker.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
 from simulators.worker.finishing import FinisherDied
 from simulators.worker.job_run import JobFiles, run_job

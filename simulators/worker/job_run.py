@@ -14,13 +14,11 @@ from simulators.backends.accumulated import Accumulates
 from simulators.backends.recorded import HandsOver, Recorded
 from simulators.backends.simulator import (
     Build,
-    Cost,
     PointFailure,
     Recording,
     SimulatorUnavailableError,
     even_batches,
     find_simulator,
-    revision_of,
 )
 from simulators.description import Network
 from simulators.description.parameters import with_overrides
@@ -33,6 +31,7 @@ from simulators.statistics.measures.needs import Needs
 from simulators.statistics.references import find_statistics
 from simulators.worker.finishing import FinisherDied, Finishing
 from simulators.worker.job_summary import JobSummary
+from simulators.worker.network_values import NetworkValues
 from simulators.worker.point_values import keep_spikes, needs_without_trains, point_values, reason_of
 from simulators.worker.watch import Terminated, TimedOut, Watch
 
@@ -158,7 +157,7 @@ class _JobRun:
             self._simulator.accumulate(needs)
         self._built: tuple[object, int] | None = None  # the structure, and for how many points
         self._n_synapses = 0
-        self._costs: dict[object, Cost] = {}
+        self._network_values = NetworkValues(job)
         self._hands_over = self._simulator if isinstance(self._simulator, HandsOver) else None
         n_processes = 0 if self._hands_over is None else self._hands_over.helpers
         self._finishing = Finishing(job, files.root, files.spikes, n_processes) if n_processes else None
@@ -370,23 +369,9 @@ class _JobRun:
         """Put together what is known of a point but its spikes; `phases` are the worker's own part of its time."""
         for name, seconds in recording.phases.items():
             phases[name] = phases.get(name, 0.0) + seconds
-        cost = self._cost(network)
-        values = {
-            "n_neurons": network.n_neurons,
-            "n_synapses": self._n_synapses,
-            "revision": revision_of(self._module, network, self._job.simulation),
-            "expected_build": cost.build if phases.get("t_build") else 0.0,
-            "expected_point": cost.point_among(n_together),
-        }
+        built = phases.get("t_build", 0.0) > 0.0
+        values = self._network_values.of(network, self._n_synapses, built=built, n_together=n_together)
         return _Ran(point, values, phases, self._summary.begun)
-
-    def _cost(self, network: Network) -> Cost:
-        """Return what planning expects of a network of this structure here."""
-        structure = self._module.structure(network)
-        if structure not in self._costs:
-            cost = self._module.estimate(network, self._job.simulation, self._job.settings)
-            self._costs[structure] = cost.of(self._job)
-        return self._costs[structure]
 
 
 def _check_data(job: Job, root: Path) -> None:

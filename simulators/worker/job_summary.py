@@ -14,7 +14,7 @@ from simulators.backends.simulator import Simulator, find_simulator
 from simulators.records import machine
 from simulators.records.atomic_file import replacing
 from simulators.records.job import Job, Point
-from simulators.records.summary import PHASES, read_summary, schema_of, write_summary
+from simulators.records.summaries.summary import PHASES, read_summary, schema_of, write_summary
 from simulators.statistics.references import fingerprint_of
 
 _PACKAGES = ("numpy", "pyarrow")

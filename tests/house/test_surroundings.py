@@ -12,7 +12,7 @@ from command_line import ROOT, gridsearch
 from sweeps import write_sweep
 
 from gridsearch.planning.plan import make_plan
-from jobs.htcondor_executor.archive import write_worker_archive
+from jobs.htcondor_executor.descriptions.archive import write_worker_archive
 from simulators.records.job import write_job
 
 NAMES = ("analysis", "jobs", "simulators", "defaults", "statistics", "random", "numpy", "pandas", "yaml", "nest")

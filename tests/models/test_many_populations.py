@@ -12,7 +12,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from gridsearch.inputs.parameters import defaults_file, read_defaults
-from simulators.backends.native_simulator.layout import layout_of
+from simulators.backends.native_simulator.synapses.layout import layout_of
 from simulators.backends.simulator import Cost, Recording, find_simulator
 from simulators.description import FixedTotalNumber, Network, OneToOne, ParameterError, Population, Projection
 from simulators.models import find_model

@@ -21,7 +21,7 @@ from simulators.records.attempts import NoRowsError, attempt_files, begin_attemp
 from simulators.records.broken_transfers import restore_summaries, start_attempts
 from simulators.records.job import write_job
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import read_summary, start_summary
+from simulators.records.summaries.summary import read_summary, start_summary
 from simulators.worker.exit_codes import DONE, TRANSIENT
 
 

@@ -26,17 +26,17 @@ from gridsearch.sweeps.sweep import read_sweep
 from jobs import htcondor_executor
 from jobs.executor import Conditions, Placement
 from jobs.htcondor_executor import SETTINGS
-from jobs.htcondor_executor.archive import write_worker_archive
-from jobs.htcondor_executor.dag import Dag, DagError, Node, dag_text
+from jobs.htcondor_executor.descriptions.archive import write_worker_archive
+from jobs.htcondor_executor.descriptions.dag import Dag, DagError, Node, dag_text
+from jobs.htcondor_executor.descriptions.submit_description import Site, quoted_arguments, worker_commands
+from jobs.htcondor_executor.descriptions.sweep_dag import make_dag
 from jobs.htcondor_executor.record import DagRecord, RecordedJob, read_record, write_record
-from jobs.htcondor_executor.submit_description import Site, quoted_arguments, worker_commands
-from jobs.htcondor_executor.sweep_dag import make_dag
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import find_simulator
 from simulators.records import machine
 from simulators.records.job import Job, Point, Simulation, write_job
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import start_summary
+from simulators.records.summaries.summary import start_summary
 from simulators.worker.exit_codes import TRANSIENT, UNUSABLE
 
 SWEEP = ROOT / "examples" / "demo.toml"

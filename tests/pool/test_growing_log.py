@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("htcondor2")
 
-from jobs.htcondor_executor.event_log import Fold
-from jobs.htcondor_executor.growing_log import GrowingLog
+from jobs.htcondor_executor.logs.event_log import Fold
+from jobs.htcondor_executor.logs.growing_log import GrowingLog
 from jobs.htcondor_executor.schedd import read_events
 
 

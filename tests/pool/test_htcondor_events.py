@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from jobs.executor import JobFailure
-from jobs.htcondor_executor.event_log import Event, Fold, MachineState, NodeState
-from jobs.htcondor_executor.holds import MACHINE_CODES, Hold, explain
-from jobs.htcondor_executor.policy import _MACHINE_HOLDS, MAX_MACHINES
-from jobs.htcondor_executor.progress import bad_machines, why_no_end
+from jobs.htcondor_executor.descriptions.policy import _MACHINE_HOLDS, MAX_MACHINES
+from jobs.htcondor_executor.logs.event_log import Event, Fold, MachineState, NodeState
+from jobs.htcondor_executor.logs.holds import MACHINE_CODES, Hold, explain
+from jobs.htcondor_executor.logs.progress import bad_machines, why_no_end
 
 CODES = [*range(1, 2), *range(3, 17), 18, 19, *range(21, 25), 26, 27, 32, 33, 34, 35, 36, 45, 46, 47, 48]
 

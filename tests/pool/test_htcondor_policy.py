@@ -15,15 +15,20 @@ from workplaces import ROOT
 
 from jobs.executor import Conditions, Placement
 from jobs.htcondor_executor import SETTINGS, problems
-from jobs.htcondor_executor.dag import DagError
-from jobs.htcondor_executor.event_log import NodeState
-from jobs.htcondor_executor.images import exact_image, image_commands, is_pinned
-from jobs.htcondor_executor.policy import elsewhere
-from jobs.htcondor_executor.progress import jobs_in_queue
+from jobs.htcondor_executor.descriptions.dag import DagError
+from jobs.htcondor_executor.descriptions.images import exact_image, image_commands, is_pinned
+from jobs.htcondor_executor.descriptions.policy import elsewhere
+from jobs.htcondor_executor.descriptions.reserved import refusals
+from jobs.htcondor_executor.descriptions.submit_description import (
+    Site,
+    accounting_commands,
+    collect_commands,
+    worker_commands,
+)
+from jobs.htcondor_executor.descriptions.sweep_dag import make_dag
+from jobs.htcondor_executor.logs.event_log import NodeState
+from jobs.htcondor_executor.logs.progress import jobs_in_queue
 from jobs.htcondor_executor.record import DagRecord, RecordedJob
-from jobs.htcondor_executor.reserved import refusals
-from jobs.htcondor_executor.submit_description import Site, accounting_commands, collect_commands, worker_commands
-from jobs.htcondor_executor.sweep_dag import make_dag
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import find_simulator, simulator_names
 from simulators.records.job import Job, Point, Simulation

@@ -12,7 +12,7 @@ import analysis
 from analysis.opening.run import as_run
 from analysis.plots.parts.painting import lacking
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import empty_summary, read_summary, summary_schema, write_summary
+from simulators.records.summaries.summary import empty_summary, read_summary, summary_schema, write_summary
 
 TWO = ({"simulator": "nest", "threads": 1}, {"simulator": "genn", "backend": None})
 

@@ -17,7 +17,7 @@ from workplaces import Workplace, wait_until
 
 from simulators.records.job import Job, Simulation
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import read_summary
+from simulators.records.summaries.summary import read_summary
 from simulators.worker.exit_codes import DONE
 
 

@@ -13,8 +13,8 @@ from jobs.pace import pace_elsewhere, pace_here
 from jobs.plan import Pace
 from simulators.records import machine
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import summary_schema, write_summary
-from simulators.records.wanted import Wanted
+from simulators.records.summaries.summary import summary_schema, write_summary
+from simulators.records.summaries.wanted import Wanted
 
 SCHEMA = summary_schema(["rate"], ["E"], {"x": 1.0})
 START = datetime(2024, 1, 1, tzinfo=UTC)

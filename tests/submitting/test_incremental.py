@@ -12,8 +12,8 @@ from test_submission import plan
 
 from gridsearch.submitting.submission import run_plan, write_plan
 from jobs import htcondor_executor, local_executor
-from jobs.htcondor_executor import growing_log
-from jobs.htcondor_executor.event_log import NodeState
+from jobs.htcondor_executor.logs import growing_log
+from jobs.htcondor_executor.logs.event_log import NodeState
 from jobs.htcondor_executor.record import DagRecord, RecordedJob, dag_file, node_log, write_record
 from simulators.records.run_directory import RunDirectory
 

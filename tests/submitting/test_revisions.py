@@ -16,7 +16,7 @@ import analysis
 from simulators.backends.simulator import SimulatorModule, find_simulator, revision_of, simulator_names
 from simulators.records.job import Simulation
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import read_summary, write_table
+from simulators.records.summaries.summary import read_summary, write_table
 
 
 def altered(run: RunDirectory, first: int | None) -> None:

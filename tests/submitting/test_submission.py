@@ -21,7 +21,7 @@ from gridsearch.submitting.submission import check_conflict, write_plan
 from jobs.executor import executor_names
 from simulators.records.job import read_job
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import summary_schema, write_summary
+from simulators.records.summaries.summary import summary_schema, write_summary
 
 
 def plan(folder: Path, retry_failed: bool = False, **sections: object) -> Plan:

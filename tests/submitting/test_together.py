@@ -13,7 +13,7 @@ from sweeps import write_sweep
 
 from gridsearch.submitting.run_lock import Busy, lock_owner, locked
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import read_summary
+from simulators.records.summaries.summary import read_summary
 
 AXIS = "I_th_E = {{ start = 1.0, step = 0.01, num = {} }}"
 

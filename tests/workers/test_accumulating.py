@@ -15,7 +15,7 @@ from simulators.backends.accumulated import Accumulates
 from simulators.backends.poisson_simulator import open_simulator
 from simulators.records.job import Job, Simulation
 from simulators.records.run_directory import spike_file_name
-from simulators.records.summary import PHASES
+from simulators.records.summaries.summary import PHASES
 from simulators.statistics import STATISTICS, Window
 from simulators.worker.exit_codes import DONE
 

@@ -18,7 +18,7 @@ from simulators.backends.recorded import HandsOver
 from simulators.records.job import Job, Simulation
 from simulators.records.run_directory import spike_file_name
 from simulators.records.spike_files import read_spikes
-from simulators.records.summary import PHASES
+from simulators.records.summaries.summary import PHASES
 from simulators.statistics import STATISTICS
 from simulators.worker.exit_codes import DONE, STOPPED, TRANSIENT
 from simulators.worker.finisher_process import SharedMemory

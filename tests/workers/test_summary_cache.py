@@ -22,7 +22,7 @@ import analysis
 from jobs.history import read_history
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary_cache import FEWEST, SETTLED, read_cached
+from simulators.records.summaries.summary_cache import FEWEST, SETTLED, read_cached
 
 SIMULATORS = ({"simulator": "nest", "threads": 1}, {"simulator": "genn", "backend": None})
 

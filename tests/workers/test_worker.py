@@ -16,7 +16,7 @@ from workplaces import STATISTICS, Workplace
 from simulators.records.job import Job, JobError, Simulation, read_job, write_job
 from simulators.records.run_directory import spike_file_name
 from simulators.records.spike_files import SAMPLE_SIZE
-from simulators.records.summary import PHASES, read_summary, summary_schema
+from simulators.records.summaries.summary import PHASES, read_summary, summary_schema
 from simulators.statistics import Window, columns
 from simulators.worker.exit_codes import DONE
 

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from simulators.backends.native_simulator.costs import estimate_cost
-from simulators.backends.native_simulator.layout import network_problems
+from simulators.backends.native_simulator.synapses.layout import network_problems
 from simulators.backends.simulator import Cost, Setting, SimulatorUnavailableError, import_problem
 from simulators.description import Network
 from simulators.description.network import structure_of

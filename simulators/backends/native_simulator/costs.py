@@ -5,7 +5,7 @@ Times were measured on one core of a virtual EPYC (Zen 4).
 
 from __future__ import annotations
 
-from simulators.backends.native_simulator.layout import (
+from simulators.backends.native_simulator.synapses.layout import (
     PACKED_TARGETS,
     delay_steps,
     is_dense,

@@ -17,13 +17,14 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.native_simulator import drawing, program_cache
-from simulators.backends.native_simulator.drawing import Synapses, draw_synapses
+from simulators.backends.native_simulator import program_cache
 from simulators.backends.native_simulator.kernels.tables import packed
-from simulators.backends.native_simulator.layout import Layout, layout_of, network_problems
 from simulators.backends.native_simulator.past import Past
 from simulators.backends.native_simulator.points import Point, change_steps, make_point, set_inputs, set_weights
 from simulators.backends.native_simulator.program import program
+from simulators.backends.native_simulator.synapses import drawing
+from simulators.backends.native_simulator.synapses.drawing import Synapses, draw_synapses
+from simulators.backends.native_simulator.synapses.layout import Layout, layout_of, network_problems
 from simulators.backends.native_simulator.teams import make_teams, owned_populations, together
 from simulators.backends.pace import WINDOW, Pace, most_spikes, too_fast
 from simulators.backends.recorded import recorded_trains

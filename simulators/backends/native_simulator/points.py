@@ -10,7 +10,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.native_simulator.drawing import Synapses
 from simulators.backends.native_simulator.kernels.tables import (
     BUNDLE_FACTS,
     BUNDLE_TABLE,
@@ -21,10 +20,11 @@ from simulators.backends.native_simulator.kernels.tables import (
     Populations,
     aligned,
 )
-from simulators.backends.native_simulator.layout import Layout
 from simulators.backends.native_simulator.one_input import one_input
 from simulators.backends.native_simulator.program import Kind
-from simulators.backends.native_simulator.synapse_values import signed
+from simulators.backends.native_simulator.synapses.drawing import Synapses
+from simulators.backends.native_simulator.synapses.layout import Layout
+from simulators.backends.native_simulator.synapses.synapse_values import signed
 from simulators.description import (
     ConnectionList,
     Network,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.backends.native_simulator.kernels.tables import STRETCH, Populations, Team
-from simulators.backends.native_simulator.layout import Layout
+from simulators.backends.native_simulator.synapses.layout import Layout
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import default_settings, require_simulator
 from workplaces import ROOT
 
-from simulators.backends.native_simulator.layout import is_dense
+from simulators.backends.native_simulator.synapses.layout import is_dense
 
 sys.path.append(str(ROOT / "benchmarks" / "fidelity"))
 import agreement

@@ -17,7 +17,7 @@ import pytest
 from conftest import default_settings, require_simulator
 from recordings import native_synapses, run_one
 
-from simulators.backends.native_simulator.layout import layout_of
+from simulators.backends.native_simulator.synapses.layout import layout_of
 from simulators.backends.simulator import Simulator, find_simulator
 from simulators.description import (
     Bernoulli,

@@ -21,7 +21,7 @@ from recordings import native_synapses, no_check, run_one
 from scipy import stats
 from workplaces import ROOT
 
-from simulators.backends.native_simulator.layout import layout_of
+from simulators.backends.native_simulator.synapses.layout import layout_of
 from simulators.backends.simulator import PointFailure, Recording, Simulator, find_simulator
 from simulators.description import (
     Bernoulli,

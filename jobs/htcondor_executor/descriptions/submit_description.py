@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.executor import Placement
-from jobs.htcondor_executor.images import image_commands
-from jobs.htcondor_executor.policy import disk_request, elsewhere, memory_request, retry_commands
+from jobs.htcondor_executor.descriptions.images import image_commands
+from jobs.htcondor_executor.descriptions.policy import disk_request, elsewhere, memory_request, retry_commands
 from jobs.plan import PlannedJob
 
 # A file in a folder that a job brings back, so that the folder is there from the start

@@ -46,7 +46,7 @@ class Dag:
     """Independent nodes, and a last one that runs whatever became of them.
 
     A node is submitted once, and none ends another's: what follows when a job fails is the business of the schedd,
-    which knows where and why it did (see `jobs.htcondor_executor.policy`).
+    which knows where and why it did (see `jobs.htcondor_executor.descriptions.policy`).
 
     Parameters
     ----------

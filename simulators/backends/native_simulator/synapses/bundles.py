@@ -18,8 +18,14 @@ from simulators.backends.native_simulator.kernels.tables import (
     Bundles,
     aligned,
 )
-from simulators.backends.native_simulator.layout import BundleLayout, Layout, is_scaled, longest_delay, shortest_delay
-from simulators.backends.native_simulator.synapse_values import (
+from simulators.backends.native_simulator.synapses.layout import (
+    BundleLayout,
+    Layout,
+    is_scaled,
+    longest_delay,
+    shortest_delay,
+)
+from simulators.backends.native_simulator.synapses.synapse_values import (
     binary_digits,
     delay_table,
     projection_key,

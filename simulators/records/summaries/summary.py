@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from simulators.description.parameters import element, split_key, with_overrides
 from simulators.records.atomic_file import replacing
 from simulators.records.job import Job
-from simulators.records.row_checks import REQUIRED, fault, stranger
 from simulators.records.run_directory import RunDirectory
+from simulators.records.summaries.row_checks import REQUIRED, fault, stranger
 from simulators.statistics import Column, Statistic, Window
 from simulators.statistics import columns as statistics_columns
 from simulators.statistics.references import find_statistics

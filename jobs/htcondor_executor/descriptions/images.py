@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.executor import Placement
-from jobs.htcondor_executor.dag import DagError
+from jobs.htcondor_executor.descriptions.dag import DagError
 from simulators.backends.simulator import find_simulator
 
 _SCHEME = re.compile(r"[a-z]+://")

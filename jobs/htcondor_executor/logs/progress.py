@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.executor import JobFailure, JobInFlight, last_words
-from jobs.htcondor_executor.event_log import MachineState, NodeState
-from jobs.htcondor_executor.holds import explain
+from jobs.htcondor_executor.logs.event_log import MachineState, NodeState
+from jobs.htcondor_executor.logs.holds import explain
 from jobs.htcondor_executor.record import DagRecord, RecordedJob
 from simulators.records.run_directory import RunDirectory
 from simulators.worker.exit_codes import TRANSIENT, UNUSABLE

@@ -9,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from jobs.executor import Conditions, Placement
-from jobs.htcondor_executor.dag import Dag, Node
-from jobs.htcondor_executor.submit_description import Site, collect_commands, node_variables, worker_commands
+from jobs.htcondor_executor.descriptions.dag import Dag, Node
+from jobs.htcondor_executor.descriptions.submit_description import (
+    Site,
+    collect_commands,
+    node_variables,
+    worker_commands,
+)
 from jobs.plan import PlannedJob
 
 COLLECT = "collect"  # the last node; jobs have a hyphen in their names

@@ -9,7 +9,6 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.backends.native_simulator.bundles import Beyond, draw_bundles, ends_of
 from simulators.backends.native_simulator.kernels.delivery import FUSED
 from simulators.backends.native_simulator.kernels.tables import (
     BLOCK_FACTS,
@@ -17,8 +16,9 @@ from simulators.backends.native_simulator.kernels.tables import (
     Bundles,
     aligned,
 )
-from simulators.backends.native_simulator.layout import BlockLayout, Layout
-from simulators.backends.native_simulator.synapse_values import binary_digits, projection_key, row_numbers
+from simulators.backends.native_simulator.synapses.bundles import Beyond, draw_bundles, ends_of
+from simulators.backends.native_simulator.synapses.layout import BlockLayout, Layout
+from simulators.backends.native_simulator.synapses.synapse_values import binary_digits, projection_key, row_numbers
 from simulators.backends.native_simulator.teams import owned_stretches, together
 from simulators.description import (
     Bernoulli,

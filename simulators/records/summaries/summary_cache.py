@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulators.records.atomic_file import replacing
-from simulators.records.row_checks import repeat_fault, schema_fault, stranger, value_fault
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summary import REPETITIVE, UNREADABLE
+from simulators.records.summaries.row_checks import repeat_fault, schema_fault, stranger, value_fault
+from simulators.records.summaries.summary import REPETITIVE, UNREADABLE
 
 FEWEST = 100  # summaries that are not in it yet make it worth writing,
 SHARE = 0.1  # as a share of those that are, so that a growing run rewrites it seldom,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from jobs.htcondor_executor.event_log import Fold, MachineState, NodeState
+from jobs.htcondor_executor.logs.event_log import Fold, MachineState, NodeState
 from jobs.htcondor_executor.schedd import EventReader
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from jobs.htcondor_executor.holds import Hold, is_of_machine
+from jobs.htcondor_executor.logs.holds import Hold, is_of_machine
 from simulators.worker.exit_codes import UNUSABLE
 
 Kind = Literal["submit", "execute", "requeue", "hold", "release", "terminate", "remove"]

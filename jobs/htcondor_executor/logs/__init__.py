@@ -1,0 +1,1 @@
+"""What HTCondor's event logs say, in words that a user understands."""

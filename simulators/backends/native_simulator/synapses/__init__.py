@@ -1,0 +1,1 @@
+"""How synapses lie in memory, and how they are drawn."""
