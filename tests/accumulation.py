@@ -15,6 +15,29 @@ from simulators.statistics.spike_trains import SpikeTrains
 EXACT = ("counts", "spans", "interval_squares")
 ROUNDED = ("contrasts", "squared_contrasts", "revised_contrasts")
 
+# Settings under which statistics of short recordings of few neurons are defined
+SHORT = {
+    "fano_window": 30.0,
+    "fano_min_windows": 4,
+    "fano_min_intervals": 1,
+    "cv_min_spikes": 3,
+    "synchrony_bin": 0.7,
+    "spectrum_bin": 0.3,
+    "spectrum_segment": 12.0,
+    "cluster_bin": 0.4,
+    "cluster_sigma": 3.0,
+    "cluster_min_dwell": 2.0,
+    "autocorrelation_bin": 1.1,
+    "autocorrelation_min_lag": 2.0,
+    "autocorrelation_max_lag": 20.0,
+    "correlogram_max_lag": 20.0,
+    "correlation_neurons": 7,
+    "autocorrelation_neurons": 11,
+    "correlogram_neurons": 23,
+    "dimensionality_bin": 2.0,
+    "correlation_bin_slow": 5.0,
+}
+
 
 def accumulated(trains: SpikeTrains, plan: Plan) -> AccumulatedTrains:
     """What a simulator should have made of these spikes."""

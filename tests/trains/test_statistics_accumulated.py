@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from accumulation import accumulated, assert_close
+from accumulation import SHORT, accumulated, assert_close
 from known_trains import clock, cox, gamma, oscillation, poisson, telegraph
 from made_trains import empty, make_trains
 
@@ -17,27 +17,6 @@ from simulators.statistics.measures.needs import Needs, sums_alone
 from simulators.statistics.spike_trains import SpikeTrains
 
 WITH_SUMS = [name for name, one in STATISTICS.items() if one.needs is not None]
-SHORT = {
-    "fano_window": 30.0,
-    "fano_min_windows": 4,
-    "fano_min_intervals": 1,
-    "cv_min_spikes": 3,
-    "synchrony_bin": 0.7,
-    "spectrum_bin": 0.3,
-    "spectrum_segment": 12.0,
-    "cluster_bin": 0.4,
-    "cluster_sigma": 3.0,
-    "cluster_min_dwell": 2.0,
-    "autocorrelation_bin": 1.1,
-    "autocorrelation_min_lag": 2.0,
-    "autocorrelation_max_lag": 20.0,
-    "correlogram_max_lag": 20.0,
-    "correlation_neurons": 7,
-    "autocorrelation_neurons": 11,
-    "correlogram_neurons": 23,
-    "dimensionality_bin": 2.0,
-    "correlation_bin_slow": 5.0,
-}
 
 
 def lone(steps: list[int], senders: list[int]) -> SpikeTrains:

@@ -10,7 +10,7 @@ from typing import Any
 import networks
 import numpy as np
 import pytest
-from accumulation import accumulated, assert_close, assert_sums
+from accumulation import SHORT, accumulated, assert_close, assert_sums
 from conftest import default_settings
 from recordings import no_check
 from required import require_simulator
@@ -31,20 +31,6 @@ pytestmark = pytest.mark.genn
 
 SEED = 3
 WITH_SUMS = [name for name, one in STATISTICS.items() if one.needs is not None]
-SHORT = {
-    "fano_window": 30.0,
-    "fano_min_windows": 4,
-    "fano_min_intervals": 1,
-    "cv_min_spikes": 3,
-    "synchrony_bin": 0.7,
-    "spectrum_bin": 0.3,
-    "spectrum_segment": 12.0,
-    "cluster_bin": 0.4,
-    "correlogram_max_lag": 20.0,
-    "correlation_neurons": 7,
-    "autocorrelation_neurons": 11,
-    "correlogram_neurons": 23,
-}
 
 
 def clustered(network: Network, n_clusters: int) -> Network:
