@@ -19,6 +19,7 @@ import numpy as np
 from simulators.backends.nest_simulator.generators import LEAD_STEPS, Clock, set_generators
 from simulators.backends.nest_simulator.network import NestNetwork, create_network, set_neurons, set_weights
 from simulators.backends.nest_simulator.problems import is_reusable, network_problems
+from simulators.backends.nest_simulator.recording import SpikeLog
 from simulators.backends.pace import WINDOW, Pace, most_spikes, too_fast
 from simulators.backends.recorded import recorded_trains
 from simulators.backends.simulator import (
@@ -112,15 +113,14 @@ class NestSimulator:
         self._last = network
         set_neurons(built, network, self._seed)
         set_weights(self._nest, built, network)
-        for recorder in built.recorders.values():
-            recorder.set(n_events=0)
+        log = SpikeLog(built.recorders)
         clock.end("t_reset")
-        failure = self._propagate(built, network, check)
+        failure = self._propagate(built, network, log, check)
         clock.end("t_simulate")
         if failure is not None:
             return failure
         start = origin + self._simulation.warmup_steps
-        spikes = {name: self._fetch(built, network[name], start) for name in built.recorders}
+        spikes = {name: self._trains(built, network[name], log, start) for name in built.recorders}
         clock.end("t_record")
         return Recording(spikes, clock.times)
 
@@ -161,16 +161,15 @@ class NestSimulator:
                 refractory = max(refractory, float(np.max(drawn_values(population, self._seed)[model.refractory])))
         return refractory
 
-    def _propagate(self, built: NestNetwork, network: Network, check: Check) -> PointFailure | None:
+    def _propagate(self, built: NestNetwork, network: Network, log: SpikeLog, check: Check) -> PointFailure | None:
         simulation, dt = self._simulation, self._simulation.dt
         total = simulation.warmup_steps + simulation.n_steps
         window = max(1, round(WINDOW / dt))
         pace = Pace(dt, self._longest_piece(network))
-        seen = dict.fromkeys(built.recorders, 0)
         reached = 0
-        with _prepared(self._nest):
-            for begin in range(0, total, window):
-                end = min(begin + window, total)
+        for begin in range(0, total, window):
+            end = min(begin + window, total)
+            with _prepared(self._nest):
                 while reached < end:
                     steps = pace.steps(end - reached)
                     began = time.monotonic()
@@ -178,14 +177,13 @@ class NestSimulator:
                     pace.took(steps, time.monotonic() - began)
                     reached += steps
                     check()
-                    counts = {name: recorder.n_events for name, recorder in built.recorders.items()}
-                    for name, count in counts.items():
-                        size, found = network[name].size, count - seen[name]
+                    for name, count in log.counts().items():
+                        size = network[name].size
                         # more than fit the whole window, however long it has run
-                        if found > most_spikes(size, end - begin, simulation):
-                            reason = too_fast(name, size, found, begin, reached, simulation)
+                        if count > most_spikes(size, end - begin, simulation):
+                            reason = too_fast(name, size, count, begin, reached, simulation)
                             return PointFailure("diverged", reason)
-                seen = counts
+            log.take()
         for name in built.recorders:
             if "V_m" in network[name].model.states and not np.isfinite(built.nodes[name].get("V_m")).all():
                 return PointFailure("diverged", f"membrane potentials of population {name} are not finite")
@@ -204,12 +202,10 @@ class NestSimulator:
         window = max(1, round(WINDOW / self._simulation.dt))
         return max(1, min(window, int(_MOST_SPIKES / max(fastest, 1e-9))))
 
-    def _fetch(self, built: NestNetwork, population: Population, start: int) -> SpikeTrains:
-        events = built.recorders[population.name].get("events")
-        # A recorder without events hands out floats
-        steps = np.asarray(events["times"], dtype=np.int64) - start
-        senders = np.asarray(events["senders"], dtype=np.int64) - built.nodes[population.name][0].global_id
-        return recorded_trains(population, self._simulation, steps, senders)
+    def _trains(self, built: NestNetwork, population: Population, log: SpikeLog, start: int) -> SpikeTrains:
+        steps, senders = log.of(population.name)
+        first = built.nodes[population.name][0].global_id
+        return recorded_trains(population, self._simulation, steps - start, senders - first)
 
     def _steps(self, time: float) -> int:
         return round(time / self._simulation.dt)

@@ -192,47 +192,59 @@ def _add_planes(state, first, n_lanes, blocks, begin, end):
 
 
 @part
+def _add_further_spikes(block, target, populations, neurons, blocks, record, first, last):
+    """Add the spikes of a block that are more than planes could count in one pass."""
+    n_words, facts, fact = populations.n_words[target], blocks.facts, block * BLOCK_FACTS
+    n_planes, weight = facts[fact + PLANES], blocks.weights[2 * block]
+    per_pass = max(_spikes_of_pass(n_planes), 2 if n_planes == 1 else 1)
+    if last - first <= per_pass or weight == single(0.0):
+        return
+    begin, place = facts[fact + RECEPTOR] * neurons.second + populations.offsets[target], blocks.room
+    for k in range(first + per_pass, last, per_pass):
+        counted = _count(blocks, fact, target, populations, record.spikes, k, min(k + per_pass, last), place)
+        for plane in range(counted):
+            blocks.planes[plane] = place + plane * n_words
+            blocks.plane_weights[plane] = weight * single(1 << plane)
+        _add_planes(neurons.state, begin, 2 * n_words, blocks, 0, counted)
+
+
+@part
+def _add_boosts(block, target, populations, neurons, blocks, record, first, last):
+    """Add what the own cluster of a spike's source gets more."""
+    facts, fact, boost = blocks.facts, block * BLOCK_FACTS, blocks.weights[2 * block + 1]
+    if not facts[fact + BOOSTED] or boost == single(0.0):
+        return
+    n_targets, own = facts[fact + TARGET_CLUSTER], populations.begins[target]
+    begin = facts[fact + RECEPTOR] * neurons.second + populations.offsets[target]
+    for k in range(first, last):
+        source = np.int64(record.spikes[k])
+        low = source // facts[fact + SOURCE_CLUSTER] * n_targets
+        place = facts[fact + BASE] + source * facts[fact + STRIDE]
+        first_own, end_own = max(low, own), min(low + n_targets, own + 32 * populations.n_words[target])
+        if first_own < end_own:
+            for plane in range(facts[fact + PLANES]):
+                _add_stretch(neurons.state, begin - own, blocks.halves,
+                             2 * (place + plane * populations.row_words[target]), first_own, end_own,
+                             boost * single(1 << plane))  # fmt: skip
+
+
+@part
 def deliver_rest(target, step, populations, neurons, blocks, record):
     """Add what an update did not: planes beyond its number, further spikes, and what own clusters get more."""
-    n_words, offset, second = populations.n_words[target], populations.offsets[target], neurons.second
-    width, facts, n_lanes = populations.number + 1, blocks.facts, 2 * n_words
+    n_lanes, offset = 2 * populations.n_words[target], populations.offsets[target]
     for receptor in range(2):
         if blocks.plane_counts[receptor] > FUSED:
             first = receptor * blocks.most_planes
-            _add_planes(neurons.state, receptor * second + offset, n_lanes, blocks, first + FUSED,
+            _add_planes(neurons.state, receptor * neurons.second + offset, n_lanes, blocks, first + FUSED,
                         first + blocks.plane_counts[receptor])  # fmt: skip
+    width, facts = populations.number + 1, blocks.facts
     for block in range(blocks.first[target], blocks.first[target + 1]):
         fact = block * BLOCK_FACTS
         row = (step - facts[fact + DELAY] - record.base) * width + facts[fact + SOURCE]
         first, last = record.starts[row], record.starts[row + 1]
-        if first == last:
-            continue
-        n_planes = facts[fact + PLANES]
-        begin = facts[fact + RECEPTOR] * second + offset
-        per_pass = max(_spikes_of_pass(n_planes), 2 if n_planes == 1 else 1)
-        weight = blocks.weights[2 * block]
-        if last - first > per_pass and weight != single(0.0):
-            place = blocks.room
-            for k in range(first + per_pass, last, per_pass):
-                counted = _count(blocks, fact, target, populations, record.spikes, k, min(k + per_pass, last), place)
-                for plane in range(counted):
-                    blocks.planes[plane] = place + plane * n_words
-                    blocks.plane_weights[plane] = weight * single(1 << plane)
-                _add_planes(neurons.state, begin, n_lanes, blocks, 0, counted)
-        boost = blocks.weights[2 * block + 1]
-        if facts[fact + BOOSTED] and boost != single(0.0):
-            n_targets, own = facts[fact + TARGET_CLUSTER], populations.begins[target]
-            for k in range(first, last):
-                source = np.int64(record.spikes[k])
-                low = source // facts[fact + SOURCE_CLUSTER] * n_targets
-                place = facts[fact + BASE] + source * facts[fact + STRIDE]
-                first_own, end_own = max(low, own), min(low + n_targets, own + 32 * n_words)
-                if first_own >= end_own:
-                    continue
-                for plane in range(n_planes):
-                    _add_stretch(neurons.state, begin - own, blocks.halves,
-                                 2 * (place + plane * populations.row_words[target]), first_own, end_own,
-                                 boost * single(1 << plane))  # fmt: skip
+        if first < last:
+            _add_further_spikes(block, target, populations, neurons, blocks, record, first, last)
+            _add_boosts(block, target, populations, neurons, blocks, record, first, last)
 
 
 @part
