@@ -147,7 +147,7 @@ def _renew(
             index += [(name, table.num_rows, *files[name]) for name, table in read.items()]
             fresh |= read.keys()
             tables += [] if together is None else [together]
-        rows = _joined(tables) if tables else None
+        rows = _strung(tables) if tables else None  # not in one piece, which would be all of it twice
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # columns of one name that have nothing in common
         return CachedSummaries(None, None, tuple(run.summaries / name for name in files))
     rest = tuple(run.summaries / name for name in files if name not in known | fresh)
@@ -173,10 +173,14 @@ def _read_unchanged(run: RunDirectory, files: Mapping[str, Stamp]) -> dict[str, 
 
 
 def _joined(tables: Sequence[pa.Table]) -> pa.Table:
-    # in one piece: a small table takes far more memory than its rows
+    """Put tables into one piece: a small one takes far more memory than its rows."""
+    return _strung(tables).combine_chunks()
+
+
+def _strung(tables: Sequence[pa.Table]) -> pa.Table:
+    """Put tables one behind the other."""
     alike = all(table.schema.equals(tables[0].schema) for table in tables)
-    joined = pa.concat_tables(tables, promote_options="none" if alike else "permissive")
-    return joined.unify_dictionaries().combine_chunks()
+    return pa.concat_tables(tables, promote_options="none" if alike else "permissive").unify_dictionaries()
 
 
 def _write(rows: pa.Table, path: Path) -> None:
