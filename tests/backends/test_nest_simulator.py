@@ -15,6 +15,7 @@ from recordings import no_check, run_fresh, run_one, spikes_of
 
 from simulators.backends.nest_simulator import open_simulator
 from simulators.backends.nest_simulator.problems import MOST_MODELS
+from simulators.backends.nest_simulator.recording import SpikeLog
 from simulators.backends.simulator import Recording, UnsupportedNetworkError, find_simulator
 from simulators.description import (
     FiringPhase,
@@ -98,6 +99,24 @@ def test_spikes_lie_within_the_recording_and_the_warm_up_is_cut_off(small: dict[
     assert whole["E"][-1][0] <= 2500
     assert late["E"] == tuple((step - 500, sender) for step, sender in whole["E"] if step > 500)
     assert late["E"]
+
+
+def test_recorders_hold_a_window_at_most(small: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    held = []
+    look = SpikeLog.counts
+
+    def counts(log: SpikeLog) -> dict[str, int]:
+        held.append(sum(look(log).values()))  # as many are copied when NEST is asked
+        return look(log)
+
+    monkeypatch.setattr(SpikeLog, "counts", counts)
+    network = make_network(small)
+    simulator = open_simulator(Simulation(0.1, 0.0, 2000.0), {"threads": 2})
+    simulator.build(network, SEED)
+    (recording,) = simulator.run([network], no_check)
+    assert isinstance(recording, Recording)
+    n_spikes = sum(trains.n_spikes for trains in recording.spikes.values())
+    assert 0.05 * n_spikes < max(held) < 0.25 * n_spikes
 
 
 def test_a_network_without_a_spike_is_a_recording_without_a_spike(small: dict[str, Any]) -> None:
