@@ -74,7 +74,8 @@ def best_points(table: pd.DataFrame, n: int | None = 10, targets: Targets | None
     for name in ("loss", *names):
         found[name] = groups[name].mean()
         found[f"{name}_sd"] = finite[name].std()
-    found = found[(found["p_feasible"] > 0) | (groups["fired"].any() & np.isfinite(groups["loss"].min()))]
+    alive = groups["fired"].any() & np.isfinite(groups["loss"].min())
+    found = found[(found["p_feasible"] > 0) | alive.reindex(found.index, fill_value=False)]  # without rows, no groups
     order = ["p_low", "margin", "loss", "neighbours"]
     found = found.reset_index().sort_values(order, ascending=[False, False, True, False], kind="stable")
     if n is not None:
