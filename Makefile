@@ -39,7 +39,7 @@ test-lowest test-highest: test-%: .venv/.installed-dev
 fidelity: .venv/.installed
 	$(BIN)/python benchmarks/fidelity/fidelity.py $(SWEEP)
 
-# 48 draws of small networks of each kind, NEST beside native; the short form is tests/backends/test_simulators_agreement.py
+# 48 draws of small networks of each kind, NEST beside native; the short form is tests/backends/own_engine/test_native_agreement.py
 agreement: .venv/.installed
 	$(BIN)/python benchmarks/fidelity/agreement.py
 

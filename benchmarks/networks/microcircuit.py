@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="share of neurons and of inputs (default: all)")
     parser.add_argument("--direct", action="store_true", help="drive by direct current")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    # more than cores: the ring buffers of a thread's neurons then fit a cache
+    # more than cores: seen to be a fifth quicker
     parser.add_argument("--threads", type=int, default=4 * machine.n_cores(), help="of NEST (default: %(default)s)")
     arguments = parser.parse_args()
     network = network_at(arguments.scale, direct=arguments.direct)

@@ -29,10 +29,8 @@ def wanted_of(sweep: Sweep, populations: Sequence[str]) -> Wanted:
 def wanted_revisions(grid: Grid, simulator: str) -> dict[str, int]:
     """Return the revision of a simulator that is wanted of each point, by its id, where it is not the first."""
     module, networks = find_simulator(simulator), grid.networks[simulator]
-    # by the object: simulations are few, and hashing one for each of a million points is not quick
-    kinds = {id(simulation): simulation for simulation in grid.simulations}
-    made_of = list(zip(grid.structures[simulator], map(id, grid.simulations), strict=True))
-    revisions = {(at, kind): revision_of(module, networks[at], kinds[kind]) for at, kind in set(made_of)}
+    made_of = list(zip(grid.structures[simulator], grid.simulations, strict=True))
+    revisions = {(at, simulation): revision_of(module, networks[at], simulation) for at, simulation in set(made_of)}
     if all(revision == FIRST_REVISION for revision in revisions.values()):
         return {}
     return {point.point_id: revisions[key] for point, key in zip(grid.points, made_of, strict=True)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -9,7 +10,7 @@ from typing import cast
 import pyarrow as pa
 import pytest
 from command_line import gridsearch
-from networks import bare, played
+from networks import bare, played, vogels_abbott
 from sweeps import write_sweep
 
 import analysis
@@ -20,11 +21,12 @@ from simulators.records.summaries.summary import read_summary, write_table
 
 
 def altered(run: RunDirectory, first: int | None) -> None:
-    """Make the rows of a run those of an earlier revision, which had other rates."""
+    """Make the rows of a run those of an earlier revision with other rates, by a clock that was years ahead."""
     for path in run.summary_files():
         table = read_summary(path)
         assert table["revision"].to_pylist() == [2] * len(table)
-        for name, value in (("revision", first), ("rate_E", 999.0)):
+        ahead = datetime(2100, 1, 1, tzinfo=UTC)
+        for name, value in (("revision", first), ("rate_E", 999.0), ("finished", ahead)):
             at = table.schema.get_field_index(name)
             field = table.schema.field(name)
             table = table.set_column(at, field, pa.array([value] * len(table), field.type))
@@ -55,6 +57,7 @@ def test_only_networks_that_a_change_touched_have_another_revision() -> None:
     assert revision_of(genn, sources, Simulation(0.1, 100.0, 300.0)) == 2
     assert revision_of(genn, sources, Simulation(0.1, 100.0, 350.0)) == 1, "the last window was not full"
     assert revision_of(genn, bare("lif_psc_exp"), Simulation(0.1, 100.0, 300.0)) == 1, "no sources"
+    assert revision_of(genn, vogels_abbott(), Simulation(0.1, 100.0, 300.0)) == 1, "a kick, but no given spikes"
 
 
 def test_every_simulator_has_a_revision_and_a_guest_need_not() -> None:

@@ -63,12 +63,12 @@ def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
 def revision(network: Network, simulation: Simulation) -> int:
     """Return 2 where the first revision left chance spikes to the next point.
 
-    With spike sources, it let out what was still under way at the step behind the last one. Where the recording
+    With given spikes, it let out what was still under way at the step behind the last one. Where the recording
     filled whole chunks there was no memory for that step, and what lay there was taken for spikes.
     """
     steps = round((simulation.warmup + simulation.duration) / simulation.dt)
     whole = steps % max(1, round(WINDOW / simulation.dt)) == 0
-    return 2 if whole and any(population.is_source for population in network.populations) else 1
+    return 2 if whole and any(population.model.source == "events" for population in network.populations) else 1
 
 
 def structure(network: Network) -> Hashable:

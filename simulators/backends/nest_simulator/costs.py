@@ -3,7 +3,8 @@
 The constants are those of NEST 3.10 on one core of a virtual Xeon. They were fitted to two networks at once: 25,000
 neurons with 1.9·10⁸ synapses of one delay (Schmitt, Rostami & Nawrot 2023), and 77,000 neurons with 3.0·10⁸ synapses
 of drawn weights and delays under Poisson drive (Potjans & Diesmann 2014). The second takes twice as long for a synapse
-that a spike takes: its ring buffers do not fit the caches. More threads than cores gain nothing.
+that a spike takes: its ring buffers do not fit the caches. More threads than cores are taken to gain nothing; with the
+second network they gained a fifth on one machine.
 """
 
 from __future__ import annotations

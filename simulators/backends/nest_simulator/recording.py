@@ -1,8 +1,8 @@
 """The spikes of a point, taken out of NEST's recorders window by window.
 
 To say how many spikes a recorder holds, NEST copies all of them: one that is asked again and again while it fills takes
-time that grows with the square of the spikes, a third of a run of the full cortical microcircuit. What has been
-taken out is not copied again.
+time that grows with the square of the spikes, 29 % of the wall half way through ten seconds of the full microcircuit.
+What has been taken out is not copied again.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from simulators.backends.native_simulator.kernels.lanes import (
     where,
     words,
 )
-from simulators.backends.native_simulator.kernels.parts import part
+from simulators.backends.native_simulator.kernels.parts import part, within
 from simulators.backends.native_simulator.kernels.tables import (
     BASE,
     BLOCK_FACTS,
@@ -320,6 +320,15 @@ def push_jobs(step, populations, bundles, record):
                         due = 0
 
 
+@within
+def _ask_for(synapses, begin, length):
+    """Have a group of synapses fetched from memory."""
+    for line in range(0, _ASKED, 16):  # a fixed number, the last of them again and again
+        prefetch(synapses, begin + min(line, length))
+    for line in range(_ASKED, min(length + 15, _ASKED_AT_MOST), 16):
+        prefetch(synapses, begin + line)
+
+
 @part
 def deliver_jobs(step, populations, neurons, bundles, record):
     """Add the synapses due in a step to the inputs of their targets."""
@@ -329,11 +338,7 @@ def deliver_jobs(step, populations, neurons, bundles, record):
     for number in range(n_jobs):
         job = first_job + 3 * number
         if number + _AHEAD < n_jobs:
-            ahead, length = jobs[job + 3 * _AHEAD], jobs[job + 3 * _AHEAD + 1]
-            for line in range(0, _ASKED, 16):  # a fixed number, the last of them again and again
-                prefetch(synapses, ahead + min(line, length))
-            for line in range(_ASKED, min(length + 15, _ASKED_AT_MOST), 16):
-                prefetch(synapses, ahead + line)
+            _ask_for(synapses, jobs[job + 3 * _AHEAD], jobs[job + 3 * _AHEAD + 1])
         bundle = jobs[job + 2]
         fact = bundle * BUNDLE_FACTS
         scale, kind = bundles.scales[bundle], bundles.facts[fact + BUNDLE_KIND]
