@@ -39,6 +39,12 @@ def advanced(state):
 
 
 @njit(inline="always")
+def ahead(state, count):
+    """State of a stream `count` random numbers further on."""
+    return state + _U(count) * _GOLDEN
+
+
+@njit(inline="always")
 def below(random, count):
     """Whole number from 0 to count - 1 from the upper half of a random one; `count` is below 2³²."""
     return ((random >> _U(32)) * _U(count)) >> _U(32)

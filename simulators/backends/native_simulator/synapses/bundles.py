@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.backends.native_simulator.kernels.compressed_rows import ROOM
 from simulators.backends.native_simulator.kernels.tables import (
     BUNDLE_FACTS,
     OWN,
@@ -200,7 +201,7 @@ class _Visit:
         key, value_key = (projection_key(self._seed, projection.name + suffix) for suffix in ("", " values"))
         last = (self._delays - np.uint16(shortest), self._weights, self._kind, synapses, values, mask, self._owned)
         clusters = (ends.source_cluster, ends.target_cluster, ends.pairs, ends.itself, key, value_key)
-        listed = self._beyond
+        listed, room = self._beyond, aligned(ROOM, np.uint64)
         own_delays, own_weights = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
         if listed is None and isinstance(rule, (FixedTotalNumber, Bernoulli)):
             lengths = np.full(ends.n_sources, -1, dtype=np.int64)
@@ -211,12 +212,21 @@ class _Visit:
                 lengths = row_numbers(ends.n_sources, rule.number, self._seed, projection.name)
             scratch = aligned(self._n_words, np.uint32)
             program.visit_rows(
-                fill, cursors, n_delays, lengths, scratch, *digits, self._offset, ends.n_targets, *clusters, *last
+                fill, cursors, n_delays, lengths, scratch, *digits, self._offset, ends.n_targets, *clusters, *last, room
             )
             return
         if listed is None and isinstance(rule, FixedIndegree):
             program.visit_columns(
-                fill, cursors, n_delays, rule.indegree, self._offset, ends.n_sources, ends.n_targets, *clusters, *last
+                fill,
+                cursors,
+                n_delays,
+                rule.indegree,
+                self._offset,
+                ends.n_sources,
+                ends.n_targets,
+                *clusters,
+                *last,
+                room,
             )
             return
         if listed is None and isinstance(rule, ConnectionList):
