@@ -118,7 +118,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
 
 def draw(table: pd.DataFrame, path: Path) -> None:
     """Draw each point's difference from the published NEST run, and where the published GeNN run lies."""
-    figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.8), layout="constrained")
     names = [str(name) for name in table["simulator"].unique()]
     colours = dict(zip(names, ("tab:blue", "tab:orange", "tab:red"), strict=False))
     published = table.drop_duplicates(["I_th_E", "I_th_I"])
@@ -136,7 +136,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
             )  # fmt: skip
         axis.set_xlabel(f"rate of {population}, NEST as published (Hz)")
         axis.set_ylabel("difference (Hz)")
-    axes[0].legend(frameon=False, fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     figure.suptitle("Mean rates less those of the published NEST runs; bars from the lowest to the highest draw")
     figure.savefig(path, dpi=150)
     plt.close(figure)
