@@ -22,6 +22,7 @@ import analysis
 from jobs.history import read_history
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
+from simulators.records.summaries import cache_file, summary_cache
 from simulators.records.summaries.summary_cache import FEWEST, SETTLED, read_cached
 
 SIMULATORS = ({"simulator": "nest", "threads": 1}, {"simulator": "genn", "backend": None})
@@ -34,8 +35,16 @@ def _settle(run: RunDirectory) -> None:
         os.utime(path, (past, past))
 
 
+@pytest.fixture(params=[100_000, 30], ids=["one_group", "groups"])
+def group(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many rows are written together; summaries are read by tens."""
+    monkeypatch.setattr(summary_cache, "_BATCH", 10)
+    monkeypatch.setattr(cache_file, "_GROUP", request.param)
+    return int(request.param)
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> RunDirectory:
+def run(tmp_path: Path, group: int) -> RunDirectory:
     """A run of 120 summaries, a point each."""
     run = write_run(tmp_path / "demo", simulators=SIMULATORS, points_per_job=1)
     assert len(run.summary_files()) == 120 >= FEWEST
@@ -78,8 +87,9 @@ def _with_rate(rate: float) -> Callable[[pa.Table], pa.Table]:
     return change
 
 
-def test_rows_come_from_the_cache_and_are_those_of_the_summaries(run: RunDirectory) -> None:
+def test_rows_come_from_the_cache_and_are_those_of_the_summaries(run: RunDirectory, group: int) -> None:
     first = analysis.open_run(run.root)
+    assert pq.ParquetFile(run.summary_cache).num_row_groups == max(1, 120 // group)
     cached = read_cached(run)
     assert cached.rest == ()
     assert cached.rows is not None
@@ -142,8 +152,9 @@ def test_growing_runs_write_it_anew_now_and_then(run: RunDirectory) -> None:
     assert run.summary_cache.stat().st_mtime_ns == second  # one is too few
 
 
-def test_columns_may_differ_between_summaries(run: RunDirectory) -> None:
-    paths = run.summary_files()
+@pytest.mark.parametrize("first", [0, 117])  # known from the begin, or when most is written
+def test_columns_may_differ_between_summaries(run: RunDirectory, first: int) -> None:
+    paths = run.summary_files()[first:]
 
     def older(table: pa.Table) -> pa.Table:
         return table.drop_columns(["duration", "cv_isi_E"])
