@@ -251,7 +251,9 @@ class SimulatorModule(Protocol):
     PACKAGES : tuple of str
         Python packages whose versions a row says.
     IMAGE : str, optional
-        The container image that this project builds for its workers; None if there is none.
+        The container image that there is for its workers; None if there is none.
+    GPU_IMAGE : str, optional
+        The one for jobs that ask for a graphics processor (see `image_for`); a module without one takes `IMAGE`.
     SUGGESTED : mapping of str to value, optional
         Settings under which it may be suggested in place of another, where they differ from their defaults: those for
         the cores of any machine. None if it is never to be suggested.
@@ -260,6 +262,7 @@ class SimulatorModule(Protocol):
     SETTINGS: Mapping[str, Setting]
     PACKAGES: tuple[str, ...]
     IMAGE: str | None
+    GPU_IMAGE: str | None
     SUGGESTED: Mapping[str, Any] | None
 
     def identity(self, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -311,6 +314,12 @@ def revision_of(module: SimulatorModule, network: Network, simulation: Simulatio
     """Return `SimulatorModule.revision`, also of a module without one."""
     own = getattr(module, "revision", None)
     return FIRST_REVISION if own is None else int(own(network, simulation))
+
+
+def image_for(module: SimulatorModule, gpus: int) -> str | None:
+    """Return the container image for jobs that ask for so many graphics processors; None if there is none."""
+    own: str | None = getattr(module, "GPU_IMAGE", None)
+    return own if gpus and own is not None else module.IMAGE
 
 
 def even_batches(n_points: int, most: int) -> list[int]:

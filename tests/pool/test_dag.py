@@ -171,7 +171,7 @@ def test_sweep_has_one_description_per_simulator_and_one_node_per_job() -> None:
     assert dag.throttles == {"nest": 7}
     nest, genn, collect = dag.descriptions.values()
     assert nest["docker_image"] == "lab/nest:3"
-    assert genn["docker_image"] == "gridsearch-genn:5.4.0"
+    assert genn["docker_image"] == "gridsearch-genn-cuda:5.4.0", "the one whose PyGeNN has CUDA"
     assert (genn["request_gpus"], genn["gpus_minimum_memory"]) == ("1", "8000")
     assert "request_gpus" not in nest and "gpus_minimum_memory" not in nest
     assert {one["accounting_group"] for one in (nest, genn, collect)} == {"neuro"}

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from workplaces import ROOT
@@ -16,7 +17,7 @@ from workplaces import ROOT
 from jobs.executor import Conditions, Placement
 from jobs.htcondor_executor import SETTINGS, problems
 from jobs.htcondor_executor.descriptions.dag import DagError
-from jobs.htcondor_executor.descriptions.images import exact_image, image_commands, is_pinned
+from jobs.htcondor_executor.descriptions.images import exact_image, image_commands, image_of, is_pinned
 from jobs.htcondor_executor.descriptions.policy import elsewhere
 from jobs.htcondor_executor.descriptions.reserved import refusals
 from jobs.htcondor_executor.descriptions.submit_description import (
@@ -30,7 +31,7 @@ from jobs.htcondor_executor.logs.event_log import NodeState
 from jobs.htcondor_executor.logs.progress import jobs_in_queue
 from jobs.htcondor_executor.record import DagRecord, RecordedJob
 from jobs.plan import PlannedJob
-from simulators.backends.simulator import find_simulator, simulator_names
+from simulators.backends.simulator import SimulatorModule, find_simulator, image_for, simulator_names
 from simulators.records.job import Job, Point, Simulation
 
 DEFAULTS = {name: setting.default for name, setting in SETTINGS.items()}
@@ -317,13 +318,35 @@ def test_an_image_is_pinned_or_not(image: str, pinned: bool) -> None:
 
 
 def test_our_images_are_pinned_to_what_is_built() -> None:
-    images = {name: find_simulator(name).IMAGE for name in simulator_names()}
-    for simulator, image in ((name, image) for name, image in images.items() if image is not None):
-        text = (CONTAINERS / simulator / "Dockerfile").read_text()
+    images = {(name, image_for(find_simulator(name), gpus)) for name in simulator_names() for gpus in (0, 1)}
+    assert ("genn", "gridsearch-genn-cuda:5.4.0") in images
+    for simulator, image in ((name, image) for name, image in images if image is not None):
+        folder = image.removeprefix("gridsearch-").partition(":")[0]
+        text = (CONTAINERS / folder / "Dockerfile").read_text()
         version = re.search(rf"^ARG {simulator.upper()}_VERSION=(\S+)", text, re.MULTILINE)
         assert version is not None
-        assert image == f"gridsearch-{simulator}:{version.group(1)}"
+        assert image == f"gridsearch-{folder}:{version.group(1)}"
         assert is_pinned(image)
+
+
+@pytest.mark.parametrize(
+    ("simulator", "placement", "image"),
+    [
+        ("genn", Placement(), "gridsearch-genn:5.4.0"),
+        ("genn", Placement(gpus=1), "gridsearch-genn-cuda:5.4.0"),
+        ("genn", Placement(gpus=1, image="lab/genn:1"), "lab/genn:1"),
+        ("nest", Placement(gpus=1), find_simulator("nest").IMAGE),
+    ],
+)
+def test_jobs_that_ask_for_a_graphics_processor_have_an_image_of_their_own(
+    simulator: str, placement: Placement, image: str
+) -> None:
+    assert image_of(simulator, placement) == image
+
+
+def test_a_simulator_of_somebody_else_needs_one_image_alone() -> None:
+    stranger = SimpleNamespace(IMAGE="lab/brian:2")
+    assert {image_for(cast(SimulatorModule, stranger), gpus) for gpus in (0, 1)} == {"lab/brian:2"}
 
 
 def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:

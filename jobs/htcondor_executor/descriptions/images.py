@@ -12,7 +12,7 @@ from typing import Any
 
 from jobs.executor import Placement
 from jobs.htcondor_executor.descriptions.dag import DagError
-from simulators.backends.simulator import find_simulator
+from simulators.backends.simulator import find_simulator, image_for
 
 _SCHEME = re.compile(r"[a-z]+://")
 _FILE = re.compile(r"(/|\./|\.\./|~)|.*\.(sif|sqfs|img)$")
@@ -21,14 +21,14 @@ _PATIENCE = 10.0  # s, for the Docker of this machine
 
 
 def image_of(simulator: str, placement: Placement) -> str:
-    """Return the image as the sweep names it, or the one that this project builds.
+    """Return the image as the sweep names it, or the one that the simulator has for such jobs.
 
     Raises
     ------
     DagError
         If the sweep names none and there is none of ours.
     """
-    image = placement.image or find_simulator(simulator).IMAGE
+    image = placement.image or image_for(find_simulator(simulator), placement.gpus)
     if image is None:
         raise DagError(f"[jobs.{simulator}] image is missing: name the container image that has {simulator}")
     return image

@@ -52,6 +52,7 @@ SETTINGS: Mapping[str, Setting] = {
 }
 PACKAGES: tuple[str, ...] = ("pygenn",)
 IMAGE: str | None = "gridsearch-genn:5.4.0"
+GPU_IMAGE: str | None = "gridsearch-genn-cuda:5.4.0"
 SUGGESTED: Mapping[str, Any] | None = {"backend": _CPU}
 
 
