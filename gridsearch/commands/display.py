@@ -101,11 +101,11 @@ def _about_hours(share: SimulatorPlan, here: bool) -> str:
     if pace.n_points:
         where = f"of {pace.elsewhere} here" if pace.elsewhere else "here" if here else "on the pool"
         return f"times as {pace.n_points} points {where} took them, {pace.point:.2g} times the estimate"
-    if here and share.gpu_hours:
-        return (
-            "times on a graphics processor are an estimate from launches and memory traffic, never measured; "
-            "after ten points they hold"
-        )
+    if share.gpu_hours:
+        told = "times on a graphics processor are an estimate from launches and memory traffic, never measured"
+        if here:
+            return f"{told}; after ten points they hold"
+        return f"{told}, for a slow one, as the pool's are not known; points that come back from it correct them"
     if here:
         return f"times are a guess, {pace.point:.2g} times the estimate as this machine is; after ten points they hold"
     return "times are a guess: the pool's machines are others; points that come back from it correct them"

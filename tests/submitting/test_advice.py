@@ -7,14 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import default_settings
 from sweeps import make_grid, write_sweep
 from test_plan import workload
 
-from gridsearch.commands.display import show_plan
+from gridsearch.commands.display import _about_hours, show_plan
 from gridsearch.inputs.parameters import defaults_file, read_defaults
 from gridsearch.planning.advice import own_draws, quicker_simulator, times_of_points
-from gridsearch.planning.plan import make_plan
-from jobs.plan import Workload, core_hours, estimate_costs
+from gridsearch.planning.plan import SimulatorPlan, make_plan
+from jobs.plan import Pace, Workload, core_hours, estimate_costs, plan_jobs
 from simulators.backends.simulator import find_simulator, simulator_names
 from simulators.description import Normal
 from simulators.models.clustered import make_network
@@ -137,3 +138,15 @@ def test_plan_says_whose_jobs_this_machine_has_no_room_for(
     assert "native: a job needs" not in said, "it fits"
     show_plan(replace(plan, executor="htcondor"))
     assert "are free here" not in capsys.readouterr().out, "it runs elsewhere"
+
+
+@pytest.mark.parametrize(("here", "corrected"), [(True, "after ten points"), (False, "points that come back")])
+def test_hours_of_graphics_processors_are_said_to_be_an_estimate(load: Workload, here: bool, corrected: str) -> None:
+    template = replace(load.template, simulator="genn", settings={**default_settings("genn"), "backend": "cuda"})
+    jobs = tuple(plan_jobs(replace(load, template=template, gpus=1), 30.0, None, ()))
+    share = SimulatorPlan(n_points=40, n_done=0, n_failed=0, n_in_flight=0, jobs=jobs, disk=0.0)
+    said = _about_hours(share, here)
+    assert "an estimate from launches and memory traffic, never measured" in said and corrected in said
+    assert ("for a slow one" in said) is not here
+    assert "guess" in _about_hours(replace(share, jobs=()), here), "of cores"
+    assert "as 12 points" in _about_hours(replace(share, pace=Pace(n_points=12)), here)

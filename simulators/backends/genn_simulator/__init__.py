@@ -7,7 +7,8 @@ from collections.abc import Hashable, Mapping
 from functools import cache
 from typing import Any
 
-from simulators.backends.genn_simulator.costs import BANDWIDTH, LARGEST_BATCH, LARGEST_CORES, cpu_cost, gpu_cost
+from simulators.backends.genn_simulator.costs import LARGEST_BATCH, cpu_cost
+from simulators.backends.genn_simulator.gpu_costs import BANDWIDTH, LARGEST_CORES, automatic_batch, gpu_cost
 from simulators.backends.genn_simulator.host.compilers import cxx_compiler, gpu_compiler_problem
 from simulators.backends.genn_simulator.host.devices import (
     GraphicsProcessor,
@@ -37,8 +38,8 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "batch": Setting(
         0,
-        f"points of one structure that run together on a graphics processor at most; 0: {LARGEST_BATCH}, or as many as "
-        "its memory holds; on a CPU always one",
+        f"points of one structure that run together on a graphics processor at most; 0: {LARGEST_BATCH}, or fewer "
+        "where its memory or the worker's holds no more; on a CPU always one",
         0,
     ),
     "cores": Setting(
@@ -103,7 +104,7 @@ def estimate(network: Network, simulation: Simulation, settings: Mapping[str, An
     if not on_gpu:
         return cpu_cost(network, simulation)
     bandwidth = (here and bandwidth_of(here.name)) or BANDWIDTH
-    batch = settings["batch"] or LARGEST_BATCH
+    batch = settings["batch"] or automatic_batch(network, simulation)
     return gpu_cost(network, simulation, batch, settings["procedural"], settings["cores"], bandwidth)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from simulators.backends.accumulated import SumCollector, open_collector, plans_of
 from simulators.backends.genn_simulator.costs import batch_that_fits, check_memory, device_memory
+from simulators.backends.genn_simulator.gpu_costs import automatic_batch
 from simulators.backends.genn_simulator.host import cache
 from simulators.backends.genn_simulator.host.devices import visible_gpu
 from simulators.backends.genn_simulator.network import (
@@ -107,8 +108,11 @@ class GennSimulator:
         self._built: GennNetwork | None = None
 
     def batch_size(self, network: Network) -> int:
-        """Return the setting, or what the memory of the graphics processor holds; 1 on a CPU."""
-        batch = self._batch or batch_that_fits(self._free_memory, *self._device_memory(network))
+        """Return the setting, or what the memory of the graphics processor and the worker's hold; 1 on a CPU."""
+        batch = self._batch
+        if not batch:
+            fits = batch_that_fits(self._free_memory, *self._device_memory(network))
+            batch = min(fits, automatic_batch(network, self._simulation))
         return max(1, batch // self._divisor)
 
     def shrink_batches(self, divisor: int) -> None:
