@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test test-here test-pool test-lowest test-highest lint fidelity agreement benchmarks attacks attacks-pool cuda-emulation images images-genn images-genn-cuda images-pynn pool pool-stop clean
+.PHONY: demo test test-here test-pool test-lowest test-highest lint fidelity agreement benchmarks attacks attacks-pool gpu cuda-emulation images images-genn images-genn-cuda images-pynn pool pool-stop clean
 
 demo: .venv/.installed
 	$(BIN)/python -m gridsearch submit examples/demo.toml
@@ -63,6 +63,12 @@ attacks: .venv/.installed-dev
 	$(BIN)/python benchmarks/planning/plan.py --points 100000
 	$(BIN)/python benchmarks/planning/plan.py --points 1000000
 	$(BIN)/python benchmarks/planning/hours.py
+
+# What a graphics processor takes: expected, which needs none, then measured; with GENN_PYTHON, a Python that has PyGeNN
+gpu:
+	PYTHONPATH=$(CURDIR) $(GENN_PYTHON) benchmarks/engines/gpu.py --model
+	PYTHONPATH=$(CURDIR) $(GENN_PYTHON) benchmarks/engines/gpu.py --steps
+	PYTHONPATH=$(CURDIR) $(GENN_PYTHON) benchmarks/engines/gpu.py --grid 40 --cores 8
 
 # GeNN's code for CUDA without a graphics processor (tests/cuda_emulation/README.md): CUDA_PATH names the toolkit, and
 # GENN_PYTHON a Python whose PyGeNN was built with it

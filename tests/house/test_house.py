@@ -68,6 +68,7 @@ ROOMS = {
         "network": {"synapses", "structure", "generated_code"},
         "synapses": {"values", "structure", "generated_code"},
         "costs": {"structure", "generated_code"},
+        "gpu_costs": {"costs", "structure", "generated_code"},
         "problems": {"structure", "generated_code"},
         "values": {"generated_code"},
         "structure": {"generated_code"},
