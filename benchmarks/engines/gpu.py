@@ -1,6 +1,6 @@
 """Where the time of a graphics processor goes: by a count, without one; and by the clock, against GeNN on one core.
 
-    python benchmarks/engines/gpu.py --model [--batches 1 40 80 160] [--cores 8]
+    python benchmarks/engines/gpu.py --model [--batches 1 40 80 160] [--cores 8] [--trains]
     python benchmarks/engines/gpu.py --steps [--neurons 25000] [--batches 1 40] [--duration 1000]
     python benchmarks/engines/gpu.py --grid 40 [--neurons 25000] [--batches 80 40] [--cores 8 1] [--trains]
     python benchmarks/engines/gpu.py [--neurons 25000] [--points 40] [--batches 1 8 40] [--duration 1000] [--procedural]
@@ -36,7 +36,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,19 +98,23 @@ def describe_points(n_neurons: int, n_points: int) -> list[Network]:
     ]
 
 
-def show_model(batches: Sequence[int], cores: Sequence[int], n_neurons: int, duration: float) -> None:
+def show_model(arguments: argparse.Namespace) -> None:
     """Print the terms of the published grid on some processors."""
-    network, simulation = make_network(parameters_of(n_neurons)), Simulation(0.1, round(duration / 9.0), duration)
+    duration, batches, cores = arguments.duration, arguments.batches, arguments.cores
+    network = make_network(parameters_of(arguments.neurons))
+    simulation = Simulation(0.1, round(duration / 9.0), duration)
     print(
-        f"1600 points of {n_neurons} neurons, {simulation.warmup / 1e3:g} + {duration / 1e3:g} s: an estimate, of "
-        f"which nothing was measured on a graphics processor.\n{study()}.\nms a point; s in all, compiling apart"
+        f"1600 points of {arguments.neurons} neurons, {simulation.warmup / 1e3:g} + {duration / 1e3:g} s: an estimate, "
+        f"of which nothing was measured on a graphics processor.\n{study()}.\nms a point; s in all, compiling apart"
     )
     names = ("host", "launches", "gaps", "neurons", "synapses", "sums", "fetch", "statistics")
     for rate, others in itertools.product((published_rate(), NOMINAL_RATE), cores):
         print(f"\nat {rate:.2f} Hz, {others} cores")
         print(f"{'':22}{'batch':>6}{'µs/step':>9}{''.join(f'{name:>11}' for name in names)}{'point':>9}{'all':>7}")
         for card, batch in itertools.product(CARDS, batches):
-            terms = gpu_time(network, simulation, batch, others, bandwidth_of(card) or BANDWIDTH, rate)
+            terms = gpu_time(
+                network, simulation, batch, others, bandwidth_of(card) or BANDWIDTH, rate, arguments.trains
+            )
             parts = "".join(f"{1e3 * getattr(terms, name):11.2f}" for name in names)
             step, point, whole = 1e6 * terms.step, 1e3 * terms.point, 1600 * terms.point
             print(f"{card:22}{batch:6}{step:9.1f}{parts}{point:9.2f}{whole:7.0f}")
@@ -118,7 +122,7 @@ def show_model(batches: Sequence[int], cores: Sequence[int], n_neurons: int, dur
     print(
         "\na step takes its launches, or its gaps, neurons and synapses where these are longer; to compile and connect "
         f"{cost.start + cost.build:.0f} s; memory of the worker, batches of {max(batches)}, {max(cores)} cores: "
-        f"{cost.memory / 1e9:.1f} GB"
+        f"{(cost.memory + arguments.trains * cost.trains_memory) / 1e9:.1f} GB"
     )
 
 
@@ -312,15 +316,10 @@ def show_grid(device: Mapping[str, Any], arguments: argparse.Namespace) -> None:
         }
         print(f"  {format_phases(named)}; {format_phases(phases)}")
         print(f"  peak memory {max(rows['peak_memory'].to_pylist()) / 1e9:.2f} GB; load {os.getloadavg()[0]:.1f}")
-        for reason in sorted({f"{row['status']}: {row['error']}" for row in failed(rows)}):
+        for reason in rows.filter(pc.not_equal(rows["status"], "ok"))["error"].unique().to_pylist():
             print(f"  {reason}")
         if len(rows) == 1600 and arguments.neurons == 25_000 and arguments.duration == 9000.0:
             print(f"  {study()}; here {sum(STUDY.values()) / wall:.1f} times as fast as the study")
-
-
-def failed(rows: Table) -> Iterator[dict[str, Any]]:
-    """Rows of points that are not good."""
-    return (row for row in rows.select(["status", "error"]).to_pylist() if row["status"] != "ok")
 
 
 def main() -> int:
@@ -342,7 +341,9 @@ def main() -> int:
         choices=("cuda", "hip", "single_threaded_cpu"),
         help="a CPU only to try a few steps or a small grid",
     )
-    parser.add_argument("--trains", action="store_true", help="of a grid: record whole trains, and no sums")
+    parser.add_argument(
+        "--trains", action="store_true", help="of a grid, and of what is expected: whole trains, no sums"
+    )
     parser.add_argument("--procedural", action="store_true", help="draw connectivity at every spike")
     parser.add_argument("--core-points", type=int, default=8, help="points that run on the core for comparison")
     arguments = parser.parse_args()
@@ -352,7 +353,7 @@ def main() -> int:
     arguments.cores = arguments.cores or ([8] if arguments.model else [8, 1])
     arguments.duration = arguments.duration or (9000.0 if kind in ("model", "grid") else 1000.0)
     if arguments.model:
-        show_model(arguments.batches, arguments.cores, arguments.neurons, arguments.duration)
+        show_model(arguments)
         return 0
     module = find_simulator("genn")
     settings = {name: setting.default for name, setting in module.SETTINGS.items()}

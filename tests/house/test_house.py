@@ -63,7 +63,7 @@ ROOMS = {
         "parts": set(),
     },
     "simulators/backends/genn_simulator": {
-        "model": {"points", "costs", "network", "problems", "values", "structure", "host"},
+        "model": {"points", "gpu_costs", "costs", "network", "problems", "values", "structure", "host"},
         "points": {"network", "problems", "values", "structure", "generated_code"},
         "network": {"synapses", "structure", "generated_code"},
         "synapses": {"values", "structure", "generated_code"},

@@ -10,7 +10,9 @@ It is there to cut jobs and to tell minutes from days. A point is the sum of
 - the passes that make sums of spikes, and fetching the sums;
 - what is not hidden behind the next points of decoding and statistics, on cores beside it.
 
-It holds where sums are made of spikes; what whole trains take beyond that is said apart.
+It holds where sums are made of spikes; what whole trains take beyond that is said apart. Bandwidths are those of data
+sheets, of which no program gets all: of work, it is the least that is to be expected. ``benchmarks/engines/gpu.py``
+prints it term by term, and measures what it says.
 """
 
 from __future__ import annotations
@@ -48,8 +50,8 @@ SLOTS = 2
 
 # s of a batch's step. A launch that nobody waits for took 2.3 µs on an A100 beside an EPYC, 1.9 on an MI250X, 4.9 on a
 # V100 beside a POWER9 (src/sys/objects/device/tests/ex1k.kokkos.cxx of PETSc). Ours are called from Python: GeNN's CPU
-# backend with a network of next to nothing took 0.7 µs of a core for all calls of a step. The gap between two kernels
-# is no figure of anybody's, but of the size of a launch at the least.
+# backend with a network of next to nothing took 0.7 µs of a core for all calls of a step. The gap between two kernels,
+# in which one ends and the next begins, is an assumption.
 _LAUNCH, _CALLS, _GAP = 2.5e-6, 1e-6, 1e-6
 _LAUNCHES = 4  # states, queues of spikes, thresholds, synapses; counted on the emulated processor
 

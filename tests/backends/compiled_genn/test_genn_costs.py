@@ -22,6 +22,7 @@ from simulators.backends.genn_simulator.gpu_costs import (
     gpu_worker_memory,
     n_launches,
 )
+from simulators.backends.genn_simulator.model import GennSimulator
 from simulators.backends.genn_simulator.points.points import Point
 from simulators.backends.genn_simulator.structure.layout import layout_of, text_of
 from simulators.backends.simulator import Cost
@@ -130,6 +131,9 @@ def test_a_batch_is_chosen_by_what_the_worker_can_hold(defaults: dict[str, Any],
     settings = {**SETTINGS, "backend": "cuda"}
     assert estimate(areas, LONG, settings).batch == batch
     assert estimate(areas, LONG, {**settings, "batch": 70}).batch == 70, "as the sweep says"
+    simulator = GennSimulator(None, LONG, SETTINGS, "single_threaded_cpu")
+    simulator._batch = 0  # as on a graphics processor
+    assert simulator.batch_size(areas) == batch, "as it was planned"
 
 
 def test_what_is_drawn_costs_more() -> None:

@@ -3,6 +3,7 @@
 // switch where they wait for each other.
 #include "curand_kernel.h"
 
+#include <chrono>
 #include <csetjmp>
 
 #include <cuda.h>
@@ -246,6 +247,19 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t size, cudaMemcpyKind) 
 cudaError_t cudaMemcpyToSymbolAsync(
     const void *symbol, const void *from, size_t size, size_t offset, cudaMemcpyKind, cudaStream_t) {
     return emulation::run_launched(), std::memcpy((char *)symbol + offset, from, size), cudaSuccess;
+}
+
+// Events, with which GeNN times its kernels where it is asked to
+cudaError_t cudaEventCreate(cudaEvent_t *event) { return *event = (cudaEvent_t) new double(0.0), cudaSuccess; }
+cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete(double *)event, cudaSuccess; }
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+    emulation::run_launched();
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return *(double *)event = std::chrono::duration<double, std::milli>(now).count(), cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+    return *milliseconds = (float)(*(double *)end - *(double *)begin), cudaSuccess;
 }
 
 // The driver, of which a "module" is a list of its kernels' names
