@@ -210,7 +210,7 @@ def gpu_time(
     n_decoded = neurons if trains else n_sample
     decoding = n_steps * n_decoded * _DECODE
     summarising = rate * simulation.duration / 1e3 * n_decoded * _SUMMARISE + _STATISTICS
-    waited = _waited(found.point - found.host, decoding, summarising, n_chunks, cores)
+    waited = _waited(found.point - found.host, decoding, summarising, n_chunks / (SLOTS + 1), cores)
     return replace(found, statistics=waited)
 
 
@@ -222,16 +222,16 @@ def n_launches(network: Network) -> int:
     return _LAUNCHES + own_delays + drives + sources
 
 
-def _waited(device: float, decoding: float, summarising: float, n_chunks: float, cores: int) -> float:
+def _waited(device: float, decoding: float, summarising: float, n_parts: float, cores: int) -> float:
     """Time of a point that decoding and statistics add to that of a graphics processor.
 
     Others take the chunks of the next batch up when they have summarised this one; until then as many lie in wait as
-    there are places, and one more runs.
+    there are places, and one more runs: one of so many parts of the point.
     """
     others = cores - 1
     if not others:
         return decoding + summarising
-    hidden = device * min(1.0, (SLOTS + 1) / n_chunks)
+    hidden = device / max(1.0, n_parts)
     return max(0.0, summarising / others - hidden, (decoding + summarising) / others - device)
 
 
@@ -248,11 +248,21 @@ def gpu_worker_memory(
     n_sample, summed, words = _accumulated(network, simulation)
     decoded = PER_SPIKE * GENEROUS_RATE * simulation.duration / 1e3
     if trains:
-        handed, kept = max(1, round(WINDOW / simulation.dt)) * network.n_neurons / 8.0, decoded * network.n_neurons
+        kept = decoded * network.n_neurons
     else:
-        handed, kept = max(summed, words), summed + decoded * n_sample
+        kept = summed + decoded * n_sample
         each += summed + words
-    return _WORKER + shared + batch * (each + kept + SLOTS * handed * (others > 0)) + others * _PROCESS
+    handed = batch * _handed(network, simulation, trains)
+    slots = SLOTS if others else 0
+    return _WORKER + shared + batch * (each + kept) + slots * handed + others * _PROCESS
+
+
+def _handed(network: Network, simulation: Simulation, trains: bool) -> float:
+    """B of a point in a place where what is fetched waits."""
+    if trains:
+        return max(1, round(WINDOW / simulation.dt)) * network.n_neurons / 8.0
+    _, summed, words = _accumulated(network, simulation)
+    return max(summed, words)
 
 
 def automatic_batch(network: Network, simulation: Simulation) -> int:
