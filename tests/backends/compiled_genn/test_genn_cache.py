@@ -103,9 +103,7 @@ def test_a_folder_is_its_processes_alone_and_swept_when_they_have_died(tmp_path:
     hold = "import os, sys, time; from pathlib import Path\n"
     hold += "from simulators.backends.genn_simulator.host.held_folders import held_folder\n"
     hold += "with held_folder(Path(sys.argv[1]), 'mine-') as f: print(f, flush=True); time.sleep(60)"
-    process = subprocess.Popen(
-        [sys.executable, "-c", hold, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", hold, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     folder = Path(process.stdout.readline().strip())
     (tmp_path / "mine-but-a-file").touch()
