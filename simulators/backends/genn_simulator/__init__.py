@@ -9,7 +9,13 @@ from typing import Any
 
 from simulators.backends.genn_simulator.costs import BANDWIDTH, LARGEST_BATCH, LARGEST_CORES, cpu_cost, gpu_cost
 from simulators.backends.genn_simulator.host.compilers import cxx_compiler, gpu_compiler_problem
-from simulators.backends.genn_simulator.host.devices import GraphicsProcessor, bandwidth_of, gpu_here, is_there
+from simulators.backends.genn_simulator.host.devices import (
+    GraphicsProcessor,
+    bandwidth_of,
+    gpu_here,
+    is_built,
+    is_there,
+)
 from simulators.backends.genn_simulator.model import GPU_BACKENDS, GennSimulator
 from simulators.backends.genn_simulator.problems import structure_problems, value_problems
 from simulators.backends.pace import WINDOW
@@ -150,7 +156,7 @@ def _choose_backend(settings: Mapping[str, Any]) -> tuple[str, GraphicsProcessor
         from pygenn.genn_model import backend_modules
     except ImportError as error:
         raise _unavailable(error) from error
-    if wanted in GPU_BACKENDS and isinstance(gpu, str):
+    if wanted in GPU_BACKENDS and is_built(wanted) and isinstance(gpu, str):
         raise SimulatorUnavailableError(
             f"backend {wanted!r} needs a graphics processor, and there is none that it can use here: {gpu}"
         )

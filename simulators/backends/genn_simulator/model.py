@@ -88,6 +88,11 @@ class GennSimulator:
         GeNN's backend.
     gpu : GraphicsProcessor or str, optional
         The processor that it takes, or why it takes none.
+
+    Attributes
+    ----------
+    why_no_gpu : str
+        Why it takes none, where one may have been planned for.
     """
 
     def __init__(

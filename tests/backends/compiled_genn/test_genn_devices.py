@@ -180,8 +180,15 @@ def test_a_core_is_not_taken_in_silence(
         simulator = open_simulator(Simulation(0.1, 0.0, 1.0), default_settings("genn"))
     assert (simulator.backend, simulator.gpu) == ("single_threaded_cpu", "")
     assert [("driver version is insufficient" in text) for text in caplog.messages] == [True] * there
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert not devices.is_there(), "it is hidden"
+    for hiding in ("", "10000"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hiding)
+        assert not devices.is_there(), "it is hidden"
+
+
+@pytest.mark.usefixtures("pygenn")
+def test_a_backend_that_pygenn_lacks_is_named_with_its_remedy() -> None:
+    with pytest.raises(SimulatorUnavailableError, match="built without the backend 'hip', only with .* HIP_PATH"):
+        open_simulator(Simulation(0.1, 0.0, 1.0), default_settings("genn") | {"backend": "hip"})
 
 
 WORKERS = {

@@ -30,6 +30,9 @@ _VARIABLES = (
     "LD_PRELOAD",
 )
 
+# Values of these with which somebody hides all processors: HTCondor and container runtimes have words of their own
+_HIDING = {"", "-1", "10000", "none", "void", "NoDevFiles"}
+
 # Files of processors, by which a machine has one whatever its driver says
 _FILES = ("nvidia[0-9]*", "dxg", "kfd")
 
@@ -147,8 +150,13 @@ def free_memory(backend: str) -> float:
 
 def is_there() -> bool:
     """Whether the machine seems to have a processor that nobody has hidden from this process."""
-    hidden = {os.environ.get(name, "0").strip() for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")}
-    return not hidden & {"", "-1"} and any(found for name in _FILES for found in Path("/dev").glob(name))
+    given = {os.environ.get(name, "0").strip() for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")}
+    return not given & _HIDING and any(found for name in _FILES for found in Path("/dev").glob(name))
+
+
+def is_built(backend: str) -> bool:
+    """Whether PyGeNN was built with a backend for graphics processors, be it that it cannot be loaded here."""
+    return _library(backend) is not None
 
 
 def _library(backend: str) -> Path | None:
