@@ -187,7 +187,7 @@ def test_a_core_is_not_taken_in_silence(
 
 @pytest.mark.usefixtures("pygenn")
 def test_a_backend_that_pygenn_lacks_is_named_with_its_remedy() -> None:
-    with pytest.raises(SimulatorUnavailableError, match="built without the backend 'hip', only with .* HIP_PATH"):
+    with pytest.raises(SimulatorUnavailableError, match=r"built without the backend 'hip', only with .* HIP_PATH"):
         open_simulator(Simulation(0.1, 0.0, 1.0), default_settings("genn") | {"backend": "hip"})
 
 
