@@ -221,11 +221,11 @@ def _planned(
     names: set[str],
 ) -> PlannedJob:
     points = tuple(load.points[i] for i in chunk)
-    job = replace(load.template, name=_name(load.template, points, names), points=points)
-    names.add(job.name)
     structures = [load.structures[i] for i in chunk]
     memory = max(costs[i].memory for i in structures)
     gpus = max(load.gpus or 1 if costs[i].gpu else 0 for i in structures)
+    job = replace(load.template, name=_name(load.template, points, names), points=points, gpus=gpus)
+    names.add(job.name)
     return PlannedJob(job, cores, seconds, memory, _disk_space(load, structures), gpus, once)
 
 

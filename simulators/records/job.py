@@ -115,6 +115,8 @@ class Job:
         The model's data files by name, relative to the run's folder.
     python_path : tuple of str
         Folders with packages that travel with the job, relative to the run's folder.
+    gpus : int
+        Graphics processors that it was planned for: where there are some, a worker that finds none leaves it.
     """
 
     name: str
@@ -133,6 +135,7 @@ class Job:
     content: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     python_path: tuple[str, ...] = ()
+    gpus: int = 0
 
     @property
     def whole_trains(self) -> bool:

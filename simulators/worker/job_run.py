@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from simulators.backends.accumulated import Accumulates
+from simulators.backends.compiling import Compiles
 from simulators.backends.recorded import HandsOver, Recorded
 from simulators.backends.simulator import (
     Build,
     PointFailure,
     Recording,
+    Simulator,
     SimulatorUnavailableError,
     even_batches,
     find_simulator,
@@ -149,12 +151,15 @@ class _JobRun:
         self._statistics = find_statistics(job.statistics, files.root)
         self._module = find_simulator(job.simulator)
         self._simulator = self._module.open_simulator(job.simulation, job.settings)
+        _check_gpu(job, self._simulator)
         self._summary = JobSummary(job, files.summary, files.root, self._simulator)
         if self._summary.deaths_in_loading:
             self._simulator.shrink_batches(_SHRINKING**self._summary.deaths_in_loading)
         needs = needs_without_trains(job, self._statistics)
         if isinstance(self._simulator, Accumulates) and self._simulator.accumulates and needs is not None:
             self._simulator.accumulate(needs)
+        if isinstance(self._simulator, Compiles):
+            self._simulator.when_compiling(self._summary.note_compiling)
         self._built: tuple[object, int] | None = None  # the structure, and for how many points
         self._n_synapses = 0
         self._network_values = NetworkValues(job)
@@ -372,6 +377,13 @@ class _JobRun:
         built = phases.get("t_build", 0.0) > 0.0
         values = self._network_values.of(network, self._n_synapses, built=built, n_together=n_together)
         return _Ran(point, values, phases, self._summary.begun)
+
+
+def _check_gpu(job: Job, simulator: Simulator) -> None:
+    """Make sure that there is a graphics processor where one was planned for or asked for."""
+    if job.gpus and not simulator.gpu:
+        why = getattr(simulator, "why_no_gpu", "") or "none can be used here"
+        raise SimulatorUnavailableError(f"{job.name} was planned for a graphics processor: {why}")
 
 
 def _check_data(job: Job, root: Path) -> None:

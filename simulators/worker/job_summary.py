@@ -78,6 +78,7 @@ class JobSummary:
             ),
         }
         self._deaths, self.deaths_in_loading = self._read_marker()
+        self._in_flight = self._deaths, self.deaths_in_loading
         self.begun = datetime.now(UTC)
         self.memory_beside = 0
 
@@ -93,7 +94,12 @@ class JobSummary:
     def begin(self, points: Sequence[Point], loads_many: bool = False) -> None:
         """Note on disk that these points are in flight, and whether a network for many of them is being built."""
         self.begun = datetime.now(UTC)
-        self._mark(self._with_deaths(points), self.deaths_in_loading + loads_many)
+        self._in_flight = self._with_deaths(points), self.deaths_in_loading + loads_many
+        self._mark(*self._in_flight)
+
+    def note_compiling(self, begins: bool) -> None:
+        """Note that a network is being compiled, or not any more: of what ends a compiler no point is to blame."""
+        self._mark(*((self._deaths, self.deaths_in_loading) if begins else self._in_flight))
 
     def end(self, still: Sequence[Point] = ()) -> None:
         """Note that nothing is in flight but the points given; that batches are too large is kept in mind."""

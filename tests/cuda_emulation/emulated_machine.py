@@ -1,4 +1,4 @@
-"""A machine with a graphics processor, emulated: a toolkit, a runtime, a driver and the vendor's tool."""
+"""A machine with a graphics processor, emulated: a toolkit, a runtime and a driver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 SOURCES = Path(__file__).parent / "machine"
-DEVICE = "0, GPU-emulation, 16000, emulation of CUDA\n"
 
 # The reference on the CPU is compiled without the freedoms that a compiler is given otherwise: as many roundings, in
 # the same order, as the code says
@@ -119,13 +118,15 @@ def start(folder: Path, environment: pytest.MonkeyPatch) -> Machine:
     subprocess.run([*shared, "-x", "c++", "/dev/null", f"-Wl,-soname,{driver.name}", "-o", driver], check=True)
     (folder / "lib" / "libcudart.so").symlink_to(runtime.name)
     _write(folder / "bin" / "nvcc", f'#!/bin/sh\nexec "{sys.executable}" "{SOURCES / "nvcc.py"}" "$@"\n')
-    _write(folder / "bin" / "nvidia-smi", f"#!/bin/sh\nprintf '%s' '{DEVICE}'\n")
     _write(folder / "bin" / "strict-g++", STRICT_CXX)
     environment.setenv("CUDA_PATH", str(folder))
     environment.setenv("CUDA_EMULATION", str(folder))
     environment.setenv("CUDA_VISIBLE_DEVICES", "0")
     environment.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
     environment.setenv("CXX", "strict-g++")
+    # For other processes, which ask what there is, or are workers
+    others = os.environ.get("LD_LIBRARY_PATH")
+    environment.setenv("LD_LIBRARY_PATH", f"{folder / 'lib'}{os.pathsep}{others}" if others else str(folder / "lib"))
     # A library that is loaded is taken for any of the same name that is asked for later
     loaded = ctypes.CDLL(str(runtime), mode=ctypes.RTLD_GLOBAL)
     ctypes.CDLL(str(driver), mode=ctypes.RTLD_GLOBAL)

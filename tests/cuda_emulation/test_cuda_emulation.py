@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import emulated_machine
 import networks
 import pytest
 from accumulation import accumulated, assert_close, assert_sums
 from conftest import default_settings, small_job
-from emulated_machine import Machine, NoEmulationError
+from emulated_machine import Machine
 from emulated_networks import DRIVEN, LIVELY, clustered, conductances, driven, enlarged, with_clusters
 from recordings import Spikes, assert_same, no_check, run_fresh, spikes_of
 from workplaces import ROOT
@@ -34,6 +33,7 @@ from simulators.worker.finishing import Finishing
 from simulators.worker.point_values import point_values
 
 pytestmark = pytest.mark.genn
+pytest_plugins = ["emulated_fixtures"]
 
 SIMULATION = Simulation(dt=0.1, warmup=5.0, duration=25.0)
 SEED = 3
@@ -51,16 +51,6 @@ SHORT = {
 }
 NEEDS = needs_of(WITH_SUMS)
 BLOCK = 32  # threads, as GeNN chooses them for networks as small as these
-
-
-@pytest.fixture(scope="session")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """The emulation. What it lacks ends the run: these tests are asked for by name, and none may pass unseen."""
-    with pytest.MonkeyPatch.context() as environment:
-        try:
-            yield emulated_machine.start(tmp_path_factory.mktemp("emulation") / "machine", environment)
-        except NoEmulationError as missing:
-            pytest.exit(f"CUDA cannot be emulated here: {missing}", returncode=2)
 
 
 @pytest.fixture(autouse=True)

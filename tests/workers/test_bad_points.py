@@ -165,6 +165,48 @@ def test_a_batch_that_ends_the_process_in_loading_becomes_smaller(
     assert not workplace.marker.exists()
 
 
+COMPILING = """
+import os, signal
+from pathlib import Path
+import simulators.backends.poisson_simulator as stand_in
+
+build = stand_in.PoissonSimulator.build
+
+def when_compiling(self, tell):
+    self.tell = tell
+
+def compiling(self, network, seed, n_points):
+    deaths = Path("deaths")
+    n_deaths = len(deaths.read_text()) if deaths.exists() else 0
+    self.tell(True)
+    if n_deaths < 5:
+        deaths.write_text("x" * (n_deaths + 1))
+        os.kill(os.getpid(), signal.SIGKILL)
+    self.tell(False)
+    if n_points > 6:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return build(self, network, seed, n_points)
+
+stand_in.PoissonSimulator.when_compiling = when_compiling
+stand_in.PoissonSimulator.build = compiling
+"""
+
+
+def test_no_point_is_blamed_for_the_end_of_a_compiler_and_batches_stay_as_large(
+    workplace: Workplace, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workplace.write(make_job(9, settings={"batch": 40}))
+    monkeypatch.setenv("PYTHONPATH", str(workplace.folder))
+    (workplace.folder / "sitecustomize.py").write_text(COMPILING)
+    for _ in range(5):
+        assert workplace.run()[0] == -signal.SIGKILL
+        assert json.loads(workplace.marker.read_text()) == {"deaths": {}, "deaths_in_loading": 0}
+    assert workplace.run()[0] == -signal.SIGKILL, "in loading, which is another matter"
+    assert json.loads(workplace.marker.read_text())["deaths_in_loading"] == 1
+    assert workplace.run()[0] == DONE
+    assert [row["status"] for row in workplace.rows()] == ["ok"] * 9
+
+
 def test_a_point_that_was_in_flight_at_a_death_runs_alone(workplace: Workplace, make_job: Callable[..., Job]) -> None:
     workplace.write(make_job(3, settings={"batch": 3, "seconds_per_point": 60.0}))
     workplace.marker.parent.mkdir()

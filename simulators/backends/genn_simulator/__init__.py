@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Hashable, Mapping
-from functools import cache
 from typing import Any
 
 from simulators.backends.genn_simulator.costs import LARGEST_BATCH, cpu_cost
@@ -13,8 +13,9 @@ from simulators.backends.genn_simulator.host.compilers import cxx_compiler, gpu_
 from simulators.backends.genn_simulator.host.devices import (
     GraphicsProcessor,
     bandwidth_of,
-    set_device_order,
-    visible_gpu,
+    gpu_here,
+    is_built,
+    is_there,
 )
 from simulators.backends.genn_simulator.model import GPU_BACKENDS, GennSimulator
 from simulators.backends.genn_simulator.problems import structure_problems, value_problems
@@ -30,10 +31,12 @@ from simulators.records.job import Simulation
 
 _CPU = "single_threaded_cpu"
 
+log = logging.getLogger(__name__)
+
 SETTINGS: Mapping[str, Setting] = {
     "backend": Setting(
         "auto",
-        "what runs the network; auto takes a graphics processor where there is one",
+        "what runs the network; auto takes a graphics processor where PyGeNN can use one",
         choices=("auto", "cuda", "hip", _CPU),
     ),
     "batch": Setting(
@@ -98,27 +101,14 @@ def check_available(settings: Mapping[str, Any]) -> None:
 def estimate(network: Network, simulation: Simulation, settings: Mapping[str, Any], gpus: int | None = None) -> Cost:
     """Estimate time and memory of a network (see `costs`)."""
     on_gpu = settings["backend"] in GPU_BACKENDS
-    here = _processor_here(_environment()) if gpus is None and settings["backend"] != _CPU else None
+    here = _first_gpu(settings["backend"])[1] if gpus is None else None
     if settings["backend"] == "auto":
-        on_gpu = gpus > 0 if gpus is not None else here is not None
+        on_gpu = gpus > 0 if gpus is not None else isinstance(here, GraphicsProcessor)
     if not on_gpu:
         return cpu_cost(network, simulation)
-    bandwidth = (here and bandwidth_of(here.name)) or BANDWIDTH
+    bandwidth = (bandwidth_of(here.name) if isinstance(here, GraphicsProcessor) else None) or BANDWIDTH
     batch = settings["batch"] or automatic_batch(network, simulation)
     return gpu_cost(network, simulation, batch, settings["procedural"], settings["cores"], bandwidth)
-
-
-def _environment() -> tuple[str, ...]:
-    """Return what decides which graphics processor is visible."""
-    names = ("PATH", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
-    return tuple(os.environ.get(name, "") for name in names)
-
-
-@cache
-def _processor_here(environment: tuple[str, ...]) -> GraphicsProcessor | None:
-    """Ask once, not for every structure of a sweep."""
-    del environment
-    return visible_gpu()
 
 
 def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> GennSimulator:
@@ -127,16 +117,30 @@ def open_simulator(simulation: Simulation, settings: Mapping[str, Any]) -> GennS
     Raises
     ------
     SimulatorUnavailableError
-        If PyGeNN, the backend or a compiler is missing.
+        If PyGeNN, the backend, its graphics processor or a compiler is missing or does not work.
     """
-    backend = _choose_backend(settings)
+    backend, gpu = _choose_backend(settings)
     import pygenn
 
-    return GennSimulator(pygenn, simulation, settings, backend)
+    if settings["backend"] == "auto" and isinstance(gpu, str) and is_there():
+        log.warning("GeNN takes a core and leaves the graphics processor that is here: %s", gpu)
+    return GennSimulator(pygenn, simulation, settings, backend, gpu)
 
 
-def _choose_backend(settings: Mapping[str, Any]) -> str:
-    """Backend to use on this machine.
+def _first_gpu(wanted: str) -> tuple[str, GraphicsProcessor | str]:
+    """Backend that takes a graphics processor, of those a setting allows, and which; or the CPU, and why none."""
+    reasons = []
+    for name in GPU_BACKENDS:
+        if wanted in {"auto", name}:
+            found = gpu_here(name)
+            if isinstance(found, GraphicsProcessor):
+                return name, found
+            reasons.append(found)
+    return _CPU, "; ".join(reasons)
+
+
+def _choose_backend(settings: Mapping[str, Any]) -> tuple[str, GraphicsProcessor | str]:
+    """Backend to use on this machine, and its graphics processor or why there is none.
 
     Raises
     ------
@@ -148,26 +152,27 @@ def _choose_backend(settings: Mapping[str, Any]) -> str:
             f"GeNN compiles every network, and {os.environ.get('CXX', 'g++')} or make is missing here; install a C++ "
             "compiler and make (Debian: apt-get install g++ make), or name the compiler in CXX"
         )
-    set_device_order()
+    wanted = settings["backend"]
+    chosen, gpu = _first_gpu(wanted)  # before anything of GeNN is loaded
     try:
         from pygenn.genn_model import backend_modules
     except ImportError as error:
         raise _unavailable(error) from error
-    wanted = settings["backend"]
-    if wanted == "auto":
-        # one whose compiler does not work is named, not passed over for a core that takes a hundred times as long
-        wanted = next((name for name in GPU_BACKENDS if name in backend_modules and visible_gpu(name)), _CPU)
-    if wanted not in backend_modules:
+    if wanted in GPU_BACKENDS and is_built(wanted) and isinstance(gpu, str):
         raise SimulatorUnavailableError(
-            f"this PyGeNN was built without the backend {wanted!r}, only with {', '.join(backend_modules)}; build it "
+            f"backend {wanted!r} needs a graphics processor, and there is none that it can use here: {gpu}"
+        )
+    chosen = chosen if wanted == "auto" else wanted
+    if chosen not in backend_modules:
+        raise SimulatorUnavailableError(
+            f"this PyGeNN was built without the backend {chosen!r}, only with {', '.join(backend_modules)}; build it "
             "where CUDA_PATH (or HIP_PATH) names the toolkit"
         )
-    if wanted in GPU_BACKENDS and visible_gpu(wanted) is None:
-        raise SimulatorUnavailableError(f"backend {wanted!r} needs a graphics processor, and none is visible here")
-    problem = gpu_compiler_problem(wanted)
+    # one whose compiler does not work is named, not passed over for a core that takes a hundred times as long
+    problem = gpu_compiler_problem(chosen, "" if isinstance(gpu, str) else gpu.architecture)
     if problem:
-        raise SimulatorUnavailableError(f"backend {wanted!r} compiles every network, and cannot here: {problem}")
-    return str(wanted)
+        raise SimulatorUnavailableError(f"backend {chosen!r} compiles every network, and cannot here: {problem}")
+    return str(chosen), gpu
 
 
 def _unavailable(problem: object) -> SimulatorUnavailableError:

@@ -42,7 +42,8 @@ Twice those of the original study, by the count of `gpu_costs`: 25,000 neurons t
 on an H100, and in larger ones next to nothing less, while a worker that dies takes more points with it.
 """
 
-_DEVICE_SHARE = 0.8  # of a graphics processor's free memory
+_DEVICE_SHARE = 0.8  # of a graphics processor's free memory, that an automatic batch takes
+_DEVICE_MARGIN = 0.1  # of it, that is left in any case: code and stacks, and what others take meanwhile
 
 # s of one core
 _START, _POINT, _STEP = 4.0, 0.02, 2.2e-6
@@ -143,16 +144,26 @@ def batch_that_fits(free: float, shared: float, each: float) -> int:
 def check_memory(free: float, batch: int, shared: float, each: float) -> None:
     """Make sure that a network fits a graphics processor: GeNN ends the process if it does not.
 
+    Parameters
+    ----------
+    free : float
+        B of its memory, beside what CUDA takes for a process.
+    batch : int
+        Points that run together.
+    shared, each : float
+        From `device_memory`.
+
     Raises
     ------
     SimulatorUnavailableError
         If it does not.
     """
     needed = shared + batch * each
-    if needed > free:
+    if needed > free * (1.0 - _DEVICE_MARGIN):
         raise SimulatorUnavailableError(
             f"{batch} points at once need some {needed / 1e9:.2g} GB of the graphics processor's memory, of which "
-            f"{free / 1e9:.2g} GB are free; take a smaller batch, another processor or procedural connectivity"
+            f"{free / 1e9:.2g} GB are free, and a tenth of these is left so; take a smaller batch, another processor "
+            "or procedural connectivity"
         )
 
 

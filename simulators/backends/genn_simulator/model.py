@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import itertools
 import logging
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from simulators.backends.accumulated import SumCollector, open_collector, plans_of
 from simulators.backends.genn_simulator.costs import batch_that_fits, check_memory, device_memory
 from simulators.backends.genn_simulator.gpu_costs import automatic_batch
 from simulators.backends.genn_simulator.host import cache
-from simulators.backends.genn_simulator.host.devices import visible_gpu
+from simulators.backends.genn_simulator.host.devices import GraphicsProcessor, free_memory
+from simulators.backends.genn_simulator.host.held_folders import held_folder, sweep
+from simulators.backends.genn_simulator.host.output import output_to
 from simulators.backends.genn_simulator.network import (
     GennNetwork,
     compile_network,
@@ -65,6 +69,7 @@ from simulators.statistics.measures.needs import Needs
 
 GPU_BACKENDS = ("cuda", "hip")
 _STEPS = 50  # between two looks at clock and signals
+_LOADING = "gridsearch-model-"  # folders for temporary files, of what is being loaded
 
 log = logging.getLogger(__name__)
 
@@ -82,22 +87,37 @@ class GennSimulator:
         By the names of `SETTINGS`.
     backend : str
         GeNN's backend.
+    gpu : GraphicsProcessor or str, optional
+        The processor that it takes, or why it takes none.
+
+    Attributes
+    ----------
+    why_no_gpu : str
+        Why it takes none, where one may have been planned for.
     """
 
-    def __init__(self, pygenn: Any, simulation: Simulation, settings: Mapping[str, Any], backend: str) -> None:
+    def __init__(
+        self,
+        pygenn: Any,
+        simulation: Simulation,
+        settings: Mapping[str, Any],
+        backend: str,
+        gpu: GraphicsProcessor | str = "",
+    ) -> None:
         self._pygenn = pygenn
         self._simulation = simulation
         self._procedural: bool = settings["procedural"]
         self._folder = cache.cache_folder(settings["cache"])
         self.backend = backend
-        device = visible_gpu(backend) if backend in GPU_BACKENDS else None
+        self._gpu = None if isinstance(gpu, str) else gpu
+        self.why_no_gpu = gpu if isinstance(gpu, str) else ""
         self.exact = backend not in GPU_BACKENDS
         self.accumulates = backend in GPU_BACKENDS
         # a core runs one point as fast as it decodes it
         self.helpers = min(settings["cores"], machine.n_cores()) - 1 if backend in GPU_BACKENDS else 0
-        self.gpu = "" if device is None else device.name
-        # asked once: what is free must not change the layout from one point to the next
-        self._free_memory = float("inf") if device is None else device.free_memory
+        self.gpu = "" if self._gpu is None else self._gpu.name
+        # as it was at the start: what is free must not change the layout from one point to the next
+        self._free_memory = float("inf") if self._gpu is None else self._gpu.free_memory
         self._batch: int = settings["batch"] if backend in GPU_BACKENDS else 1
         self._chunk_steps = max(1, round(WINDOW / simulation.dt))
         self._needs: Needs | None = None
@@ -106,6 +126,7 @@ class GennSimulator:
         self._structure: object = None
         self._layout: Layout | None = None
         self._built: GennNetwork | None = None
+        self._tell_compiling: Callable[[bool], None] = lambda begins: None
 
     def batch_size(self, network: Network) -> int:
         """Return the setting, or what the memory of the graphics processor and the worker's hold; 1 on a CPU."""
@@ -123,6 +144,10 @@ class GennSimulator:
         """Make sums of spikes (see `simulators.backends.accumulated.Accumulates`)."""
         self._needs = needs
 
+    def when_compiling(self, tell: Callable[[bool], None]) -> None:
+        """Tell when compiling begins and ends (see `simulators.backends.compiling.Compiles`)."""
+        self._tell_compiling = tell
+
     def build(self, network: Network, seed: int, n_points: int | None = None) -> Build:
         """Compile, or find compiled, and draw the connectivity (see `Simulator.build`).
 
@@ -131,7 +156,7 @@ class GennSimulator:
         UnsupportedNetworkError
             If the network holds something that cannot be built, or sums that could overflow.
         SimulatorUnavailableError
-            If it does not compile, or does not fit the graphics processor.
+            If it does not compile, or does not fit the graphics processor, or that cannot be used any more.
         """
         clock = PhaseClock()
         self.close()
@@ -141,22 +166,29 @@ class GennSimulator:
         batch = self.batch_size(network)
         if n_points is not None:
             batch = min(batch, n_points)
-        check_memory(self._free_memory, batch, *self._device_memory(network))
+        self._check_memory(network, batch)
         made = without_empty_lists(network, self._simulation.dt)
         try:
             plans = self._plans(recorded_populations(made)) if self._needs is not None else None
             layout = layout_of(made, self._simulation.dt, batch, self._chunk_steps, self._procedural, plans)
         except ValueError as error:
             raise UnsupportedNetworkError(str(error)) from error
-        key = cache.cache_key(text_of(layout), self.backend, self._pygenn.__version__, self.gpu)
+        device = "" if self._gpu is None else f"{self._gpu.name} {self._gpu.architecture}"
+        key = cache.cache_key(text_of(layout), self.backend, self._pygenn.__version__, device)
 
         def describe() -> GennNetwork:
             return describe_network(self._pygenn, made, layout, seed, self.backend, plans)
 
-        folder = cache.compiled(self._folder, key, lambda private: compile_network(describe(), private))
+        def compile_into(private: Path) -> None:
+            self._tell_compiling(True)
+            compile_network(describe(), private)
+            self._tell_compiling(False)
+
+        folder = cache.compiled(self._folder, key, compile_into)
         clock.end("t_compile")
         built = describe()
-        load_network(built, folder, self._chunk_steps)
+        self._check_memory(network, batch)  # others may have taken some meanwhile
+        self._load(built, folder)
         self._layout, self._built, self._seed, self._structure = layout, built, seed, structure_of(network)
         n_synapses = count_synapses(built, made, self._procedural)
         clock.end("t_build")
@@ -227,6 +259,17 @@ class GennSimulator:
         if self._built is not None:
             self._built.model.unload()
         self._built = self._layout = self._structure = None
+
+    def _check_memory(self, network: Network, batch: int) -> None:
+        if self._gpu is not None:
+            check_memory(free_memory(self.backend), batch, *self._device_memory(network))
+
+    def _load(self, built: GennNetwork, folder: Path) -> None:
+        """Load a compiled network; what GeNN says before it ends the process is for the log."""
+        temporary = Path(tempfile.gettempdir())
+        sweep(temporary, _LOADING)
+        with held_folder(temporary, _LOADING) as private, output_to(2):
+            load_network(built, folder, private, self._chunk_steps)
 
     def _device_memory(self, network: Network) -> tuple[float, float]:
         shared, each = device_memory(network, self._simulation.dt, self._chunk_steps, self._procedural)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -118,17 +117,18 @@ def compile_network(described: GennNetwork, folder: Path) -> None:
     described.model.build(str(folder))
 
 
-def load_network(described: GennNetwork, folder: Path, chunk_steps: int) -> None:
-    """Load compiled code, draw the connectivity and allocate recordings of that many steps."""
-    # GeNN writes a Makefile even where it compiles nothing, and others may share the folder
-    with TemporaryDirectory(prefix="gridsearch-genn-") as private:
-        code = Path(private) / f"{MODEL}_CODE"
-        code.mkdir()
-        for path in (folder / code.name).iterdir():
-            if path.name != "Makefile":
-                (code / path.name).symlink_to(path.resolve())
-        described.model.build(private, never_rebuild=True)
-        described.model.load(num_recording_timesteps=chunk_steps)
+def load_network(described: GennNetwork, folder: Path, private: Path, chunk_steps: int) -> None:
+    """Load compiled code, draw the connectivity and allocate recordings of that many steps.
+
+    GeNN writes a Makefile even where it compiles nothing, and others may share the folder: it is shown a `private` one.
+    """
+    code = private / f"{MODEL}_CODE"
+    code.mkdir()
+    for path in (folder / code.name).iterdir():
+        if path.name != "Makefile":
+            (code / path.name).symlink_to(path.resolve())
+    described.model.build(str(private), never_rebuild=True)
+    described.model.load(num_recording_timesteps=chunk_steps)
     for (population, receptor), groups in described.arriving.items():
         arrays = [group for group in groups if _holds_inputs(described, group)]
         assert len(arrays) == 1, f"GeNN did not fuse the {receptor} inputs of {population}: some would be lost"

@@ -12,6 +12,7 @@ import pytest
 from workplaces import ROOT
 
 from simulators.backends.genn_simulator.host.cache import cache_key, compiled, prune
+from simulators.backends.genn_simulator.host.held_folders import held_folder, left_behind, sweep
 from simulators.backends.simulator import SimulatorUnavailableError
 
 HOUR = 3600.0
@@ -57,6 +58,67 @@ def test_what_a_killed_worker_left_goes_and_what_is_being_made_stays(tmp_path: P
     make_model(tmp_path, "model", 100.0)
     prune(tmp_path, 10)
     assert names(tmp_path) == {".abc-at-work", "model"}
+
+
+DYING = """
+import os, sys
+from pathlib import Path
+from simulators.backends.genn_simulator.host.cache import compiled
+
+def compile_into(folder):
+    os.write(1, b"optimizeBlockSize: NVCC failed\\n")
+    os._exit(1)
+
+compiled(Path(sys.argv[1]), "key", compile_into)
+"""
+
+
+def end_while_compiling(folder: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", DYING, str(folder)], cwd=ROOT, capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, b"")
+
+
+def test_a_compilers_end_is_told_and_the_second_is_the_machines(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    end_while_compiling(tmp_path)
+    with caplog.at_level("WARNING"), pytest.raises(KeyboardInterrupt):
+        compiled(tmp_path, "key", interrupted)
+    assert "said last:\noptimizeBlockSize: NVCC failed" in caplog.text
+    end_while_compiling(tmp_path)
+    with pytest.raises(SimulatorUnavailableError, match=r"2 workers ended (.|\n)*NVCC failed"):
+        compiled(tmp_path, "key", write_code)
+    assert names(tmp_path) == set(), "what they left is gone"
+    assert compiled(tmp_path, "key", write_code) == tmp_path / "key"
+
+
+def test_what_ended_workers_left_of_a_model_goes_once_it_is_there(tmp_path: Path) -> None:
+    end_while_compiling(tmp_path)
+    with held_folder(tmp_path, ".key-") as at_work:
+        assert compiled(tmp_path, "key", write_code) == tmp_path / "key"
+        assert names(tmp_path) == {"key", at_work.name}
+
+
+def test_a_folder_is_its_processes_alone_and_swept_when_they_have_died(tmp_path: Path) -> None:
+    hold = "import os, sys, time; from pathlib import Path\n"
+    hold += "from simulators.backends.genn_simulator.host.held_folders import held_folder\n"
+    hold += "with held_folder(Path(sys.argv[1]), 'mine-') as f: print(f, flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", hold, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    folder = Path(process.stdout.readline().strip())
+    (tmp_path / "mine-but-a-file").touch()
+    sweep(tmp_path, "mine-")
+    assert names(tmp_path) == {folder.name, "mine-but-a-file"}
+    assert left_behind(tmp_path, "mine-") == []
+    process.kill()
+    process.communicate()
+    assert left_behind(tmp_path, "mine-") == [folder]
+    sweep(tmp_path, "mine-")
+    assert names(tmp_path) == {"mine-but-a-file"}
+
+
+def interrupted(folder: Path) -> None:
+    raise KeyboardInterrupt
 
 
 def test_asking_for_a_model_counts_as_its_use(tmp_path: Path) -> None:

@@ -11,7 +11,12 @@ from simulators.backends.genn_simulator.host.compilers import gpu_compiler_probl
 
 WORKING = """#!/bin/sh
 if [ "$1" = --version ]; then echo "release 12.9"; exit 0; fi
-grep -q curand_kernel.h "$2" && : > "$4"
+while [ $# -gt 1 ]; do
+  case "$1" in -arch) arch="$2";; -c) source="$2";; -o) object="$2";; -std=c++11) std=1;; -x) language="$2";; esac
+  shift
+done
+if [ "$arch" = sm_70 ]; then echo "nvcc fatal   : Unsupported gpu architecture 'sm_70'" >&2; exit 1; fi
+[ "$std$language" = 1cu ] && grep -q curand_kernel.h "$source" && : > "$object"
 """
 FAILING = """#!/bin/sh
 echo "probe.cu(1): fatal error: curand_kernel.h: No such file" >&2
@@ -42,6 +47,13 @@ def test_what_a_compiler_says_is_passed_on_in_a_line(tmp_path: Path, monkeypatch
     assert "compilation terminated" in problem
     assert str(tmp_path) in problem
     assert "\n" not in problem
+
+
+def test_a_compiler_is_tried_for_the_processor_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_PATH", toolkit(tmp_path, WORKING))
+    assert gpu_compiler_problem("cuda", "sm_90") == ""
+    problem = gpu_compiler_problem("cuda", "sm_70")
+    assert problem.endswith("two lines of code for sm_70: nvcc fatal   : Unsupported gpu architecture 'sm_70'")
 
 
 @pytest.mark.parametrize(

@@ -1,55 +1,133 @@
-"""Which graphics processor a job may use, with a stand-in for the vendor's tool, and the batch its memory holds."""
+"""Which graphics processor a job may use, with stand-ins for what answers, and the batch its memory holds."""
 
 from __future__ import annotations
 
+import logging
 import math
-import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import default_settings
+from gpu_stand_in import make_library, make_pygenn, make_toolkit
+from workplaces import Workplace
 
 from simulators.backends.genn_simulator import estimate, open_simulator
 from simulators.backends.genn_simulator.costs import LARGEST_BATCH, batch_that_fits, check_memory, device_memory
-from simulators.backends.genn_simulator.host.devices import bandwidth_of, visible_gpu
+from simulators.backends.genn_simulator.host import devices
+from simulators.backends.genn_simulator.host.devices import GraphicsProcessor, bandwidth_of, free_memory, gpu_here
 from simulators.backends.simulator import Cost, SimulatorUnavailableError
 from simulators.description.network import Network
 from simulators.models.clustered import make_network
-from simulators.records.job import Simulation
+from simulators.records.job import Job, Simulation
+from simulators.worker.exit_codes import TRANSIENT
 
-LISTED = "0, GPU-6a96bd13-70bc, 81000, NVIDIA A100, 80GB\n1, GPU-77aa21f0-11cd, [N/A], Tesla V100\n"
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="stand-ins are compiled")
+
+VARIABLES = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+
+
+@pytest.fixture(autouse=True)
+def _anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask anew in every test, and with nothing hidden."""
+    devices._asked.cache_clear()
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {kind: make_library(tmp_path_factory.mktemp(kind), kind) for kind in ("cuda", "hip")}
 
 
 @pytest.fixture
-def processors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text(f"#!/bin/sh\nprintf '%s' '{LISTED}'\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+def processors(libraries: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PyGeNN with both backends, and a processor for each."""
+    monkeypatch.setattr(devices, "_library", libraries.get)
+
+
+@pytest.fixture
+def pygenn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A PyGeNN with CUDA, for this process and workers, and a toolkit."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pygenn"]:
+        monkeypatch.delitem(sys.modules, name)
+    folder = make_pygenn(tmp_path / "packages", "cuda")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("CUDA_PATH", str(make_toolkit(tmp_path / "toolkit")))
+    yield folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pygenn"]:
+        del sys.modules[name]
 
 
 @pytest.mark.usefixtures("processors")
-@pytest.mark.parametrize(
-    ("visible", "name"),
-    [
-        (None, "NVIDIA A100, 80GB"),
-        ("1", "Tesla V100"),
-        ("GPU-77aa21f0", "Tesla V100"),
-        ("1,0", "Tesla V100"),
-        ("MIG-1234", "NVIDIA A100, 80GB"),
-        ("7", ""),
-        ("", ""),
-        ("-1", ""),
-    ],
-)
-def test_the_visible_processor_is_named(visible: str | None, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if visible is None:
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    else:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    found = visible_gpu()
-    assert (found.name if found else "") == name
+def test_what_cuda_says_of_a_processor_is_what_is_known_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPU_NAME", "NVIDIA H100 80GB HBM3 MIG 1g.10gb")
+    monkeypatch.setenv("GPU_FREE", "9000000000")
+    monkeypatch.setenv("GPU_TOTAL", "10000000000")
+    assert gpu_here("cuda") == GraphicsProcessor("NVIDIA H100 80GB HBM3 MIG 1g.10gb", "sm_70", 9e9, 1e10)
+    monkeypatch.setenv("GPU_FREE", "4000000000")
+    found = gpu_here("cuda")
+    assert isinstance(found, GraphicsProcessor)
+    assert found.free_memory == 9e9, "it is asked once"
+    assert free_memory("cuda") == 4e9, "but for what is free when a network is loaded"
+
+
+@pytest.mark.usefixtures("processors")
+def test_of_hip_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPU_NAME", "AMD Instinct MI250X")
+    assert gpu_here("hip") == GraphicsProcessor("AMD Instinct MI250X", "gfx90a:sramecc+:xnack-", 1000.0, 2000.0)
+
+
+TROUBLES = {
+    "an old driver": (
+        {"GPU_ERROR": "35"}, "CUDA says: CUDA driver version is insufficient for CUDA runtime version (error 35)",
+    ),
+    "none": ({"GPU_COUNT": "0"}, "CUDA sees none"),
+    "a driver that ends the process": ({"GPU_FATE": "aborts"}, "asking for it ended a process with exit code -6"),
+    "a driver that hangs": ({"GPU_FATE": "hangs"}, "its driver does not answer within 0.5 s"),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("processors")
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_processor_that_cannot_be_used_says_why(trouble: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment, expected = TROUBLES[trouble]
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(devices, "_ANSWER_TIME", 0.5 if "hangs" in trouble else 30.0)
+    found = gpu_here("cuda")
+    assert isinstance(found, str)
+    assert expected in found
+    assert "\n" not in found
+
+
+@pytest.mark.usefixtures("processors")
+def test_a_processor_that_is_lost_in_mid_run_is_the_machines_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPU_ERROR", "46")
+    with pytest.raises(SimulatorUnavailableError, match=r"cannot be used any more: CUDA says: some other .* 46"):
+        free_memory("cuda")
+
+
+def test_a_library_that_lacks_others_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_library", lambda backend: tmp_path / "none.so")
+    assert "none.so: cannot open shared object file" in str(gpu_here("cuda"))
+    monkeypatch.setattr(devices, "_library", lambda backend: None)
+    assert gpu_here("cuda") == "this PyGeNN was built without the backend 'cuda'"
+
+
+@pytest.mark.usefixtures("processors")
+@pytest.mark.parametrize("order", [None, "FASTEST_FIRST"])
+def test_who_is_asked_numbers_processors_as_who_runs(order: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if order is not None:
+        monkeypatch.setenv("CUDA_DEVICE_ORDER", order)
+    found = gpu_here("cuda")
+    assert isinstance(found, GraphicsProcessor)
+    assert found.name == (order or "PCI_BUS_ID")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +140,9 @@ def test_the_visible_processor_is_named(visible: str | None, name: str, monkeypa
         ("NVIDIA GeForce RTX 2080 Ti", 6.16e11),
         ("NVIDIA L40", 8.64e11),
         ("NVIDIA L4", 3e11),
+        ("NVIDIA H100 80GB HBM3 MIG 1g.10gb", 3.35e12 / 8),
+        ("NVIDIA A100-SXM4-40GB MIG 3g.20gb", 1.555e12 / 2),
+        ("NVIDIA H100 80GB HBM3 MIG 1c.3g.40gb", None),
         ("emulation of CUDA", None),
         ("", None),
     ],
@@ -77,78 +158,70 @@ def test_an_estimate_takes_the_processor_that_is_here(
     settings = default_settings("genn") | {"backend": "cuda"}
     network, second = make_network(defaults), Simulation(0.1, 0.0, 1000.0)
     found = []
-    for visible in ("0", "1"):
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    for name in ("NVIDIA A100-SXM4-40GB", "Tesla V100-SXM2-16GB"):
+        devices._asked.cache_clear()
+        monkeypatch.setenv("GPU_NAME", name)
         found.append(estimate(network, second, settings).point)
     assert found[0] < found[1], "an A100 is faster than a V100"
     assert estimate(network, second, settings, 1).point > found[1], "elsewhere it may be any"
+    assert estimate(network, second, default_settings("genn")).gpu
+    monkeypatch.setattr(devices, "_library", lambda backend: None)
+    assert not estimate(network, second, default_settings("genn")).gpu, "PyGeNN has no use for it"
 
 
-@pytest.mark.usefixtures("processors")
-def test_free_memory_is_in_bytes_and_infinite_where_it_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = []
-    for visible in ("0", "1", "MIG-1234"):
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-        device = visible_gpu()
-        assert device is not None
-        found.append(device.free_memory)
-    assert found == [81000 * 2**20, math.inf, math.inf]
-
-
-AMD = """{"card0": {"Card Series": "Instinct MI250", "Unique ID": "0xab12", "VRAM Total Memory (B)": "1000",
-"VRAM Total Used Memory (B)": "400"}, "card1": {"Card Series": "Instinct MI300X", "Unique ID": "0xcd34"},
-"system": {"Driver version": "6.8"}}"""
-
-
-@pytest.mark.parametrize(
-    ("variable", "visible", "name", "free"),
-    [
-        (None, "", "Instinct MI250", 600.0),
-        ("HIP_VISIBLE_DEVICES", "1", "Instinct MI300X", math.inf),
-        ("ROCR_VISIBLE_DEVICES", "GPU-cd34", "Instinct MI300X", math.inf),
-        ("HIP_VISIBLE_DEVICES", "", None, None),
-        ("HIP_VISIBLE_DEVICES", "5", None, None),
-    ],
-)
-def test_processors_of_amd_are_found_without_the_tool_of_nvidia(
-    variable: str | None,
-    visible: str,
-    name: str | None,
-    free: float | None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.usefixtures("pygenn")
+@pytest.mark.parametrize("there", [True, False])
+def test_a_core_is_not_taken_in_silence(
+    there: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tool = tmp_path / "rocm-smi"
-    tool.write_text(f"#!/bin/sh\ncat <<'END'\n{AMD}\nEND\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
-    for known in ("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"):
-        monkeypatch.delenv(known, raising=False)
-    if variable is not None:
-        monkeypatch.setenv(variable, visible)
-    assert visible_gpu("cuda") is None
-    found = visible_gpu("hip")
-    assert (found.name if found else None, found.free_memory if found else None) == (name, free)
+    monkeypatch.setenv("GPU_ERROR", "35")
+    monkeypatch.setattr(devices, "_FILES", ("null",) if there else ("no such",))
+    with caplog.at_level(logging.WARNING):
+        simulator = open_simulator(Simulation(0.1, 0.0, 1.0), default_settings("genn"))
+    assert (simulator.backend, simulator.gpu) == ("single_threaded_cpu", "")
+    assert [("driver version is insufficient" in text) for text in caplog.messages] == [True] * there
+    for hiding in ("", "10000"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hiding)
+        assert not devices.is_there(), "it is hidden"
 
 
-def test_cuda_numbers_processors_as_they_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
-    with pytest.raises(SimulatorUnavailableError):  # set before anything of GeNN is loaded
-        open_simulator(Simulation(0.1, 0.0, 1.0), {**default_settings("genn"), "backend": "no such"})
-    assert os.environ["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+@pytest.mark.usefixtures("pygenn")
+def test_a_backend_that_pygenn_lacks_is_named_with_its_remedy() -> None:
+    with pytest.raises(SimulatorUnavailableError, match=r"built without the backend 'hip', only with .* HIP_PATH"):
+        open_simulator(Simulation(0.1, 0.0, 1.0), default_settings("genn") | {"backend": "hip"})
+
+
+WORKERS = {
+    "an old driver": ({"GPU_ERROR": "35"}, {"backend": "cuda"}, 0, "driver version is insufficient"),
+    "one that the compiler does not know": ({}, {"backend": "auto"}, 0, "Unsupported gpu architecture 'sm_70'"),
+    "none where it was planned for": ({"GPU_ERROR": "35"}, {"backend": "auto"}, 1, "driver version is insufficient"),
+}
+
+
+@pytest.mark.usefixtures("pygenn")
+@pytest.mark.parametrize("trouble", WORKERS)
+def test_trouble_with_a_processor_is_the_machines(
+    trouble: str, workplace: Workplace, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment, settings, gpus, expected = WORKERS[trouble]
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    job = replace(make_job(4), simulator="genn", settings=default_settings("genn") | settings, gpus=gpus)
+    workplace.write(job)
+    code, log = workplace.run()
+    assert code == TRANSIENT, log
+    (said,) = log.strip().splitlines()
+    assert expected in said
+    assert workplace.rows() == []
+    assert not workplace.marker.exists()
 
 
 def test_what_does_not_fit_is_said_before_it_is_loaded(published: Network) -> None:
     shared, each = device_memory(published, 0.1, 2000, procedural=False)
-    check_memory(shared + 8 * each, 8, shared, each)
+    enough = (shared + 8 * each) / 0.9
+    check_memory(enough * 1.0001, 8, shared, each)
     with pytest.raises(SimulatorUnavailableError, match=r"8 points at once need some 0\.\d+ GB .* smaller batch"):
-        check_memory(shared + 8 * each - 1.0, 8, shared, each)
-
-
-def test_without_the_tool_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert visible_gpu() is None
+        check_memory(enough * 0.9999, 8, shared, each)
 
 
 @pytest.fixture

@@ -20,6 +20,12 @@ CHANGE = "CUDA_EMULATION_CHANGE"
 COUNT = MACHINE / "changes"
 """File to which a line is added for each change that was made."""
 
+UNKNOWN = "CUDA_EMULATION_UNKNOWN"
+"""Variable: the architecture that this compiler does not know."""
+
+BROKEN = "CUDA_EMULATION_BROKEN"
+"""Variable: an argument with which it fails."""
+
 # Without contraction into fused operations, and in the order that is written: as the reference on the CPU
 CXX = ["g++", "-std=c++17", "-O1", "-fPIC", "-w", "-ffp-contract=off"]
 
@@ -29,6 +35,12 @@ def main(arguments: list[str]) -> int:
     if "--version" in arguments:
         sys.stdout.write(f"emulation of CUDA, {os.environ.get(CHANGE, '')!r}\n")
         return 0
+    if os.environ.get(UNKNOWN) in arguments:
+        sys.stderr.write(f"nvcc fatal   : Unsupported gpu architecture '{os.environ[UNKNOWN]}'\n")
+        return 1
+    if os.environ.get(BROKEN) in arguments:
+        sys.stderr.write("the emulated compiler fails\n")
+        return 1
     sources = [Path(a) for a in arguments if a.endswith((".cc", ".cu"))]
     output = Path(arguments[arguments.index("-o") + 1]) if "-o" in arguments else None
     if "-M" in arguments:

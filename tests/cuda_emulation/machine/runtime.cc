@@ -195,6 +195,22 @@ float add(float *sum, float value, bool atomic) {
 }  // namespace emulation
 
 namespace {
+// What a test asks of the device, in the environment: bytes that can be had of its memory, of which more seem free; an
+// error with which it answers
+constexpr size_t MEMORY = (size_t)16 << 30;
+std::unordered_map<void *, size_t> taken;  // by the device's arrays
+size_t n_taken = 0;
+
+size_t limit() {
+    const char *given = std::getenv("CUDA_EMULATION_LIMIT");
+    return given == nullptr ? MEMORY : std::strtoull(given, nullptr, 10);
+}
+
+cudaError_t trouble() {
+    const char *given = std::getenv("CUDA_EMULATION_ERROR");
+    return given == nullptr ? cudaSuccess : (cudaError_t)std::atoi(given);
+}
+
 // Nothing may depend on what memory holds before it is written
 void *spoiled(size_t size) {
     void *memory = std::aligned_alloc(256, (size + 255) / 256 * 256 + 256);
@@ -204,16 +220,24 @@ void *spoiled(size_t size) {
 
 extern "C" {
 // The runtime
-cudaError_t cudaGetDeviceCount(int *count) { return *count = 1, cudaSuccess; }
+cudaError_t cudaGetDeviceCount(int *count) { return *count = 1, trouble(); }
 cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 cudaError_t cudaSetDeviceFlags(unsigned int) { return cudaSuccess; }
 cudaError_t cudaRuntimeGetVersion(int *version) { return *version = CUDART_VERSION, cudaSuccess; }
-const char *cudaGetErrorString(cudaError_t) { return "out of memory"; }
+const char *cudaGetErrorString(cudaError_t error) {
+    return error == cudaErrorMemoryAllocation ? "out of memory" : "an error of the emulation";
+}
+cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int) {
+    return *value = attribute == cudaDevAttrComputeCapabilityMajor ? 9 : 0, trouble();
+}
+cudaError_t cudaMemGetInfo(size_t *free, size_t *total) {
+    return *total = MEMORY, *free = MEMORY - n_taken, trouble();
+}
 cudaError_t cudaPeekAtLastError() { return cudaSuccess; }
 cudaError_t cudaDeviceSynchronize() { return emulation::run_launched(), cudaSuccess; }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int) {
     std::memset(properties, 0, sizeof *properties);
-    std::strcpy(properties->name, "emulation");
+    std::strcpy(properties->name, "emulation of CUDA");
     properties->major = 9;
     properties->warpSize = 32;
     properties->maxThreadsPerBlock = 1024;
@@ -223,20 +247,33 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int) {
     properties->sharedMemPerBlock = 49152;
     properties->sharedMemPerMultiprocessor = 233472;
     properties->totalConstMem = 65536;
-    properties->totalGlobalMem = (size_t)16 << 30;
+    properties->totalGlobalMem = MEMORY;
     properties->canMapHostMemory = 1;
     for(int axis = 0; axis < 3; axis++) {
         properties->maxThreadsDim[axis] = axis < 2 ? 1024 : 64;
         properties->maxGridSize[axis] = axis < 1 ? 2147483647 : 65535;
     }
-    return cudaSuccess;
+    return trouble();
 }
-cudaError_t cudaMalloc(void **memory, size_t size) {
+cudaError_t cudaHostAlloc(void **memory, size_t size, unsigned int) {
     return (*memory = spoiled(size)) == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
 }
-cudaError_t cudaHostAlloc(void **memory, size_t size, unsigned int) { return cudaMalloc(memory, size); }
+cudaError_t cudaMalloc(void **memory, size_t size) {
+    if(n_taken + size > limit() || cudaHostAlloc(memory, size, 0) != cudaSuccess) {
+        return cudaErrorMemoryAllocation;
+    }
+    n_taken += taken[*memory] = size;
+    return cudaSuccess;
+}
 cudaError_t cudaHostGetDevicePointer(void **device, void *host, unsigned int) { return *device = host, cudaSuccess; }
-cudaError_t cudaFree(void *memory) { return emulation::run_launched(), std::free(memory), cudaSuccess; }
+cudaError_t cudaFree(void *memory) {
+    emulation::run_launched();
+    if(taken.count(memory)) {
+        n_taken -= taken[memory];
+        taken.erase(memory);
+    }
+    return std::free(memory), cudaSuccess;
+}
 cudaError_t cudaFreeHost(void *memory) { return cudaFree(memory); }
 cudaError_t cudaMemset(void *memory, int value, size_t size) {
     return emulation::run_launched(), std::memset(memory, value, size), cudaSuccess;

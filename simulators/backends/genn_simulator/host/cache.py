@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import platform
 import shutil
 import stat
 import subprocess
-import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,12 +23,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from simulators.backends.genn_simulator.host.compilers import cxx_command, versions
+from simulators.backends.genn_simulator.host.held_folders import held_folder, left_behind, sweep
+from simulators.backends.genn_simulator.host.output import output_to
 from simulators.backends.simulator import SimulatorUnavailableError
 from simulators.records.user_cache import user_cache
 
 MAX_MODELS = 200  # of some 1 MB each
 
 _IN_USE = 3600.0  # s; a model that was asked for so lately may not be loaded yet, one in the making not be whole
+
+# Processes that ended while they compiled a model, after which that is taken for the machine's doing
+_MAX_ENDS = 2
+
+_LOG = "build.log"
+
+log = logging.getLogger(__name__)
 
 
 def cache_folder(setting: str) -> Path:
@@ -70,7 +78,8 @@ def compiled(folder: Path, key: str, compile_into: Callable[[Path], None]) -> Pa
     ------
     SimulatorUnavailableError
         If it does not compile; the message ends with what the compiler said. Or if somebody else may have put
-        something into the cache: a library that is loaded can do anything.
+        something into the cache: a library that is loaded can do anything. Or if the process has ended time and again
+        while GeNN compiled this model, as it does where a compiler or driver fails.
     """
     final = folder / key
     if _found(final):
@@ -78,31 +87,62 @@ def compiled(folder: Path, key: str, compile_into: Callable[[Path], None]) -> Pa
         return final
     folder.mkdir(parents=True, exist_ok=True, mode=0o755)
     _check_rights(folder)
-    private = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder))
-    log = private / "build.log"
-    try:
-        with _quiet(log), _environment("CXX", cxx_command()):
-            compile_into(private)
-    except (subprocess.CalledProcessError, RuntimeError) as error:
-        said = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
-        shutil.rmtree(private, ignore_errors=True)
-        raise SimulatorUnavailableError(
-            f"the network does not compile ({error}); what GeNN and the compiler said:\n{said}"
-        ) from error
-    except BaseException:
-        shutil.rmtree(private, ignore_errors=True)
-        raise
-    for path in (private, *private.rglob("*")):  # whatever the umask: see `_check_rights`
-        path.chmod(path.stat().st_mode & ~(stat.S_IWGRP | stat.S_IWOTH))
-    private.chmod(0o755)
-    try:
-        private.rename(final)
-    except OSError:
-        shutil.rmtree(private, ignore_errors=True)
-        if not _found(final):
-            raise
+    prefix = f".{key}-"
+    _check_ends(folder, prefix)
+    with held_folder(folder, prefix) as private:
+        _compile_quietly(private, compile_into)
+        for path in (private, *private.rglob("*")):  # whatever the umask: see `_check_rights`
+            path.chmod(path.stat().st_mode & ~(stat.S_IWGRP | stat.S_IWOTH))
+        private.chmod(0o755)
+        try:
+            private.rename(final)
+        except OSError:
+            if not _found(final):
+                raise
+    sweep(folder, prefix)
     prune(folder, MAX_MODELS)
     return final
+
+
+def _compile_quietly(private: Path, compile_into: Callable[[Path], None]) -> None:
+    """Compile, with what make and the compiler say in a file."""
+    log_file = os.open(private / _LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        with output_to(log_file), _environment("CXX", cxx_command()):
+            compile_into(private)
+    except (subprocess.CalledProcessError, RuntimeError) as error:
+        raise SimulatorUnavailableError(
+            f"the network does not compile ({error}); what GeNN and the compiler said:\n{_said(private)}"
+        ) from error
+    finally:
+        os.close(log_file)
+
+
+def _check_ends(folder: Path, prefix: str) -> None:
+    """Look for what processes have left that ended while they compiled the same model.
+
+    A kill may have ended them. But GeNN also ends the process itself where a compiler or CUDA fails, and says why in
+    the log alone.
+    """
+    left = left_behind(folder, prefix)
+    if not left:
+        return
+    said = _said(left[-1])
+    if len(left) < _MAX_ENDS:
+        log.warning("a worker ended while it compiled this network; what GeNN and the compiler said last:\n%s", said)
+        return
+    sweep(folder, prefix)
+    raise SimulatorUnavailableError(
+        f"the network does not compile here: {len(left)} workers ended while GeNN was at it; what it and the compiler "
+        f"said last:\n{said}"
+    )
+
+
+def _said(folder: Path) -> str:
+    try:
+        return "\n".join((folder / _LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
+    except OSError:
+        return ""
 
 
 def prune(folder: Path, n_models: int) -> None:
@@ -188,21 +228,3 @@ def _environment(name: str, value: str) -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
-
-
-@contextmanager
-def _quiet(log: Path) -> Iterator[None]:
-    """Send what make and the compiler write to a file: they inherit the descriptors, so Python's streams do not do."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    try:
-        os.dup2(descriptor, 1)
-        os.dup2(descriptor, 2)
-        yield
-    finally:
-        os.dup2(kept[0], 1)
-        os.dup2(kept[1], 2)
-        for opened in (*kept, descriptor):
-            os.close(opened)

@@ -19,6 +19,15 @@ _PROBES = {
     "hip": "#include <hip/hip_runtime.h>\n__global__ void probe(float *x) { x[threadIdx.x] = 1.0f; }\n",
 }
 
+# As GeNN calls it for the code of a network, for an architecture
+_FLAGS = {
+    "cuda": (
+        *("-x", "cu", "-std=c++11", "--compiler-options", "-fPIC -Wno-return-type-c-linkage"),
+        *("-Xcudafe", "--diag_suppress=extern_entity_treated_as_static", "-O3", "-use_fast_math"),
+    ),
+    "hip": ("-fPIC", "-std=c++11", "-O3"),
+}
+
 _PROBE_TIME = 120.0  # s
 
 
@@ -53,10 +62,18 @@ def gpu_compiler(backend: str) -> Path | None:
     return Path(os.environ.get(variable) or default) / "bin" / name
 
 
-def gpu_compiler_problem(backend: str) -> str:
+def gpu_compiler_problem(backend: str, architecture: str = "") -> str:
     """Say why the compiler of a backend's toolkit does not work; empty if it does, or if the backend needs none.
 
-    GeNN runs it in a thread, where a failure ends the process without a word.
+    GeNN runs it in a thread, where a failure ends the process without a word. So it is called here as it is there:
+    toolkits know neither processors that are newer than they are nor very old ones.
+
+    Parameters
+    ----------
+    backend : str
+        Of GeNN.
+    architecture : str
+        That of the processor, as compilers take it; empty where it is not known.
     """
     compiler = gpu_compiler(backend)
     if compiler is None:
@@ -69,7 +86,8 @@ def gpu_compiler_problem(backend: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / ("probe.cu" if backend == "cuda" else "probe.hip.cpp")
         source.write_text(_PROBES[backend], encoding="utf-8")
-        command = [str(compiler), "-c", str(source), "-o", str(source.with_suffix(".o"))]
+        flags = [*_FLAGS[backend], *_for_architecture(backend, architecture)]
+        command = [str(compiler), *flags, "-c", str(source), "-o", str(source.with_suffix(".o"))]
         try:
             tried = subprocess.run(
                 command, capture_output=True, text=True, errors="replace", check=False, timeout=_PROBE_TIME
@@ -79,7 +97,16 @@ def gpu_compiler_problem(backend: str) -> str:
     if tried.returncode == 0:
         return ""
     said = " / ".join((tried.stderr or tried.stdout).strip().splitlines()[-3:])
-    return f"{compiler} does not compile three lines of code: {said or f'it ends with exit code {tried.returncode}'}"
+    what = f"two lines of code for {architecture}" if architecture else "two lines of code"
+    return f"{compiler} does not compile {what}: {said or f'it ends with exit code {tried.returncode}'}"
+
+
+def _for_architecture(backend: str, architecture: str) -> list[str]:
+    if not architecture:
+        return []
+    # HIP runs on processors of either vendor
+    amd = backend == "hip" and not architecture.startswith("sm_")
+    return [f"--offload-arch={architecture}"] if amd else ["-arch", architecture]
 
 
 def versions(backend: str) -> str:

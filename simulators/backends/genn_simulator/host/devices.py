@@ -1,30 +1,60 @@
-"""The graphics processor that a job may use."""
+"""The graphics processor that a job may use, as CUDA or HIP themselves see it."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+from simulators.backends.genn_simulator.host import gpu_question
+from simulators.backends.simulator import SimulatorUnavailableError
+
+_ANSWER_TIME = 60.0  # s; starting the driver of many processors takes some
+
+# What decides which processor is the first that is visible, and which library answers
+_VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+)
+
+# Values of these with which somebody hides all processors: HTCondor and container runtimes have words of their own
+_HIDING = {"", "-1", "10000", "none", "void", "NoDevFiles"}
+
+# Files of processors, by which a machine has one whatever its driver says
+_FILES = ("nvidia[0-9]*", "dxg", "kfd")
 
 
 @dataclass(frozen=True)
 class GraphicsProcessor:
-    """A graphics processor.
+    """A graphics processor, or that part of one which a job may use.
 
     Parameters
     ----------
     name : str
-        As its vendor calls it.
-    free_memory : float
-        B; infinite where it is not known.
+        As its driver calls it; that of a part says so (``… MIG 1g.10gb``).
+    architecture : str
+        As its compiler takes it: ``sm_90``, ``gfx90a``.
+    free_memory, memory : float
+        B, and of these a process that takes hold of it has had its share already.
     """
 
     name: str
+    architecture: str
     free_memory: float
+    memory: float
 
 
 # GB/s of the memory of graphics processors, from their vendors' data sheets; the first part of a name that fits
@@ -63,79 +93,106 @@ _BANDWIDTHS = {
 }
 
 
+# Eighths of the memory of a processor, and with it of the bandwidth, that parts of so many sevenths of it have
+_PARTS = {1: 1, 2: 2, 3: 4, 4: 4, 7: 8}
+
+
 def bandwidth_of(name: str) -> float | None:
-    """Return the bandwidth of a graphics processor's memory by its name, B/s; None where it is not known."""
-    found = next((speed for part, speed in _BANDWIDTHS.items() if re.search(rf"\b{re.escape(part)}\b", name)), None)
-    return None if found is None else found * 1e9
+    """Return the bandwidth of a graphics processor's memory by its name, B/s; None where it is not known.
 
-
-def set_device_order() -> None:
-    """Let CUDA number processors as ``nvidia-smi`` does, before it is started.
-
-    Its own order is that of their speed: on a machine of several kinds, what is known of one would be said of another.
+    That of a part of one (MIG) is its share.
     """
-    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    found = next((speed for part, speed in _BANDWIDTHS.items() if re.search(rf"\b{re.escape(part)}\b", name)), None)
+    if found is None:
+        return None
+    if not re.search(r"\bMIG\b", name):
+        return found * 1e9
+    part = re.search(r"\bMIG (\d+)g\.", name)
+    eighths = _PARTS.get(int(part.group(1))) if part else None
+    return None if eighths is None else found * 1e9 * eighths / 8.0
 
 
-def visible_gpu(backend: str = "") -> GraphicsProcessor | None:
-    """Return the graphics processor that a backend would take, or None if it sees none.
+def gpu_here(backend: str) -> GraphicsProcessor | str:
+    """Return the processor that a backend of GeNN takes, or why there is none that it can use.
 
-    ``CUDA_VISIBLE_DEVICES`` decides, as HTCondor sets it: an index, or the beginning of a UUID. HIP runs on processors
-    of either vendor; of AMD's, ``HIP_VISIBLE_DEVICES`` or ``ROCR_VISIBLE_DEVICES`` names an index.
+    It is the first that is visible, as CUDA or HIP understand ``CUDA_VISIBLE_DEVICES`` and its like. They are asked in
+    a process of their own, and once: GeNN ends the process where a call fails, and a driver may hang.
+
+    CUDA numbers processors as ``nvidia-smi`` lists them, so that an index means what it says there; a
+    ``CUDA_DEVICE_ORDER`` of the user's is kept, and the processor named is the one that is taken in either case.
 
     Parameters
     ----------
     backend : str
-        ``cuda`` or ``hip``; empty for either.
+        ``cuda`` or ``hip``.
     """
-    found = None if backend == "cuda" else _visible_from_amd()
-    return _visible_from_nvidia() if found is None else found
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    library = _library(backend)
+    if library is None:
+        return f"this PyGeNN was built without the backend {backend!r}"
+    return _asked(library, tuple(os.environ.get(name, "") for name in _VARIABLES))
 
 
-def _visible_from_nvidia() -> GraphicsProcessor | None:
-    visible = _first_visible("CUDA_VISIBLE_DEVICES")
-    if visible in {"", "-1"}:
-        return None
-    query = ["nvidia-smi", "--query-gpu=index,uuid,memory.free,name", "--format=csv,noheader,nounits"]
-    found = [[field.strip() for field in line.split(",", 3)] for line in _answer(query).splitlines() if line.strip()]
-    for index, uuid, free, name in found:
-        if visible == index or (not visible.isdecimal() and uuid.startswith(visible)):
-            return GraphicsProcessor(name, float(free) * 2**20 if free.isdecimal() else float("inf"))
-    if found and visible.startswith("MIG-"):
-        # A part of a processor has a UUID of its own that this list does not hold, nor its memory
-        return GraphicsProcessor(found[0][3], float("inf"))
-    return None
+def free_memory(backend: str) -> float:
+    """Return what is free of a processor's memory, B, beside what CUDA itself takes in this process.
+
+    Raises
+    ------
+    SimulatorUnavailableError
+        If it cannot be used any more.
+    """
+    library = _library(backend)
+    answer = {"problem": "PyGeNN is gone"} if library is None else gpu_question.ask(str(library))
+    if "problem" in answer:
+        raise SimulatorUnavailableError(f"the graphics processor cannot be used any more: {answer['problem']}")
+    return float(answer["free"])
 
 
-def _visible_from_amd() -> GraphicsProcessor | None:
-    variables = ("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
-    visible = _first_visible(next((name for name in variables if name in os.environ), ""))
-    if visible in {"", "-1"}:
-        return None
+def is_there() -> bool:
+    """Whether the machine seems to have a processor that nobody has hidden from this process."""
+    given = {os.environ.get(name, "0").strip() for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")}
+    return not given & _HIDING and any(found for name in _FILES for found in Path("/dev").glob(name))
+
+
+def is_built(backend: str) -> bool:
+    """Whether PyGeNN was built with a backend for graphics processors, be it that it cannot be loaded here."""
+    return _library(backend) is not None
+
+
+def _library(backend: str) -> Path | None:
+    """PyGeNN's module of a backend, which is found without loading it."""
+    found = importlib.util.find_spec("pygenn")
+    folders = (found and found.submodule_search_locations) or ()
+    return next((path for folder in folders for path in Path(folder).glob(f"{backend}_backend*.so")), None)
+
+
+@cache
+def _asked(library: Path, environment: tuple[str, ...]) -> GraphicsProcessor | str:
+    del environment
+    answer = _ask_apart(library)
+    if "problem" in answer:
+        return str(answer["problem"])
+    return GraphicsProcessor(
+        str(answer["name"]), str(answer["architecture"]), float(answer["free"]), float(answer["total"])
+    )
+
+
+def _ask_apart(library: Path) -> Mapping[str, Any]:
+    """Ask in a process of its own (see `gpu_question`)."""
+    process = subprocess.Popen(
+        [sys.executable, "-I", gpu_question.__file__, str(library)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+    )  # fmt: skip
     try:
-        cards: dict[str, dict[str, Any]] = json.loads(
-            _answer(["rocm-smi", "--showproductname", "--showuniqueid", "--showmeminfo", "vram", "--json"]) or "{}"
-        )
-    except json.JSONDecodeError:
-        return None
-    for index, card in enumerate(value for name, value in cards.items() if name.startswith("card")):
-        unique = str(card.get("Unique ID", "")).removeprefix("0x")
-        if visible == str(index) or (unique and visible.removeprefix("GPU-") == unique):
-            name = card.get("Card Series") or card.get("Card series") or "AMD graphics processor"
-            total, used = (card.get(f"VRAM Total {what}(B)") for what in ("Memory ", "Used Memory "))
-            free = float(total) - float(used) if total is not None and used is not None else float("inf")
-            return GraphicsProcessor(str(name), free)
-    return None
-
-
-def _first_visible(variable: str) -> str:
-    """First processor that a variable of the environment names; the first of all where it is not set."""
-    return os.environ.get(variable, "0").split(",")[0].strip()
-
-
-def _answer(command: list[str]) -> str:
-    """What a vendor's tool says; empty where it is missing or fails."""
-    if shutil.which(command[0]) is None:
-        return ""
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    return answer.stdout if answer.returncode == 0 else ""
+        answer, said = process.communicate(timeout=_ANSWER_TIME)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        with suppress(subprocess.TimeoutExpired):  # a driver may keep it from ending
+            process.wait(1.0)
+        return {"problem": f"its driver does not answer within {_ANSWER_TIME:g} s"}
+    with suppress(IndexError, ValueError):
+        found = json.loads(answer.splitlines()[-1])
+        if isinstance(found, dict):
+            return found
+    last = said.strip().splitlines()[-1:] or ["without a word"]
+    return {"problem": f"asking for it ended a process with exit code {process.returncode} ({last[0]})"}
