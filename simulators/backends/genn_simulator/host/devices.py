@@ -63,20 +63,27 @@ _BANDWIDTHS = {
     "H100 PCIe": 2000,
     "H100 NVL": 3900,
     "H100": 3350,
+    "H20": 4000,
     "GH200": 4000,
     "B200": 8000,
+    "GB200": 8000,
+    "B300": 8000,
+    "GB300": 8000,
     "A100-SXM4-80GB": 2039,
     "A100 80GB PCIe": 1935,
     "A100": 1555,
     "A40": 696,
     "A30": 933,
     "A10": 600,
+    "A10G": 600,
     "L40S": 864,
     "L40": 864,
     "L4": 300,
     "V100": 900,
     "P100": 732,
     "T4": 320,
+    "RTX PRO 6000 Blackwell Server Edition": 1597,
+    "RTX PRO 6000": 1792,
     "RTX 6000 Ada": 960,
     "RTX A6000": 768,
     "RTX A5000": 768,
@@ -103,7 +110,7 @@ def bandwidth_of(name: str) -> float | None:
     That of a part of one (MIG) is its share.
     """
     found = next((speed for part, speed in _BANDWIDTHS.items() if re.search(rf"\b{re.escape(part)}\b", name)), None)
-    if found is None:
+    if found is None or "Laptop" in name:  # of the same names as faster ones
         return None
     if not re.search(r"\bMIG\b", name):
         return found * 1e9
