@@ -104,7 +104,7 @@ def run_grid(
         parameters=parameters,
         points=tuple(Point(f"p{k}", SEED, SEED, one) for k, one in enumerate(currents)),
         populations=("E", "I"),
-        spikes="sample" if trains else "none",
+        spikes="all" if trains else "none",
     )
     network = make_network({**parameters, **currents[0]})
     cost = find_simulator("genn").estimate(network, job.simulation, settings).of(job)

@@ -55,8 +55,13 @@ MODEL = NeuronModel(
     nest=NestNeuron(
         "iaf_psc_exp",
         quench={
-            **{"tau_syn_ex": 1e-5, "tau_syn_in": 1e-5},
-            **{"I_e": 0.0, "E_L": 0.0, "V_m": 0.0, "V_reset": 0.0, "V_th": 1e300},
+            "tau_syn_ex": 1e-5,
+            "tau_syn_in": 1e-5,
+            "I_e": 0.0,
+            "E_L": 0.0,
+            "V_m": 0.0,
+            "V_reset": 0.0,
+            "V_th": 1e300,
         },
     ),
     step=StepRule(

@@ -361,7 +361,7 @@ class _JobRun:
         values = point_values(point.point_id, found, self._job, self._statistics)
         self._clock.end("t_statistics")
         if self._job.spikes != "none":
-            keep_spikes(point.point_id, recording.spikes, self._job, self._files.spikes)
+            keep_spikes(point.point_id, found, self._job, self._files.spikes)
             self._clock.end("t_write")
         ran = self._ran(point, network, recording, self._clock.take(), n_together)
         self._summary.add(point, {**ran.values, **values}, ran.phases)

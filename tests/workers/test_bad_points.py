@@ -14,7 +14,7 @@ import pytest
 from conftest import Engine
 from htcondor_pool import Pool
 from recordings import run_one
-from workplaces import ROOT, Workplace, wait_until
+from workplaces import ROOT, Workplace
 
 from simulators.backends import pace
 from simulators.models.clustered import make_network
@@ -164,7 +164,7 @@ def test_a_batch_that_ends_the_process_in_loading_becomes_smaller(
     assert not workplace.marker.exists()
 
 
-# Notes how many points run together, and ends the process where a point of the batch is bad, or at the second batch once
+# Notes how many points run together, and ends the process at a bad point, or at the second batch once
 SPY = """
 import os, signal
 import simulators.backends.poisson_simulator as stand_in

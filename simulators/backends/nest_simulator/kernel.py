@@ -116,6 +116,7 @@ class NestSimulator:
             self.build(network, self._seed)
             clock.end("t_build")
             built = self._built
+            assert built is not None
             origin = self._clear_away(built, network)
         self._last = network
         set_neurons(built, network, self._seed)

@@ -126,7 +126,8 @@ def test_a_job_that_needs_whole_trains_costs_more(defaults: dict[str, Any]) -> N
     job = small_job(defaults, 1, simulation=SECOND, statistics=("rate", "clusters"))
     assert cost.of(job) == cost
     window = {"late": Window(100.0, 200.0)}
-    for changes in ({"spikes": "sample"}, {"windows": window}, {"statistics": ("response",)}, {"statistics": ("a:b",)}):
+    assert cost.of(replace(job, spikes="sample")) == cost
+    for changes in ({"spikes": "all"}, {"windows": window}, {"statistics": ("response",)}, {"statistics": ("a:b",)}):
         whole = cost.of(replace(job, **changes))  # type: ignore[arg-type]
         assert whole.point == cost.point + cost.trains
         assert whole.memory == cost.memory + cost.trains_memory
