@@ -12,7 +12,7 @@ that changes from run to run, and the network is chaotic.
 The second form has a worker run the published grid as it does in a sweep, all statistics included, and holds the wall
 time against the 1,208 s of simulating, 977 s of fetching spikes and 117 s of compiling of the original study (Schmitt,
 Rostami & Nawrot 2023); with the phases, what the estimate expects, and once for each number of cores. With `--trains`
-whole trains are recorded, of which 100 neurons' are kept, in place of sums of them. The goal is 200 s on an H100.
+whole trains are recorded and kept, in place of sums of them. The goal is 200 s on an H100.
 
 Needs a PyGeNN that was built with CUDA (or HIP: --backend hip) and a graphics processor; says so otherwise.
 """
