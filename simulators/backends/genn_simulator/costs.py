@@ -33,7 +33,7 @@ from simulators.backends.genn_simulator.structure.delays import (
 from simulators.backends.genn_simulator.structure.layout import constant_names
 from simulators.backends.genn_simulator.structure.synapse_layout import longest_row
 from simulators.backends.pace import WINDOW
-from simulators.backends.recorded import recorded_populations
+from simulators.backends.recorded import recorded_populations, slots_of
 from simulators.backends.simulator import GENEROUS_RATE, NOMINAL_RATE, Cost, SimulatorUnavailableError
 from simulators.description.inputs import PiecewiseConstant, PoissonDrive
 from simulators.description.network import Network, projection_synapses
@@ -78,6 +78,7 @@ _CACHE, _BEYOND = 2e6, 2.5e7  # B of delay buffers that caches hold, and of whic
 # B
 _PROCESS, _PER_NEURON, _PER_SPIKE = 1.05e8, 500.0, 55.0
 _QUEUED = 4.0  # a spike that waits
+_SUMS_IN_PARTS = 4.0  # in which they are handed over, of which none is larger
 _ROOM_PER_NEURON = 40.0  # inputs, generators, and what GeNN keeps
 
 
@@ -149,9 +150,10 @@ def gpu_cost(
     others = cores - 1
     memory = 1e9 + (0.0 if procedural else _synapse_memory(network)) + bits + batch * neurons * _PER_NEURON
     decoded = _PER_SPIKE * GENEROUS_RATE * simulation.duration / 1e3
-    # what is accumulated lies here and in two slots of what is shared, and that of a point with who finishes it
-    summed = batch * (sums * (1.0 + 2.0 * (others > 0) + 1.0) + decoded * n_sample) + others * _PROCESS
-    whole = batch * decoded * neurons + others * _PROCESS + 2.0 * bits * (others > 0)
+    # what is accumulated lies here, and with who finishes a point; what is handed over, in slots of what is shared
+    slot = batch * max(words, (sums - words) / _SUMS_IN_PARTS)
+    summed = batch * (2.0 * sums + decoded * n_sample) + others * _PROCESS + slots_of(slot) * slot * (others > 0)
+    whole = batch * decoded * neurons + others * _PROCESS + slots_of(bits) * bits * (others > 0)
     return Cost(
         build=synapses * 1.3e-8,
         point=0.02 + point,
