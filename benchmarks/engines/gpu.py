@@ -16,7 +16,7 @@ these it waits after each, so that only their shares are to be trusted.
 `--grid` has a worker run the published grid as it does in a sweep, all statistics included, once for each size of batch
 and number of cores, and holds it against the 1,208 s of simulating, 977 s of fetching spikes and 117 s of compiling of
 the original study (Schmitt, Rostami & Nawrot 2023). The goal is 200 s in all on an H100. With `--trains` whole trains
-are recorded, of which 100 neurons' are kept, in place of sums of them.
+are recorded and kept, in place of sums of them.
 
 Without any, points per hour are compared with those of one core. The claims: batches of points that differ in currents
 and weights run many times as many points per hour, points of a batch keep to their own values (the rates of each agree
@@ -278,7 +278,7 @@ def run_grid(
         parameters=parameters,
         points=tuple(Point(f"p{k}", SEED, SEED, one) for k, one in enumerate(currents)),
         populations=("E", "I"),
-        spikes="sample" if trains else "none",
+        spikes="all" if trains else "none",
     )
     network = make_network({**parameters, **currents[0]})
     cost = find_simulator("genn").estimate(network, job.simulation, settings).of(job)

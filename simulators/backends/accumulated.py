@@ -94,13 +94,13 @@ class SumCollector:
                 parts.append(_unpacked_words(own, begin + 1 - self._warmup))
 
     def add_sums(self, sums: Words) -> None:
-        """Take the sums of the points, once they have run; they are copied."""
+        """Take sums of the points, once they have run; they are copied."""
         for instance, plans in self._plans.items():
             for name, plan in plans.items():
-                for kind in ("whole", "squares", "terms"):
-                    self._sums[instance, f"{name} {kind}"] = sums[f"{name} {kind}"][:, instance].copy()
-                for k in range(len(plan.tables)):
-                    self._sums[instance, f"{name} table {k}"] = sums[f"{name} table {k}"][instance].copy()
+                for key in {f"{name} {kind}" for kind in ("whole", "squares", "terms")} & sums.keys():
+                    self._sums[instance, key] = sums[key][:, instance].copy()
+                for key in {f"{name} table {k}" for k in range(len(plan.tables))} & sums.keys():
+                    self._sums[instance, key] = sums[key][instance].copy()
 
     def release(self) -> None:
         """Do nothing: what is added is taken at once."""

@@ -109,12 +109,26 @@ class Collector(Protocol):
         ...
 
     def add_sums(self, sums: Mapping[str, NDArray[np.uint32]]) -> None:
-        """Take sums that were made of the points' spikes (`simulators.backends.accumulated`), once they have run."""
+        """Take sums that were made of the points' spikes (`simulators.backends.accumulated`), once they have run.
+
+        It may be called several times, with some of them each.
+        """
         ...
 
     def release(self) -> None:
         """Wait until nothing of what was added is needed any more."""
         ...
+
+
+_MOST_SLOTS, _SLOTS_MEMORY = 8, 5e8
+
+
+def slots_of(n_bytes: float) -> int:
+    """How many pieces of so many B that are handed over may wait at once: eight in half a GB, but two at least.
+
+    So many steps of a batch run while others compute statistics of the batch before.
+    """
+    return max(2, min(_MOST_SLOTS, int(_SLOTS_MEMORY // max(1.0, n_bytes))))
 
 
 OpenCollector = Callable[[Mapping[int, Sequence[Recorded]], Needs | None], Collector]

@@ -78,6 +78,12 @@ def names_in(value: ast.expr) -> set[str]:
     return {node.id for node in ast.walk(value) if isinstance(node, ast.Name) and id(node) not in functions}
 
 
+def functions_in(rule: StepRule) -> set[str]:
+    """Names of the functions that a step calls."""
+    nodes = (node for line in assignments(rule) for node in ast.walk(line.expression))
+    return {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
+
+
 def written(value: ast.expr, names: Mapping[str, str], functions: Mapping[str, str] | None = None) -> str:
     """Write an expression.
 

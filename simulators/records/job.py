@@ -139,9 +139,9 @@ class Job:
 
     @property
     def whole_trains(self) -> bool:
-        """Whether spikes are kept or statistics need them, those of one's own among them; sums do for the rest."""
+        """Whether all spikes are kept or statistics need them, one's own among them; sums and a sample do else."""
         found = [STATISTICS.get(name) for name in self.statistics]
-        return self.spikes != "none" or bool(self.windows) or any(one is None or one.needs is None for one in found)
+        return self.spikes == "all" or bool(self.windows) or any(one is None or one.needs is None for one in found)
 
     def files(self) -> tuple[str, ...]:
         """Files and folders that the job needs besides its own, relative to the run's folder."""

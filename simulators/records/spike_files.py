@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from simulators.records.atomic_file import replacing
+from simulators.statistics.measures.subsample import evenly_spaced
 from simulators.statistics.spike_trains import SpikeTrains
 
 SAMPLE_SIZE = 100  # neurons per population that a sample keeps
@@ -59,9 +60,7 @@ def write_spikes(spikes: Mapping[str, SpikeTrains], path: Path, sample: bool) ->
 
 def recorded_neurons(size: int, sample: bool) -> NDArray[np.int64]:
     """Neurons of a population whose spikes a file holds, in rising order; shape (n_recorded,)."""
-    if sample and size > SAMPLE_SIZE:
-        return np.linspace(0, size, SAMPLE_SIZE, endpoint=False).astype(np.int64)
-    return np.arange(size)
+    return evenly_spaced(size, SAMPLE_SIZE) if sample else np.arange(size)
 
 
 def holds_everything(path: Path) -> bool:

@@ -95,13 +95,9 @@ class _Finisher:
         for instance, point_id in points.items():
             self._answer("begun", point_id)
             try:
-                if isinstance(self._collector, SumCollector):
-                    sums = self._collector.take(int(instance))
-                    values = point_values(point_id, sums, self._job, self._statistics)
-                else:
-                    spikes = self._collector.take(int(instance))
-                    values = point_values(point_id, spikes, self._job, self._statistics)
-                    keep_spikes(point_id, spikes, self._job, self._spikes)
+                spikes = self._collector.take(int(instance))
+                values = point_values(point_id, spikes, self._job, self._statistics)
+                keep_spikes(point_id, spikes, self._job, self._spikes)
             except (ImportError, OSError) as error:
                 self._answer("machine", "ImportError" if isinstance(error, ImportError) else "OSError", str(error))
                 return

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import simulators
+from simulators.backends.recorded import slots_of
 
 FINISHER = "--finisher"
 """First argument of a worker's command that makes it such a process; the second is the memory's descriptor."""
@@ -83,33 +84,30 @@ class FinisherProcess:
 class SharedMemory:
     """Memory without a name, which ends with the last process that holds it, however that ends.
 
-    Parameters
-    ----------
-    n_slots : int
-        Into how many equal parts it is cut.
-
     Attributes
     ----------
     descriptor : int
         By which another process maps it.
     slot : int
         B, size of a slot.
+    n_slots : int
+        Into how many equal parts it is cut.
     """
 
-    def __init__(self, n_slots: int) -> None:
+    def __init__(self) -> None:
         self.descriptor = os.memfd_create("gridsearch-spikes")
         self.slot = 0
-        self._n_slots = n_slots
+        self.n_slots = 0
         self._mapped: mmap.mmap | None = None
 
     @property
     def size(self) -> int:
         """Of all slots, B."""
-        return self._n_slots * self.slot
+        return self.n_slots * self.slot
 
     def grow(self, slot: int) -> None:
         """Make slots larger; what they hold is lost."""
-        self.slot = slot
+        self.slot, self.n_slots = slot, slots_of(slot)
         os.ftruncate(self.descriptor, self.size)
         if self._mapped is not None:
             self._mapped.close()

@@ -2,8 +2,8 @@
 
 A graphics processor records spikes faster than one core decodes them. So the worker hands the bits of a batch over as
 they come, in memory that it shares with a few processes (`simulators.worker.finisher`), each of which has some points
-of the batch; when the batch has run it tells them to finish, and runs the next. What is handed over lies in two slots:
-the worker waits where they are full, so that no more than that and the spikes of one batch are held.
+of the batch; when the batch has run it tells them to finish, and runs the next. What is handed over lies in a few
+slots: the worker waits where they are full, so that no more than that and the spikes of one batch are held.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from simulators.records.job import Job, job_text
 from simulators.statistics.measures.needs import Needs
 from simulators.worker.finisher_process import Answers, FinisherProcess, SharedMemory
 
-_SLOTS = 2
 _PATIENCE = 0.1  # s between two looks at whether to stop
 
 Check = Callable[[], None]
@@ -68,13 +67,13 @@ class Finishing:
 
     def __init__(self, job: Job, root: Path, spikes: Path, n_processes: int) -> None:
         self._told = ["job", job_text(replace(job, points=())), str(root), str(spikes), sys.path]
-        self._shared = SharedMemory(_SLOTS)
+        self._shared = SharedMemory()
         self._processes: list[FinisherProcess] = []
         self._n_processes = n_processes
         self._answers: Answers = queue.SimpleQueue()
         self._batches: list[list[str]] = []  # points of each that is not taken yet
         self._done: dict[str, dict[str, Any]] = {}
-        self._busy: list[set[int]] = [set() for _ in range(_SLOTS)]  # who still reads a slot
+        self._busy: list[set[int]] = []  # who still reads a slot
         self._begun: dict[int, str] = {}
         self._memory: dict[int, int] = {}
         self._check: Check = lambda: None
@@ -110,15 +109,17 @@ class Finishing:
 
     def add_sums(self, sums: Mapping[str, NDArray[np.uint32]]) -> None:
         """Hand sums over (see `simulators.backends.recorded.Collector.add_sums`)."""
-        self._hand_over(sums, ["add_sums"])
+        for name, array in sums.items():  # one at a time, as large slots would be few
+            self._hand_over({name: array}, ["add_sums"])
 
     def _hand_over(self, words: Mapping[str, NDArray[np.uint32]], told: Sequence[Any]) -> None:
         """Copy arrays to where others read them, and tell them."""
         self.release()
-        needed = sum(array.nbytes for array in words.values())
+        needed = max(4, sum(array.nbytes for array in words.values()))
         if needed > self._shared.slot:
             self._wait(lambda: not any(self._busy))
             self._shared.grow(needed)
+            self._busy = [set() for _ in range(self._shared.n_slots)]
             for process in range(self._n_processes):
                 self._tell(process, ["memory", self._shared.size])
         self._wait(lambda: not all(self._busy))

@@ -31,17 +31,12 @@ from simulators.records.job import Job, JobError, Point
 from simulators.records.phases import PhaseClock
 from simulators.statistics.measures.needs import Needs
 from simulators.statistics.references import find_statistics
+from simulators.worker.deaths import MAX_DEATHS, SHRINKING, is_suspect, most_together
 from simulators.worker.finishing import FinisherDied, Finishing
 from simulators.worker.job_summary import JobSummary
 from simulators.worker.network_values import NetworkValues
 from simulators.worker.point_values import keep_spikes, needs_without_trains, point_values, reason_of
 from simulators.worker.watch import Terminated, TimedOut, Watch
-
-# A point that was in flight at this many deaths of its worker is given up, so that those behind it can run.
-MAX_DEATHS = 3
-
-# By which batches shrink with every death of a worker that built a network for one: the third builds for one point.
-_SHRINKING = 6
 
 # Batches whose points are described before the first of them runs, to be cut evenly.
 _AHEAD = 8
@@ -154,7 +149,7 @@ class _JobRun:
         _check_gpu(job, self._simulator)
         self._summary = JobSummary(job, files.summary, files.root, self._simulator)
         if self._summary.deaths_in_loading:
-            self._simulator.shrink_batches(_SHRINKING**self._summary.deaths_in_loading)
+            self._simulator.shrink_batches(SHRINKING**self._summary.deaths_in_loading)
         needs = needs_without_trains(job, self._statistics)
         if isinstance(self._simulator, Accumulates) and self._simulator.accumulates and needs is not None:
             self._simulator.accumulate(needs)
@@ -191,10 +186,7 @@ class _JobRun:
             if network is None:
                 continue
             own = (self._module.structure(network), point.network_seed)
-            # A point that was in flight when a worker died runs alone, so that it takes no others with it again,
-            # unless the worker died of what it built for all of them.
-            blamed = self._summary.deaths(point) > self._summary.deaths_in_loading
-            limit = 1 if blamed else self._simulator.batch_size(network)
+            limit = most_together(self._summary, point, self._simulator.batch_size(network))
             if points and ((own, limit) != (structure, most) or len(points) >= (most * _AHEAD if most > 1 else 1)):
                 yield points, networks, structure, most
                 points, networks = [], []
@@ -206,6 +198,9 @@ class _JobRun:
 
     def run_batch(self, batch: _Batch) -> None:
         """Run the points of a batch and write their rows, or have them finished while the next batch runs."""
+        suspect = any(is_suspect(self._summary, point) for point in batch.points)
+        if suspect:
+            self._settle()  # else its death would be that of points which others are finishing
         self._watch.start(len(batch.points))  # first, as the time of the last batch may be over
         self._watch.check()
         in_flight = (*self._elsewhere(), *batch.points)
@@ -231,19 +226,27 @@ class _JobRun:
         if self._finishing is not None and handed:
             self._finishing.finish(handed)
         self._summary.end(self._elsewhere())
+        if suspect:
+            self._settle()
 
     def finish(self) -> None:
         """Write what is not written yet, and close the simulator."""
+        self._settle()
+        if self._job.points:
+            self._summary.write()
+        self._summary.forget()
+        self._simulator.close()
+
+    def _settle(self) -> None:
+        """Wait until others have finished all points that have run, and write their rows."""
         if self._finishing is not None and self._finished_elsewhere:
             last = self._elsewhere()[-1]
             self._watch.rest()
             self._finishing.wait(self._watch.check)
             self._write_finished()
             self._summary.charge(last, "t_statistics", self._clock.end("t_statistics"))
-        if self._job.points:
             self._summary.write()
-        self._summary.forget()
-        self._simulator.close()
+            self._summary.end()
 
     def close(self) -> None:
         """End the processes that finish points."""
@@ -363,7 +366,7 @@ class _JobRun:
         values = point_values(point.point_id, found, self._job, self._statistics)
         self._clock.end("t_statistics")
         if self._job.spikes != "none":
-            keep_spikes(point.point_id, recording.spikes, self._job, self._files.spikes)
+            keep_spikes(point.point_id, found, self._job, self._files.spikes)
             self._clock.end("t_write")
         ran = self._ran(point, network, recording, self._clock.take(), n_together)
         self._summary.add(point, {**ran.values, **values}, ran.phases)

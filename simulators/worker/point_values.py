@@ -9,7 +9,7 @@ from typing import Any
 
 from simulators.records.job import Job
 from simulators.records.run_directory import spike_file_name
-from simulators.records.spike_files import write_spikes
+from simulators.records.spike_files import SAMPLE_SIZE, write_spikes
 from simulators.statistics import Statistic, needs_of, summarise
 from simulators.statistics.measures.accumulated import AccumulatedTrains
 from simulators.statistics.measures.needs import Needs
@@ -59,11 +59,22 @@ def point_values(
 
 
 def needs_without_trains(job: Job, statistics: Sequence[Statistic]) -> Needs | None:
-    """Return what a job's statistics need; None if whole trains are needed, by them or to be kept."""
-    return needs_of(statistics, job.statistics_settings, job.windows) if job.spikes == "none" else None
+    """Return what a job's statistics need; None if whole trains are needed, by them or to be kept.
+
+    A sample that is to be kept is one that they need.
+    """
+    needs = needs_of(statistics, job.statistics_settings, job.windows) if job.spikes != "all" else None
+    if needs is None or job.spikes == "none":
+        return needs
+    return needs | Needs(spaced=frozenset({SAMPLE_SIZE}))
 
 
-def keep_spikes(point_id: str, spikes: Mapping[str, SpikeTrains], job: Job, folder: Path) -> None:
+def keep_spikes(
+    point_id: str,
+    spikes: Mapping[str, SpikeTrains] | Mapping[str, AccumulatedTrains],
+    job: Job,
+    folder: Path,
+) -> None:
     """Write the spikes of a point, as far as its job asks for them.
 
     Raises
@@ -72,7 +83,8 @@ def keep_spikes(point_id: str, spikes: Mapping[str, SpikeTrains], job: Job, fold
         If they cannot be written.
     """
     if job.spikes != "none":
-        write_spikes(spikes, folder / spike_file_name(point_id), sample=job.spikes == "sample")
+        trains = {name: one.kept_trains if isinstance(one, AccumulatedTrains) else one for name, one in spikes.items()}
+        write_spikes(trains, folder / spike_file_name(point_id), sample=job.spikes == "sample")
 
 
 def reason_of(error: Exception) -> str:

@@ -259,6 +259,39 @@ def test_nothing_is_left_of_a_point_that_diverged(small: dict[str, Any], engine:
         assert run_one(simulator, points[index]) == fresh[index]
 
 
+def absurd(neuron: str) -> tuple[Network, list[Network]]:
+    """A point, and others whose neurons end at potentials that are far beyond any threshold."""
+    if neuron == "aeif_psc_exp":  # in the last step of an upstroke
+        rates = (25_000.0, 30_000.0, 35_000.0)
+        steep = [networks.bare(neuron, rate=rate, Delta_T=0.5, V_peak=30.0) for rate in rates]
+        return networks.bare(neuron, rate=12_000.0, V_peak=30.0), steep
+    point = networks.bare(neuron, rate=12_000.0)
+    excitatory, others = point.projections[:2], point.projections[2:]
+    far = [networks.bare(neuron, rate=12_000.0, V_th=1e31, I_e=current) for current in (1e33, 1e36)]
+    strong = [
+        replace(point, projections=tuple(replace(p, weight=weight) for p in excitatory) + others)
+        for weight in (1e25, 1e307)
+    ]
+    return point, [*far, networks.bare(neuron, rate=12_000.0, I_e=1e34), *strong]
+
+
+@pytest.mark.parametrize("duration", [20.3, 21.4])
+@pytest.mark.parametrize("neuron", networks.BARE)
+def test_nothing_is_left_of_a_point_that_ended_at_absurd_potentials(
+    neuron: str, duration: float, engine: Engine
+) -> None:
+    if engine.name in ("nest", "pynn") and neuron != "lif_psc_exp":
+        pytest.skip("its steps become as small as currents are large, and every point is built anew")
+    simulator = engine(Simulation(0.1, 0.0, duration))
+    point, wild = absurd(neuron)
+    (fresh,) = run_fresh(simulator, [point], SEED)
+    assert fresh["E"]
+    for before in wild:
+        simulator.run([before], no_check)
+        assert run_one(simulator, point) == fresh
+    simulator.close()
+
+
 @pytest.mark.parametrize("describe", [make_network, lambda changed: stimulated(changed, 3.0, 10.0, 390.0)])
 @pytest.mark.parametrize("delay", [0.1, 2.0])
 def test_nothing_is_left_of_a_point_that_was_stopped_in_mid_run(

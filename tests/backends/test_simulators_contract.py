@@ -13,7 +13,7 @@ import networks
 import numpy as np
 import pytest
 from conftest import default_settings, require_simulator
-from recordings import assert_same, no_check, run_one, spikes_of
+from recordings import assert_same, no_check, rates_agree, run_one, spikes_of
 
 from simulators.backends.simulator import (
     PointFailure,
@@ -262,3 +262,12 @@ def test_a_point_that_fires_too_fast_has_diverged(name: str, small: dict[str, An
         assert_same(simulator, run_one(simulator, quiet), before)
     finally:
         simulator.close()
+
+
+def test_where_bits_are_not_promised_silence_is_no_rate() -> None:
+    for n in range(1, 60):
+        assert not rates_agree(0, n) and not rates_agree(n, 0)
+        assert rates_agree(n, n)
+    assert rates_agree(0, 0)
+    assert not rates_agree(5, 30)
+    assert rates_agree(1100, 1000) and not rates_agree(1400, 1000)

@@ -21,7 +21,7 @@ from workplaces import ROOT
 
 from simulators.backends.accumulated import plans_of
 from simulators.backends.genn_simulator import GennSimulator, model, open_simulator
-from simulators.backends.genn_simulator.structure import synapse_layout
+from simulators.backends.genn_simulator.structure import accumulation_layout, synapse_layout
 from simulators.backends.recorded import recorded_populations
 from simulators.backends.simulator import PointFailure, Recording, SimulatorUnavailableError
 from simulators.description import Network
@@ -316,6 +316,34 @@ def test_a_fault_in_sums_is_caught(runner: Runner, monkeypatch: pytest.MonkeyPat
     with pytest.raises((AssertionError, ValueError)):
         for one, other, point in zip(found, expected, points, strict=True):
             check_sums([one], [other], point)
+
+
+@pytest.mark.parametrize("product", ["(uint64_t)interval * (uint64_t)interval", "(uint64_t)(interval * interval)"])
+def test_squares_of_long_intervals_have_64_bits(runner: Runner, monkeypatch: pytest.MonkeyPatch, product: str) -> None:
+    """With spikes at 1 and 8,000 ms; steps in which nothing is under way and nobody fires are left out."""
+    monkeypatch.setitem(globals(), "SIMULATION", replace(SIMULATION, duration=9000.0))
+    monkeypatch.setattr(model, "WINDOW", 50.0)
+    right, run_chunk = accumulation_layout.accumulate_code, GennSimulator._run_chunk
+    in_64 = "(uint64_t)interval * (uint64_t)interval"
+    assert in_64 in right(0)
+    monkeypatch.setattr(accumulation_layout, "accumulate_code", lambda n: right(n).replace(in_64, product))
+    ran = []
+
+    def run_busy(self: Any, built: Any, instances: Any, begin: int, *others: Any) -> None:
+        if begin in (0, 80_000):
+            ran.append(begin)
+            run_chunk(self, built, instances, begin, *others)
+
+    monkeypatch.setattr(GennSimulator, "_run_chunk", run_busy)
+    network = networks.played([1.0, 8000.0, 20.0], [0, 0, 1], size=2)
+    simulator = runner.built(network, 1, Needs())
+    (found,) = simulator.run([network], no_check)
+    simulator.close()
+    assert isinstance(found, Recording), found
+    assert ran == [0, 80_000]
+    assert found.sums["E"].counts.tolist() == [2, 1]
+    assert found.sums["E"].spans.tolist() == [79_990, 0]
+    assert (found.sums["E"].interval_squares.tolist() == [79_990**2, 0]) == (product == in_64)
 
 
 def test_bits_are_not_promised_where_sums_are_added_in_any_order_but_rates_are(runner: Runner) -> None:

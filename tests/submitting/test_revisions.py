@@ -58,6 +58,7 @@ def test_only_networks_that_a_change_touched_have_another_revision() -> None:
     assert revision_of(genn, sources, Simulation(0.1, 100.0, 350.0)) == 1, "the last window was not full"
     assert revision_of(genn, bare("lif_psc_exp"), Simulation(0.1, 100.0, 300.0)) == 1, "no sources"
     assert revision_of(genn, vogels_abbott(), Simulation(0.1, 100.0, 300.0)) == 1, "a kick, but no given spikes"
+    assert revision_of(genn, bare("aeif_psc_exp"), Simulation(0.1, 100.0, 350.0)) == 3, "an exponential upstroke"
 
 
 def test_every_simulator_has_a_revision_and_a_guest_need_not() -> None:

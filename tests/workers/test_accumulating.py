@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from accumulation import assert_close
 from conftest import default_settings
@@ -15,6 +17,7 @@ from simulators.backends.accumulated import Accumulates
 from simulators.backends.poisson_simulator import open_simulator
 from simulators.records.job import Job, Simulation
 from simulators.records.run_directory import spike_file_name
+from simulators.records.spike_files import SAMPLE_SIZE
 from simulators.records.summaries.summary import PHASES
 from simulators.statistics import STATISTICS, Window
 from simulators.worker.exit_codes import DONE
@@ -73,12 +76,11 @@ def test_rows_of_sums_are_those_of_spikes(tmp_path: Path, make_job: Callable[...
     "changes",
     [
         {"spikes": "all"},
-        {"spikes": "sample"},
         {"windows": {"late": Window(1000.0, 2000.0)}},
         {"statistics": (*WITH_SUMS, "response")},
         {"statistics": (*WITH_SUMS, "mine.py:mine")},
     ],
-    ids=["all spikes kept", "a sample kept", "a window", "a statistic of trains", "a statistic of one's own"],
+    ids=["all spikes kept", "a window", "a statistic of trains", "a statistic of one's own"],
 )
 def test_where_anything_needs_them_there_are_whole_trains(
     workplace: Workplace, make_job: Callable[..., Job], changes: dict[str, Any]
@@ -90,6 +92,23 @@ def test_where_anything_needs_them_there_are_whole_trains(
         assert (workplace.folder / "spikes" / spike_file_name("p0")).exists()
     if "mine.py:mine" in changes.get("statistics", ()):
         assert [row["mine_E"] + row["mine_I"] for row in rows] == [row["n_spikes"] for row in rows]
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_a_sample_that_is_kept_is_that_of_whole_trains(
+    tmp_path: Path, make_job: Callable[..., Job], cores: int
+) -> None:
+    changes: dict[str, Any] = {"spikes": "sample", "statistics": ("rate", "cv_isi")}  # which need no trains
+    places = [Workplace(tmp_path / name) for name in ("whole", "sums")]
+    expected, none = run(places[0], make_job, sums=False, cores=1, **changes)
+    found, made = run(places[1], make_job, sums=True, cores=cores, **changes)
+    assert (none, made) == (False, True)
+    assert [row["n_spikes"] for row in found] == [row["n_spikes"] for row in expected]
+    for k in range(5):
+        tables = [pq.read_table(place.folder / "spikes" / spike_file_name(f"p{k}")) for place in places]
+        assert tables[0].equals(tables[1], check_metadata=True)
+        assert len(set(tables[1].filter(pc.equal(tables[1]["population"], "E"))["sender"].to_pylist())) <= SAMPLE_SIZE
+        assert k == 4 or tables[1].num_rows > 1000
 
 
 def test_a_simulator_that_records_faster_is_not_asked_for_sums() -> None:

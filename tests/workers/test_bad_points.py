@@ -15,7 +15,7 @@ import pytest
 from conftest import Engine
 from htcondor_pool import Pool
 from recordings import run_one
-from workplaces import ROOT, Workplace, wait_until
+from workplaces import ROOT, Workplace
 
 from simulators.backends import pace
 from simulators.models.clustered import make_network
@@ -207,13 +207,70 @@ def test_no_point_is_blamed_for_the_end_of_a_compiler_and_batches_stay_as_large(
     assert [row["status"] for row in workplace.rows()] == ["ok"] * 9
 
 
-def test_a_point_that_was_in_flight_at_a_death_runs_alone(workplace: Workplace, make_job: Callable[..., Job]) -> None:
-    workplace.write(make_job(3, settings={"batch": 3, "seconds_per_point": 60.0}))
-    workplace.marker.parent.mkdir()
-    workplace.marker.write_text('{"deaths": {"p0": 1}, "deaths_in_loading": 0}')
-    workplace.start()
-    wait_until(lambda: '"p0": 2' in workplace.marker.read_text())
-    assert json.loads(workplace.marker.read_text())["deaths"] == {"p0": 2}
+# Notes how many points run together, and ends the process at a bad point, or at the second batch once
+SPY = """
+import os, signal
+import simulators.backends.poisson_simulator as stand_in
+n_batches = 0
+def spied(name):
+    run = getattr(stand_in.PoissonSimulator, name)
+    def spying(self, networks, *given):
+        global n_batches
+        n_batches += 1
+        open("sizes", "a").write(f"{len(networks)} ")
+        bad = any(network["E"].parameters["t_ref"] == BAD for network in networks)
+        if bad or (n_batches == 2 and not os.path.exists("killed")):
+            open("killed", "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return run(self, networks, *given)
+    setattr(stand_in.PoissonSimulator, name, spying)
+spied("run")
+spied("run_into")
+"""
+
+
+def run_to_the_end(workplace: Workplace, bad: float) -> tuple[list[int], list[list[int]]]:
+    """Exit codes of workers one after the other, and sizes of the batches that each has run."""
+    (workplace.folder / "sitecustomize.py").write_text(SPY.replace("BAD", str(bad)))
+    ends, sizes = [0], []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(workplace.folder))
+        while len(ends) == 1 or ends[-1] != DONE:
+            assert len(ends) < 10
+            (workplace.folder / "sizes").unlink(missing_ok=True)
+            ends.append(workplace.run()[0])
+            sizes.append([int(size) for size in (workplace.folder / "sizes").read_text().split()])
+    return ends[1:], sizes
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_points_of_one_death_run_together_again_in_smaller_batches(
+    workplace: Workplace, make_job: Callable[..., Job], cores: int
+) -> None:
+    workplace.write(make_job(40, settings={"batch": 16, "cores": cores}))
+    ends, sizes = run_to_the_end(workplace, bad=-1.0)
+    assert ends == [-signal.SIGKILL, DONE]
+    assert [row["status"] for row in workplace.rows()] == ["ok"] * 40
+    assert max(sizes[1][:4]) <= 4, "a fourth of a batch"
+    assert len(sizes[1]) <= 9, "no points alone"
+    assert max(sizes[1]) > 4, "what was not in flight runs as ever"
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_a_point_that_kills_in_company_is_found_and_nobody_else_is_given_up(
+    workplace: Workplace, make_job: Callable[..., Job], cores: int
+) -> None:
+    (workplace.folder / "killed").touch()
+    points = [{"t_ref": 5.0 + 0.1 * k} for k in range(20)]
+    workplace.write(make_job(points, settings={"batch": 16, "cores": cores}))
+    ends, sizes = run_to_the_end(workplace, bad=5.0 + 0.1 * 6)
+    assert ends == [-signal.SIGKILL] * 3 + [DONE]
+    assert sizes[2][-1] == 1, "the third time it ran alone"
+    rows = {row["point_id"]: row for row in workplace.rows()}
+    assert len(rows) == 20
+    assert {name for name, row in rows.items() if row["status"] != "ok"} == {"p6"}
+    assert rows["p6"]["error"] == "the worker died 3 times while it ran this point"
+    assert not workplace.marker.exists()
 
 
 @pytest.mark.pool

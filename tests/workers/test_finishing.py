@@ -14,7 +14,7 @@ import pytest
 from workplaces import Workplace, wait_until
 
 from simulators.backends.poisson_simulator import open_simulator
-from simulators.backends.recorded import HandsOver
+from simulators.backends.recorded import HandsOver, Recorded, slots_of
 from simulators.records.job import Job, Simulation
 from simulators.records.run_directory import spike_file_name
 from simulators.records.spike_files import read_spikes
@@ -22,6 +22,7 @@ from simulators.records.summaries.summary import PHASES
 from simulators.statistics import STATISTICS
 from simulators.worker.exit_codes import DONE, STOPPED, TRANSIENT
 from simulators.worker.finisher_process import SharedMemory
+from simulators.worker.finishing import Finishing
 
 MINE = """
 import ctypes
@@ -203,6 +204,38 @@ def test_a_point_that_fires_too_fast_is_found_beside(workplace: Workplace, make_
     assert {row["point_id"]: row["status"] for row in workplace.rows()} == {"p0": "ok", "p1": "diverged", "p2": "ok"}
 
 
+def test_the_next_batch_goes_on_while_statistics_of_the_last_are_computed(
+    workplace: Workplace, make_job: Callable[..., Job]
+) -> None:
+    job = make_job([SILENT], **make_mine(workplace, "time.sleep(4.0)"))
+    finishing = Finishing(job, workplace.folder, workplace.folder, 1)
+    cells, silence = {0: [Recorded("E", 2, 1, 0.0)]}, {"E": np.zeros((100, 1, 1), np.uint32)}
+    looks = iter(range(1000))
+    try:
+        finishing.open(cells, lambda: None)
+        finishing.add(silence, 0, 100)
+        finishing.settle()
+        finishing.finish({0: "p0"})
+        finishing.open(cells, lambda: next(looks))
+        for k in range(6):
+            finishing.add(silence, 100 * k, 100 * (k + 1))
+        finishing.release()
+        assert next(looks) <= 2, "it has waited"
+        assert finishing.take() == {}, "it is not done yet"
+        finishing.settle()
+        finishing.finish({0: "p1"})
+        finishing.wait(lambda: None)
+        assert {name: row["status"] for name, row in (finishing.take() | finishing.take()).items()} == {
+            "p0": "ok", "p1": "ok",
+        }  # fmt: skip
+    finally:
+        finishing.close()
+
+
+def test_large_pieces_have_few_slots() -> None:
+    assert [slots_of(size) for size in (0, 4e7, 1e8, 2.5e8, 1e10)] == [8, 8, 5, 2, 2]
+
+
 def test_only_a_simulator_that_asks_for_them_has_helpers() -> None:
     settings = {"seconds_per_point": 0.0, "max_rate_hz": 20.0, "batch": 1, "cores": 1, "sums": False}
     simulator = open_simulator(Simulation(0.1, 0.0, 100.0), settings)
@@ -211,7 +244,7 @@ def test_only_a_simulator_that_asks_for_them_has_helpers() -> None:
 
 
 def test_shared_memory_has_no_name_and_holds_what_was_put_into_each_slot() -> None:
-    shared = SharedMemory(2)
+    shared = SharedMemory()
     shared.grow(4096)
     words = {"E": np.arange(24, dtype=np.uint32).reshape(2, 3, 4), "I": np.arange(6, dtype=np.uint32).reshape(2, 3, 1)}
     places = shared.put(1, words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Hashable, Mapping
+from functools import cache
 from typing import Any
 
 from simulators.backends.genn_simulator.costs import LARGEST_BATCH, cpu_cost
@@ -27,6 +28,8 @@ from simulators.backends.simulator import (
     import_problem,
 )
 from simulators.description.network import Network, structure_of
+from simulators.neurons.neuron_model import NeuronModel
+from simulators.neurons.step_code import functions_in
 from simulators.records.job import Simulation
 
 _CPU = "single_threaded_cpu"
@@ -66,14 +69,26 @@ def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def revision(network: Network, simulation: Simulation) -> int:
-    """Return 2 where the first revision left chance spikes to the next point.
+    """Return 2 or 3 where earlier revisions left chance spikes to the next point.
 
-    With given spikes, it let out what was still under way at the step behind the last one. Where the recording
-    filled whole chunks there was no memory for that step, and what lay there was taken for spikes.
+    With given spikes, the first one let out what was still under way at the step behind the last one. Where the
+    recording filled whole chunks there was no memory for that step, and what lay there was taken for spikes.
+
+    Up to the second, a neuron whose potential ended a point beyond 10³⁰ mV spiked while what was under way was let
+    out. An exponential upstroke reaches that in a step; other models take currents or thresholds of that size to it,
+    and theirs are left as they are.
     """
+    if any(_is_exponential(population.model) for population in network.populations):
+        return 3
     steps = round((simulation.warmup + simulation.duration) / simulation.dt)
     whole = steps % max(1, round(WINDOW / simulation.dt)) == 0
     return 2 if whole and any(population.model.source == "events" for population in network.populations) else 1
+
+
+@cache
+def _is_exponential(model: NeuronModel) -> bool:
+    """Whether a step takes an exponential."""
+    return model.step is not None and "exp" in functions_in(model.step)
 
 
 def structure(network: Network) -> Hashable:

@@ -31,7 +31,7 @@ from simulators.backends.genn_simulator.generated_code.random_code import RANDOM
 from simulators.backends.genn_simulator.structure.accumulation_layout import bytes_of
 from simulators.backends.genn_simulator.structure.delays import has_own_delays
 from simulators.backends.pace import WINDOW
-from simulators.backends.recorded import recorded_populations
+from simulators.backends.recorded import recorded_populations, slots_of
 from simulators.backends.simulator import GENEROUS_RATE, NOMINAL_RATE, Cost
 from simulators.description.inputs import PoissonDrive
 from simulators.description.network import Network, projection_synapses
@@ -44,9 +44,6 @@ LARGEST_CORES = 8
 
 BANDWIDTH = 6e11
 """B/s, of the memory of a graphics processor that is not known."""
-
-SLOTS = 2
-"""Places in memory where what is fetched waits for other cores (`simulators.worker.finishing`)."""
 
 # s of a batch's step. A launch that nobody waits for took 2.3 µs on an A100 beside an EPYC, 1.9 on an MI250X, 4.9 on a
 # V100 beside a POWER9 (src/sys/objects/device/tests/ex1k.kokkos.cxx of PETSc). Ours are called from Python: GeNN's CPU
@@ -74,6 +71,7 @@ _START = 40.0  # s to compile, of which nvcc takes 17 to 32 for each of ten netw
 _CONNECT = 1.3e-8  # s of a synapse, as on a core: what a graphics processor takes is not known
 
 _WORKER = 1e9  # B of a worker without a network: Python, CUDA's libraries and compiler; not measured, and generous
+_SUMS_IN_PARTS = 4.0  # in which they are handed over, of which none is larger
 _PROCESS = 1.05e8  # B of each that finishes points
 _SIDE_BY_SIDE = 3e9  # B of the worker's memory that points of a batch may take where the sweep does not say how many
 
@@ -210,7 +208,8 @@ def gpu_time(
     n_decoded = neurons if trains else n_sample
     decoding = n_steps * n_decoded * _DECODE
     summarising = rate * simulation.duration / 1e3 * n_decoded * _SUMMARISE + _STATISTICS
-    waited = _waited(found.point - found.host, decoding, summarising, n_chunks / (SLOTS + 1), cores)
+    slots = slots_of(batch * _handed(network, simulation, trains))
+    waited = _waited(found.point - found.host, decoding, summarising, n_chunks / (slots + 1), cores)
     return replace(found, statistics=waited)
 
 
@@ -253,7 +252,7 @@ def gpu_worker_memory(
         kept = summed + decoded * n_sample
         each += summed + words
     handed = batch * _handed(network, simulation, trains)
-    slots = SLOTS if others else 0
+    slots = slots_of(handed) if others else 0
     return _WORKER + shared + batch * (each + kept) + slots * handed + others * _PROCESS
 
 
@@ -262,7 +261,7 @@ def _handed(network: Network, simulation: Simulation, trains: bool) -> float:
     if trains:
         return max(1, round(WINDOW / simulation.dt)) * network.n_neurons / 8.0
     _, summed, words = _accumulated(network, simulation)
-    return max(summed, words)
+    return max(summed / _SUMS_IN_PARTS, words)
 
 
 def automatic_batch(network: Network, simulation: Simulation) -> int:

@@ -41,7 +41,7 @@ from simulators.backends.genn_simulator.points.instances import (
 from simulators.backends.genn_simulator.points.points import Point
 from simulators.backends.genn_simulator.points.recording import BitRecording
 from simulators.backends.genn_simulator.problems import structure_problems
-from simulators.backends.genn_simulator.structure.accumulation_layout import bytes_of
+from simulators.backends.genn_simulator.structure.accumulation_layout import bytes_of, most_points
 from simulators.backends.genn_simulator.structure.layout import Layout, layout_of, text_of
 from simulators.backends.genn_simulator.structure.synapse_layout import without_empty_lists
 from simulators.backends.pace import WINDOW
@@ -129,12 +129,17 @@ class GennSimulator:
         self._tell_compiling: Callable[[bool], None] = lambda begins: None
 
     def batch_size(self, network: Network) -> int:
-        """Return the setting, or what the memory of the graphics processor and the worker's hold; 1 on a CPU."""
-        batch = self._batch
-        if not batch:
-            fits = batch_that_fits(self._free_memory, *self._device_memory(network))
-            batch = min(fits, automatic_batch(network, self._simulation))
+        """Return the setting, or what memories here and there hold and sums have indices for; 1 on a CPU."""
+        batch = self._batch or min(automatic_batch(network, self._simulation), self._batch_that_fits(network))
         return max(1, batch // self._divisor)
+
+    def _batch_that_fits(self, network: Network) -> int:
+        batch = batch_that_fits(self._free_memory, *self._device_memory(network))
+        if self._needs is not None:
+            with suppress(ValueError):  # which is said when it is built
+                plans = self._plans(recorded_populations(network)).values()
+                batch = min([batch, *(most_points(plan, self._chunk_steps) for plan in plans)])
+        return batch
 
     def shrink_batches(self, divisor: int) -> None:
         """Take fewer points at once: GeNN ends the process where a graphics processor's memory does not do."""

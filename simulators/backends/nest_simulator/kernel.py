@@ -62,6 +62,7 @@ class NestSimulator:
         self._seed = 0
         self._built: NestNetwork | None = None
         self._last: Network | None = None  # the point that ran last on this build
+        self._diverged = False  # whether that point was given up
 
     def batch_size(self, network: Network) -> int:
         """Return 1."""
@@ -110,6 +111,13 @@ class NestSimulator:
         built = self._built
         assert built is not None, "build() comes before run()"
         origin = self._clear_away(built, network)
+        if self._diverged and _not_finite(built, network):
+            # inputs beyond all numbers, which no time constant lets decay
+            self.build(network, self._seed)
+            clock.end("t_build")
+            built = self._built
+            assert built is not None
+            origin = self._clear_away(built, network)
         self._last = network
         set_neurons(built, network, self._seed)
         set_weights(self._nest, built, network)
@@ -117,6 +125,7 @@ class NestSimulator:
         clock.end("t_reset")
         failure = self._propagate(built, network, log, check)
         clock.end("t_simulate")
+        self._diverged = failure is not None
         if failure is not None:
             return failure
         start = origin + self._simulation.warmup_steps
@@ -184,10 +193,8 @@ class NestSimulator:
                             reason = too_fast(name, size, count, begin, reached, simulation)
                             return PointFailure("diverged", reason)
             log.take()
-        for name in built.recorders:
-            if "V_m" in network[name].model.states and not np.isfinite(built.nodes[name].get("V_m")).all():
-                return PointFailure("diverged", f"membrane potentials of population {name} are not finite")
-        return None
+        found = _not_finite(built, network)
+        return PointFailure("diverged", f"membrane potentials of population {found} are not finite") if found else None
 
     def _longest_piece(self, network: Network) -> int:
         """Steps in which no more spikes can be recorded than fit the memory, however fast neurons fire."""
@@ -209,6 +216,14 @@ class NestSimulator:
 
     def _steps(self, time: float) -> int:
         return round(time / self._simulation.dt)
+
+
+def _not_finite(built: NestNetwork, network: Network) -> str:
+    """Name of the first population with a potential that is no number; empty if there is none."""
+    for name in built.recorders:
+        if "V_m" in network[name].model.states and not np.isfinite(built.nodes[name].get("V_m")).all():
+            return name
+    return ""
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simulators.statistics.measures.measures import Extent
 from simulators.statistics.measures.needs import Needs
-from simulators.statistics.measures.subsample import subsample
+from simulators.statistics.measures.subsample import evenly_spaced, subsample
 from simulators.statistics.sorted_trains import SortedTrains
 from simulators.statistics.spike_trains import SpikeTrains
 
@@ -65,7 +65,10 @@ def plan_of(extent: Extent, needs: Needs) -> Plan:
             "hold; keep whole trains (spikes), or take narrower bins"
         )
     windows = tuple(sorted(_steps(extent, needs.windows)))
-    return Plan(extent, windows, tuple(tables), subsample(extent.size, needs.sample))
+    sample = subsample(extent.size, needs.sample)
+    for number in needs.spaced:
+        sample = np.union1d(sample, evenly_spaced(extent.size, number))
+    return Plan(extent, windows, tuple(tables), sample)
 
 
 def _steps(extent: Extent, sizes: Iterable[float]) -> set[int]:
@@ -110,6 +113,13 @@ class AccumulatedTrains:
     def n_spikes(self) -> int:
         """Number of spikes."""
         return int(self.counts.sum())
+
+    @property
+    def kept_trains(self) -> SpikeTrains:
+        """Trains of the sample as those of the whole population, of which all others are silent."""
+        one, extent = self.sample, self.extent
+        senders = self.neurons[one.senders]
+        return SpikeTrains(one.steps, senders, extent.size, one.n_steps, one.dt, extent.n_clusters, extent.t_ref)
 
     def window_squares(self, width: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Sums of counts and of their squares, of each neuron, shape (size,)."""

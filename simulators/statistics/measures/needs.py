@@ -20,6 +20,8 @@ class Needs:
         ms: widths of bins in which those of each of its clusters are counted.
     sample : int
         Neurons of each population whose trains are kept (`simulators.statistics.measures.subsample`).
+    spaced : frozenset of int
+        Numbers of neurons, evenly spaced in each population, whose trains are kept as well.
 
     Examples
     --------
@@ -31,6 +33,7 @@ class Needs:
     population_bins: frozenset[float] = frozenset()
     cluster_bins: frozenset[float] = frozenset()
     sample: int = 0
+    spaced: frozenset[int] = frozenset()
 
     def __or__(self, other: Needs) -> Needs:
         """Return what serves both."""
@@ -39,6 +42,7 @@ class Needs:
             self.population_bins | other.population_bins,
             self.cluster_bins | other.cluster_bins,
             max(self.sample, other.sample),
+            self.spaced | other.spaced,
         )
 
 

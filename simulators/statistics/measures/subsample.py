@@ -1,4 +1,4 @@
-"""The neurons of a population whose trains stand for all: the same for every point, seed and simulator."""
+"""The neurons of a population whose trains are kept: the same for every point, seed and simulator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SEED = 20230203
 
 @lru_cache(maxsize=32)
 def subsample(size: int, n: int) -> NDArray[np.int64]:
-    """Choose `n` of `size` neurons (or all, if there are not as many), always the same, ascending; not writeable.
+    """Choose `n` of `size` neurons to stand for all (or all, if there are not as many), ascending; not writeable.
 
     A smaller choice is part of a larger one.
     """
@@ -21,3 +21,8 @@ def subsample(size: int, n: int) -> NDArray[np.int64]:
     chosen = np.sort(np.argsort(draws, kind="stable")[:n])
     chosen.flags.writeable = False
     return chosen
+
+
+def evenly_spaced(size: int, n: int) -> NDArray[np.int64]:
+    """Choose `n` of `size` neurons (or all, if there are not as many), evenly spaced and so from every cluster."""
+    return np.linspace(0, size, n, endpoint=False).astype(np.int64) if size > n else np.arange(size)

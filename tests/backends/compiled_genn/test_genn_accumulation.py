@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from simulators.backends.recorded import recorded_populations
 from simulators.backends.simulator import PointFailure, PointStopped, Recording, UnsupportedNetworkError
 from simulators.description import Network, Uniform
 from simulators.records.job import Simulation
+from simulators.records.spike_files import recorded_neurons
 from simulators.statistics import STATISTICS, needs_of, summarise
 from simulators.statistics.measures.needs import Needs
 
@@ -49,6 +51,10 @@ def every_step() -> Network:
     return networks.played((np.arange(n) * 0.1 - 10.0).round(1).tolist(), list(range(n)), size=n)
 
 
+# Longer than 65,536 steps, whose square 32 bits do not hold
+LONG = Simulation(0.1, 5.0, 9000.0)
+LONG_INTERVALS = networks.played([1.0, 8000.0, 20.0], [0, 0, 1], size=2)
+
 MICROCIRCUIT = clustered(networks.microcircuit(14_000.0), 5)
 CASES: dict[str, tuple[Network, Simulation, Mapping[str, float]]] = {
     "several chunks, none of them whole": (MICROCIRCUIT, Simulation(0.1, 33.3, 505.7), {}),
@@ -62,6 +68,7 @@ CASES: dict[str, tuple[Network, Simulation, Mapping[str, float]]] = {
         Simulation(0.1, 10.0, 210.0),
         SHORT,
     ),
+    "an interval of 8 s": (LONG_INTERVALS, LONG, {}),
 }
 
 
@@ -130,6 +137,22 @@ def test_sums_and_statistics_are_those_of_spikes(opened: Callable[[Simulation], 
     if case == "a spike in every step":
         assert np.array_equal(np.sort(steps), np.arange(1, simulation.n_steps + 1))
     assert (steps.size == 0) == (case == "nobody fires")
+    if case == "an interval of 8 s":
+        assert summed.sums["E"].interval_squares.tolist() == [79_990**2, 0]
+
+
+def test_a_sample_that_is_kept_is_cut_from_whole_trains(opened: Callable[[Simulation], GennSimulator]) -> None:
+    needs = Needs(spaced=frozenset({100}))
+    recorded, summed = both(opened(Simulation(0.1, 33.3, 505.7)), MICROCIRCUIT, needs)
+    for name, trains in recorded.spikes.items():
+        chosen = np.isin(trains.senders, recorded_neurons(trains.size, sample=True))
+        kept = summed.sums[name].kept_trains
+        assert sorted(zip(kept.steps, kept.senders, strict=True)) == sorted(
+            zip(trains.steps[chosen], trains.senders[chosen], strict=True)
+        )
+        assert kept.steps.size > 0
+        facts = [(one.size, one.n_steps, one.dt, one.n_clusters, one.t_ref) for one in (kept, trains)]
+        assert facts[0] == facts[1]
 
 
 def test_nothing_is_left_of_the_points_before(opened: Callable[[Simulation], GennSimulator]) -> None:
@@ -180,6 +203,29 @@ def test_sums_that_could_overflow_are_refused(opened: Callable[[Simulation], Gen
         simulator.build(MICROCIRCUIT, SEED)
 
 
+def test_a_batch_that_is_chosen_is_one_whose_sums_can_be_indexed(opened: Callable[[Simulation], GennSimulator]) -> None:
+    """Of arrays that are never made: only numbers of neurons are told."""
+    cells, most = LONG_INTERVALS["E"], 2**32 - 1
+    simulator = opened(Simulation(0.1, 5.0, 20.0))
+    simulator.accumulate(Needs())
+    for size in (1_800_000, 3_000_000):
+        network = Network((replace(cells, size=size),), ())
+        simulator._batch = 0  # as on a graphics processor
+        chosen = simulator.batch_size(network)
+        (plan,) = plans_of(recorded_populations(network), Simulation(0.1, 5.0, 20.0), Needs()).values()
+        assert chosen == most // (63 * size) < LARGEST_BATCH, "63 words of 2,000 steps are the largest array"
+        accumulation_layout.accumulation_updates(plan, chosen, 2000)
+        said = f"arrays of {63.0 * size * (chosen + 1):.3g} numbers, more than 32 bits can index; take a batch of at "
+        said += f"most {chosen}"
+        with pytest.raises(ValueError, match=re.escape(said)):
+            accumulation_layout.accumulation_updates(plan, chosen + 1, 2000)
+        simulator._batch = 40
+        assert simulator.batch_size(network) == 40, "what a sweep asks for is refused, not changed"
+    huge = replace(plan, extent=replace(plan.extent, size=70_000_000))
+    with pytest.raises(ValueError, match="keep whole trains"):
+        accumulation_layout.accumulation_updates(huge, 1, 2000)
+
+
 def test_other_settings_and_durations_compile_nothing_new(
     opened: Callable[[Simulation], GennSimulator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +249,11 @@ FAULTS = {
     "a chunk that is not cleared": (ACCUMULATE, "+ id] = 0U;", "+ id] = word;"),
     "squares of intervals forgotten": (ACCUMULATE, "interval_squares +=", "interval_squares ="),
     "a window too few": (ACCUMULATE, "< (uint32_t)facts[2]", "+ 1U < (uint32_t)facts[2]"),
+    "squares of intervals in 32 bits": (
+        ACCUMULATE,
+        "(uint64_t)interval * (uint64_t)interval",
+        "(uint64_t)(interval * interval)",
+    ),
     "warm-up counted": (ACCUMULATE, "since >= 0", "since >= -1"),
 }
 
@@ -220,6 +271,8 @@ def test_a_fault_in_the_code_is_caught(
     network, simulation, settings = CASES["bins that divide nothing"]
     if fault == "warm-up counted":
         network, simulation, settings = CASES["a spike in every step"]
+    if fault == "squares of intervals in 32 bits":
+        network, simulation, settings = CASES["an interval of 8 s"]
     needs = needs_of(WITH_SUMS, settings)
     assert needs is not None
     simulator = opened(simulation)

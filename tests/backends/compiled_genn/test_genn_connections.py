@@ -17,6 +17,7 @@ from recordings import Pairs, genn_connections, run_one
 from workplaces import ROOT
 
 from simulators.backends.genn_simulator import GennSimulator, open_simulator
+from simulators.backends.genn_simulator.generated_code import synapse_code
 from simulators.backends.genn_simulator.network import GennNetwork, compile_network, describe_network
 from simulators.backends.genn_simulator.structure.layout import layout_of, text_of
 from simulators.description import (
@@ -110,6 +111,26 @@ def test_drawn_weights_and_delays_have_their_moments(simulator: GennSimulator) -
         assert delays.min() >= 0.1
         assert delays.mean() == pytest.approx(mean_delay, rel=0.1)  # cut at 0.1 ms: a little more
         assert abs(np.corrcoef(weights, delays)[0, 1]) < 5.0 / np.sqrt(weights.size)
+
+
+@pytest.mark.parametrize("bounds", [True, False])
+def test_a_drawn_number_that_is_none_is_drawn_again(
+    simulator: GennSimulator, monkeypatch: pytest.MonkeyPatch, bounds: bool
+) -> None:
+    """Where two of five radii are roots of negative numbers; without bounds they pass."""
+    code = synapse_code._NORMAL_VALUE
+    broken = code.replace("sqrt(fmax(-2.0", "sqrt((-2.0").replace(", 0.0));", " - 1.0));")
+    asked = "(drawn >= given[2]) && (drawn <= given[3])"
+    assert broken.count("- 1.0));") == 1 and asked in broken
+    if not bounds:
+        broken = broken.replace(asked, "true")
+    monkeypatch.setattr(synapse_code, "_NORMAL_VALUE", broken)
+    simulator.build(networks.microcircuit(), SEED)
+    group = built(simulator).synapses["23E_4E"]
+    group.pull_connectivity_from_device()
+    weights = group.vars["weight"].values
+    assert np.isfinite(weights).all() == bounds
+    assert weights.min() >= 0.0 or not bounds
 
 
 def test_connectivity_depends_on_the_seed_alone_and_no_seed_compiles(

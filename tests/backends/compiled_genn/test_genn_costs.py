@@ -15,7 +15,6 @@ from networks import N_SYNAPSES, full_microcircuit
 from simulators.backends.genn_simulator import estimate, problems, structure
 from simulators.backends.genn_simulator.costs import LARGEST_BATCH, cpu_cost, device_memory
 from simulators.backends.genn_simulator.gpu_costs import (
-    SLOTS,
     automatic_batch,
     gpu_cost,
     gpu_time,
@@ -30,7 +29,6 @@ from simulators.description import FixedTotalNumber, Network, Normal, PoissonDri
 from simulators.models.clustered import make_network
 from simulators.records.job import Simulation
 from simulators.statistics import Window
-from simulators.worker import finishing
 
 SECOND = Simulation(0.1, 0.0, 1000.0)
 
@@ -103,15 +101,11 @@ def test_a_step_takes_the_larger_of_launching_and_running(defaults: dict[str, An
 
 def test_statistics_are_waited_for_where_nothing_hides_them(defaults: dict[str, Any]) -> None:
     network = make_network(defaults)
-    turns, beside, hidden = (gpu_time(network, LONG, 40, cores, H100) for cores in (1, 8, 64))
+    turns, beside, hidden = (gpu_time(network, LONG, 80, cores, 4.8e12) for cores in (1, 8, 64))
     assert turns.statistics > 5.0 * beside.statistics > 0.0
     assert hidden.statistics == 0.0
     slow = gpu_time(network, LONG, 40, 2, 1e11)
     assert slow.statistics < beside.point, "one other core keeps up with a slow processor"
-
-
-def test_places_are_those_that_there_are() -> None:
-    assert finishing._SLOTS == SLOTS
 
 
 def test_a_worker_holds_what_lies_on_the_graphics_processor_and_what_it_hands_over(defaults: dict[str, Any]) -> None:
@@ -190,7 +184,8 @@ def test_a_job_that_needs_whole_trains_costs_more(defaults: dict[str, Any]) -> N
     job = small_job(defaults, 1, simulation=SECOND, statistics=("rate", "clusters"))
     assert cost.of(job) == cost
     window = {"late": Window(100.0, 200.0)}
-    for changes in ({"spikes": "sample"}, {"windows": window}, {"statistics": ("response",)}, {"statistics": ("a:b",)}):
+    assert cost.of(replace(job, spikes="sample")) == cost
+    for changes in ({"spikes": "all"}, {"windows": window}, {"statistics": ("response",)}, {"statistics": ("a:b",)}):
         whole = cost.of(replace(job, **changes))  # type: ignore[arg-type]
         assert whole.point == cost.point + cost.trains
         assert whole.memory == cost.memory + cost.trains_memory

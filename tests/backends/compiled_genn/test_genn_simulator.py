@@ -233,6 +233,10 @@ NO_STEP = NeuronModel("of_my_own", "no step rule", {"I_e": Quantity("pA", "curre
         ({"weight": FiringPhase(0.0, 1.0, 1.0, 1.0)}, "weights are not drawn from FiringPhase"),
         ({"weight": Normal(1.0, float("nan"))}, "weights cannot be drawn from Normal"),
         ({"weight": Normal(1.0, 0.1, 5.0)}, "weights cannot be drawn from Normal"),
+        ({"weight": Normal(float("nan"), 0.1)}, "weights cannot be drawn from Normal"),
+        ({"weight": Normal(1.0, 0.1, float("nan"))}, "weights cannot be drawn from Normal"),
+        ({"weight": Uniform(float("nan"), 1.0)}, "weights cannot be drawn from Uniform"),
+        ({"weight": Uniform(0.0, float("inf"))}, "weights cannot be drawn from Uniform"),
     ],
 )
 def test_what_cannot_be_built_is_said_at_plan_and_refused(
@@ -251,6 +255,11 @@ BAD_VALUES: list[tuple[dict[str, Any], str]] = [
     ({"rate": float("nan")}, "spikes per step"),
     ({"drive_weight": -1.0}, "an excitatory weight is negative"),
 ]
+
+
+def test_a_scale_of_drawn_weights_must_be_a_number() -> None:
+    network = one_projection(weight=float("nan") * Normal(1.0, 0.1, 0.0))
+    assert problems(network, SIMULATION, CPU) == ["projection AA: a weight is not a finite number"]
 
 
 @pytest.mark.parametrize(("change", "message"), BAD_VALUES)

@@ -141,9 +141,12 @@ class Instances:
 
 
 def let_out_spikes(built: GennNetwork) -> None:
-    """Let out the spikes still under way, without propagating anybody or letting anybody spike."""
+    """Let out the spikes still under way, without propagating anybody or letting anybody spike.
+
+    A potential may have ended beyond any threshold, as in the last step of an upstroke: it goes as well.
+    """
     for group in built.neurons.values():
-        for name, value in (("threshold", _UNREACHABLE), ("limit", NEVER)):
+        for name, value in (("state_V", 0.0), ("threshold", _UNREACHABLE), ("limit", NEVER)):
             if name in group.vars:
                 group.vars[name].view[:] = value
                 group.vars[name].push_to_device()

@@ -44,11 +44,12 @@ def accumulation_updates(plan: Plan, batch: int, chunk_steps: int) -> tuple[Upda
     ValueError
         If so many neurons in so many instances need more numbers than 32 bits can index.
     """
-    largest = max(room for rooms in rooms_of(plan, batch, chunk_steps).values() for room in rooms.values())
-    if max(largest, batch * words_of(chunk_steps) * plan.extent.size) >= _MOST_NUMBERS:
+    most = most_points(plan, chunk_steps)
+    if batch > most:
         raise ValueError(
-            f"{batch} points of {plan.extent.size} neurons at once need arrays of {largest:.3g} numbers, more than "
-            "32 bits can index; take a smaller batch"
+            f"{batch} points of {plan.extent.size} neurons at once need arrays of "
+            f"{float(batch * _largest_room(plan, chunk_steps)):.3g} numbers, more than 32 bits can index; "
+            + (f"take a batch of at most {most}" if most else "keep whole trains (spikes = 'all')")
         )
     neurons = mark_parameters(plan.extent.size, chunk_steps)
     updates = [_update(WATCH, WATCH_CODE, (("parts", "uint32_t"),), (*neurons, ("n_parts", _n_parts(plan))))]
@@ -64,6 +65,17 @@ def accumulation_updates(plan: Plan, batch: int, chunk_steps: int) -> tuple[Upda
     given = (("revision", "double"), ("facts", "int32_t"))
     code = accumulate_code(len(plan.windows))
     return (*updates, _update(ACCUMULATE, code, (*held, *given), (*neurons, instances)))
+
+
+def most_points(plan: Plan, chunk_steps: int) -> int:
+    """How many points at once have arrays that 32 bits can index; none where one already has too large ones."""
+    return (_MOST_NUMBERS - 1) // _largest_room(plan, chunk_steps)
+
+
+def _largest_room(plan: Plan, chunk_steps: int) -> int:
+    """Numbers of a point in the largest array."""
+    rooms = (room for rooms in rooms_of(plan, 1, chunk_steps).values() for room in rooms.values())
+    return max(*rooms, words_of(chunk_steps) * plan.extent.size)
 
 
 def rooms_of(plan: Plan, batch: int, chunk_steps: int) -> dict[str, dict[str, int]]:
