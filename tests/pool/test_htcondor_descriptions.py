@@ -105,7 +105,9 @@ def test_a_file_is_known_by_its_content(tmp_path: Path, monkeypatch: pytest.Monk
     known = exact_image(str(path))
     assert known.runs == str(path) and known.says.startswith(f"{path}#sha256:")
     assert exact_image("nest.sif", str(tmp_path)) == known, "relative to the sweep"
-    assert exact_image("/nowhere/nest.sif") == ExactImage("/nowhere/nest.sif", "/nowhere/nest.sif (content not known)")
+    spaced = exact_image("/my images/nest.sif")
+    assert spaced == ExactImage("/my images/nest.sif", "/my%20images/nest.sif#content-not-known")
+    assert exact_image("/nowhere/nest.sif") == ExactImage("/nowhere/nest.sif", "/nowhere/nest.sif#content-not-known")
     whole = "lab/nest@sha256:" + 64 * "0"
     assert exact_image(whole) == ExactImage(whole, whole)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -130,10 +132,10 @@ esac
         ("docker://lab/nest:3.10", "lab/nest", "docker://lab/nest@{}", "docker://lab/nest:3.10@{}"),
         ("docker.io/library/nest:3", "nest", "docker.io/library/nest@{}", "docker.io/library/nest:3@{}"),
         ("r.lab:5000/nest", "r.lab:5000/nest", "r.lab:5000/nest@{}", "r.lab:5000/nest@{}"),
-        ("lab/nest:3.11", "mirror/nest", "lab/nest:3.11", "lab/nest:3.11 (digest not known)"),
-        ("built:1", "built", "built:1", "built:1 (digest not known)"),
-        ("unknown:1", "", "unknown:1", "unknown:1 (digest not known)"),
-        ("oras://lab/nest:1", "", "oras://lab/nest:1", "oras://lab/nest:1 (digest not known)"),
+        ("lab/nest:3.11", "mirror/nest", "lab/nest:3.11", "lab/nest:3.11#digest-not-known"),
+        ("built:1", "built", "built:1", "built:1#digest-not-known"),
+        ("unknown:1", "", "unknown:1", "unknown:1#digest-not-known"),
+        ("oras://lab/nest:1", "", "oras://lab/nest:1", "oras://lab/nest:1#digest-not-known"),
     ],
 )
 def test_an_image_runs_by_the_digest_of_its_own_repository(
@@ -159,9 +161,9 @@ def test_jobs_run_the_image_that_their_rows_name() -> None:
         site = Site("/r", "c.zip", settings, images={"nest": image})
         made = worker_commands("nest", Placement(image="lab/nest:3"), False, site)
         assert made[key] == name and f"--image {image.says}" in made["arguments"]
-    unknown = ExactImage("lab/nest:3", "lab/nest:3 (digest not known)")
+    unknown = ExactImage("lab/nest:3", "lab/nest:3#digest-not-known")
     made = worker_commands("nest", Placement(), False, Site("/r", "c.zip", DEFAULTS, images={"nest": unknown}))
-    assert "--image 'lab/nest:3 (digest not known)'" in made["arguments"]
+    assert "--image lab/nest:3#digest-not-known" in made["arguments"]
 
 
 # What is run and what beside it, as whom, with which environment; where files go and which are sent; our own macros,

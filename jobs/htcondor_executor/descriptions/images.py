@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jobs.executor import Placement
 from jobs.htcondor_executor.descriptions.dag import DagError
@@ -31,7 +32,7 @@ class ExactImage:
         What HTCondor is told to run.
     says : str
         What the rows say it was: with ``@`` and the digest of a registry, with ``#`` and the hash of a file; or that
-        this is not known.
+        this is not known. Without white space: DAGMan has no way to hand that on among a job's arguments.
     """
 
     runs: str
@@ -117,7 +118,7 @@ def exact_image(image: str, folder: str = "") -> ExactImage:
     name = image.removeprefix("docker://")
     digest = None if _SCHEME.match(name) else _digest(name)
     if digest is None:
-        return ExactImage(image, f"{image} (digest not known)")
+        return ExactImage(image, f"{image}#digest-not-known")
     return ExactImage(f"{image.removesuffix(name)}{_repository(name)}@{digest}", f"{image}@{digest}")
 
 
@@ -153,6 +154,7 @@ def _file(image: str, folder: str) -> ExactImage:
         raise DagError(f"image = {image!r}: there is no {path}; the path of a file is relative to the sweep's folder")
     try:
         with path.open("rb") as file:
-            return ExactImage(str(path), f"{path}#sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")
+            known = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     except OSError:  # a folder, or only on the machines of the pool
-        return ExactImage(str(path), f"{path} (content not known)")
+        known = "content-not-known"
+    return ExactImage(str(path), f"{quote(str(path))}#{known}")
