@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from workplaces import ROOT
 
+from gridsearch.inputs.guest_files import GuestFiles
 from jobs.executor import Placement
 from jobs.htcondor_executor import SETTINGS, problems
 from jobs.htcondor_executor.descriptions.dag import DagError
@@ -16,6 +17,7 @@ from jobs.htcondor_executor.descriptions.images import ExactImage, exact_image, 
 from jobs.htcondor_executor.descriptions.reserved import refusals
 from jobs.htcondor_executor.descriptions.submit_description import Site, worker_commands
 from simulators.backends.simulator import find_simulator, simulator_names
+from simulators.records.run_directory import RunDirectory
 
 DEFAULTS = {name: setting.default for name, setting in SETTINGS.items()}
 CONTAINERS = ROOT / "containers"
@@ -105,6 +107,7 @@ def test_a_file_is_known_by_its_content(tmp_path: Path, monkeypatch: pytest.Monk
     known = exact_image(str(path))
     assert known.runs == str(path) and known.says.startswith(f"{path}#sha256:")
     assert exact_image("nest.sif", str(tmp_path)) == known, "relative to the sweep"
+    assert exact_image("/dev/zero").says == "/dev/zero#content-not-known", "it has no end"
     spaced = exact_image("/my images/nest.sif")
     assert spaced == ExactImage("/my images/nest.sif", "/my%20images/nest.sif#content-not-known")
     assert exact_image("/nowhere/nest.sif") == ExactImage("/nowhere/nest.sif", "/nowhere/nest.sif#content-not-known")
@@ -215,6 +218,26 @@ def test_all_else_is(key: str) -> None:
 @pytest.mark.parametrize("value", ["1\nqueue 1000", "1\rx", "1\x0bx", "1\u2028x", "a \\", "a \\ ", "\\", "\n}", "\x00"])
 def test_a_value_is_one_line_of_its_own(value: str) -> None:
     assert list(refusals({"rank": value})) == ["rank"]
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("cells, v2.h5", "cells_ v2.h5"),
+        ("c$(HOME).h5", "c__HOME_.h5"),
+        (" $ENV(X)", "_ENV_X_"),
+        ("zwölf=12.npz", "zwölf=12.npz"),
+        ("a\nb", "a_b"),
+        (" ", "_"),
+    ],
+)
+def test_data_are_sent_under_names_that_separate_nothing(tmp_path: Path, name: str, plain: str) -> None:
+    (tmp_path / name).write_text("1")
+    guests = GuestFiles(tmp_path, "clustered", ("rate",), {"cells": tmp_path / name})
+    assert guests.job_data["cells"].split("/")[2:] == [plain]
+    run = RunDirectory(tmp_path / "run")
+    guests.write(run)
+    assert (run.root / guests.job_data["cells"]).read_text() == "1"
 
 
 def test_a_folder_that_looks_like_a_macro_is_none() -> None:

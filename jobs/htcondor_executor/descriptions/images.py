@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import subprocess
@@ -152,9 +153,9 @@ def _file(image: str, folder: str) -> ExactImage:
     path = Path(folder, given).absolute()
     if not given.is_absolute() and not path.exists():
         raise DagError(f"image = {image!r}: there is no {path}; the path of a file is relative to the sweep's folder")
-    try:
-        with path.open("rb") as file:
-            known = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    except OSError:  # a folder, or only on the machines of the pool
-        known = "content-not-known"
+    known = "content-not-known"  # of a folder, or of what is only on the machines of the pool
+    with contextlib.suppress(OSError):
+        if path.is_file():  # a device has no end
+            with path.open("rb") as file:
+                known = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     return ExactImage(str(path), f"{quote(str(path))}#{known}")
