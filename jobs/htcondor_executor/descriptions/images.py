@@ -149,9 +149,13 @@ def _familiar(repository: str) -> str:
 
 
 def _file(image: str, folder: str) -> ExactImage:
-    given = Path(image).expanduser()
-    path = Path(folder, given).absolute()
-    if not given.is_absolute() and not path.exists():
+    try:
+        given = Path(image).expanduser()
+        path = Path(folder, given).absolute()
+        is_missing = not given.is_absolute() and not path.exists()
+    except (OSError, RuntimeError) as error:  # too long a name; ~ of a user there is not
+        raise DagError(f"image = {image!r}: {error}") from error
+    if is_missing:
         raise DagError(f"image = {image!r}: there is no {path}; the path of a file is relative to the sweep's folder")
     known = "content-not-known"  # of a folder, or of what is only on the machines of the pool
     with contextlib.suppress(OSError):

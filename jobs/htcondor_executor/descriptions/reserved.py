@@ -51,6 +51,7 @@ _OWN = re.compile(
     r"|mountunderscratch|maxhosts|minhosts|currenthosts|mytype|targettype|linuxcapabilities|nonessential|toe|flavor"
     r"|dropjobadinsandbox|memoryusage|diskusage|cpususage|iowait|scratchdirfilecount|condorversion|condorplatform"
 )
+_WHICH = "lines say what jobs ask for, where and when they run and whom to charge (docs/htcondor.md names them)"
 _ENVIRONMENT = "it decides what is loaded; set it in the image, or in a program that [jobs.htcondor] python names"
 _REMEDIES: Mapping[str, str] = {
     "universe": "set [jobs.htcondor] universe",
@@ -98,8 +99,7 @@ def _rule(key: str, value: Any) -> str | None:
     plain = name.replace("_", "")
     if plain not in _FREE and (not _REQUEST.fullmatch(plain) or _OWN.fullmatch(plain)):
         if attribute is None:
-            remedy = _REMEDIES.get(plain, "lines may say what jobs ask for, where and when they run and whom to charge")
-            return f"cannot be set here: {remedy} (docs/htcondor.md lists them)"
+            return f"cannot be set here: {_REMEDIES.get(plain, _WHICH)}"
         if _OWN.fullmatch(plain) or _OWN.fullmatch(name):
             return f"cannot be set here: {_REMEDIES.get(plain, 'an attribute of HTCondor itself')}"
     return not_one_line(str(value))
