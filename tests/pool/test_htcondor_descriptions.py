@@ -118,7 +118,7 @@ def test_a_file_is_known_by_its_content(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(DagError, match="relative to the sweep's folder"):
         exact_image("other.sif", str(tmp_path))
     for image in ("~nobody-of-this-name/nest.sif", "./" + 300 * "x"):
-        with pytest.raises(DagError, match="^image = "):
+        with pytest.raises(DagError, match=r"^image = "):
             exact_image(image, str(tmp_path))
 
 
