@@ -104,6 +104,8 @@ class Conditions:
         adds how the jobs fared (0: well) and how many failed.
     environment : mapping of str to str
         For that command.
+    folder : str
+        Of the sweep: relative names of files in settings start there.
     """
 
     name: str = ""
@@ -111,6 +113,7 @@ class Conditions:
     placement: Mapping[str, Placement] = field(default_factory=dict)
     collect: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
 
 
 @dataclass(frozen=True)

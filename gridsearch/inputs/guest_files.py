@@ -6,6 +6,7 @@ Code is copied to ``guests/<hash>/``, where every job finds it and a reader late
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -130,7 +131,7 @@ class GuestFiles:
     @property
     def job_data(self) -> dict[str, str]:
         """The data as a job refers to them, relative to the run's folder."""
-        return {name: f"data/{digest}/{self.data[name].name}" for name, digest in self.data_content.items()}
+        return {name: f"data/{digest}/{_plain(self.data[name].name)}" for name, digest in self.data_content.items()}
 
     @property
     def job_python_path(self) -> tuple[str, ...]:
@@ -176,6 +177,11 @@ class GuestFiles:
                 found = tuple(sorted(folder.rglob("*.py"))) if folder.is_dir() else (folder,)
                 copies[f"guests/{data_digest(folder)}"] = _Copy(folder.parent, found, package=True)
         return copies
+
+
+def _plain(name: str) -> str:
+    """Return the name of a file without what separates names, or is a macro, in lists of files that are sent."""
+    return re.sub(r"[^\w .+=@-]", "_", name).strip(" ") or "_"
 
 
 @dataclass(frozen=True)

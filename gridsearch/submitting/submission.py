@@ -159,4 +159,5 @@ def _conditions(plan: Plan) -> Conditions:
         placement={name: Placement(**table.model_dump()) for name, table in plan.sweep.placement.items()},
         collect=(sys.executable, "-P", "-m", "gridsearch", "report", ".", "--after-jobs"),
         environment={"PYTHONPATH": str(_ROOT)},
+        folder=str(plan.sweep.path.resolve().parent),
     )

@@ -6,9 +6,9 @@ import contextlib
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +23,19 @@ from jobs.executor import (
     Submission,
 )
 from jobs.htcondor_executor import schedd
+from jobs.htcondor_executor.dags import SubmittedDag, read_dags
 from jobs.htcondor_executor.descriptions.archive import worker_archive, write_worker_archive
 from jobs.htcondor_executor.descriptions.dag import Dag, DagError, dag_text
-from jobs.htcondor_executor.descriptions.images import exact_image, image_of, is_pinned
-from jobs.htcondor_executor.descriptions.reserved import refusals
+from jobs.htcondor_executor.descriptions.images import ExactImage, exact_image, image_of, is_pinned
+from jobs.htcondor_executor.descriptions.reserved import not_one_line, refusals
 from jobs.htcondor_executor.descriptions.submit_description import PLACEHOLDER, Site, accounting_commands
-from jobs.htcondor_executor.descriptions.sweep_dag import COLLECT, make_dag
-from jobs.htcondor_executor.logs.event_log import MachineState, NodeState
-from jobs.htcondor_executor.logs.growing_log import GrowingLog
-from jobs.htcondor_executor.logs.holds import Hold, explain
+from jobs.htcondor_executor.descriptions.sweep_dag import COLLECT, OlderDag, make_dag
+from jobs.htcondor_executor.logs.holds import explain
 from jobs.htcondor_executor.logs.progress import (
-    FORGIVEN,
-    bad_machines,
     complaint,
     describe_machine,
     failures,
     in_flight,
-    jobs_in_queue,
     seconds_left,
     why_no_end,
 )
@@ -49,11 +45,9 @@ from jobs.htcondor_executor.record import (
     dag_file,
     dagman_log,
     dagman_output,
-    node_log,
-    read_record,
     write_record,
 )
-from jobs.htcondor_executor.schedd import UnreachableError, read_events, why_unavailable
+from jobs.htcondor_executor.schedd import UnreachableError, why_unavailable
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import Setting
 from simulators.records.atomic_file import replacing
@@ -95,8 +89,6 @@ PACKAGES: tuple[str, ...] = ("htcondor",)
 ON_THIS_MACHINE = False
 
 _WRITERS = 16  # threads that write files
-# Event logs that were read, which only grow
-_logs: dict[Path, GrowingLog] = {}
 _LEAVE = 30.0  # s, beyond what a job has to leave, for which `cancel` waits
 
 log = logging.getLogger(__name__)
@@ -109,7 +101,10 @@ def n_slots() -> int | None:
 
 def problems(settings: Mapping[str, Any], placement: Mapping[str, Placement]) -> dict[str, str]:
     """Return the rules that settings break (see `jobs.executor.ExecutorModule.problems`)."""
-    found = {f"htcondor.submit.{key}": rule for key, rule in refusals(settings["submit"]).items()}
+    lines = {f"htcondor.{key}": str(settings[key]) for key in ("python", "accounting_group", "accounting_group_user")}
+    lines |= {f"{name}.image": placed.image for name, placed in placement.items() if placed.image is not None}
+    found = {key: rule for key, text in lines.items() if (rule := not_one_line(text))}
+    found |= {f"htcondor.submit.{key}": rule for key, rule in refusals(settings["submit"]).items()}
     for name, placed in placement.items():
         found |= {f"{name}.submit.{key}": rule for key, rule in refusals(placed.submit).items()}
     if settings["collect"] == "vanilla" and not settings["shared_filesystem"]:
@@ -129,7 +124,7 @@ def run_jobs(
         raise ExecutorError(f"{run.root}: DAGMan runs nothing below /tmp; name another folder with --results")
     if "$" in str(run.root):  # a macro in the name of the DAG's event log, too, which then is not where DAGMan looks
         raise ExecutorError(f"{run.root}: DAGMan takes no folder with $ in its name; name another one with --results")
-    earlier = list(_dags(run))
+    earlier = list(read_dags(run))
     dag, text = _dag_of(planned, run, worker_archive(run.dag), conditions, earlier)
     folder = run.dag_folder(max((int(path.name) for path in run.dag_folders()), default=0) + 1)
     folder.mkdir(parents=True)
@@ -153,6 +148,8 @@ def run_jobs(
     write_record(replace(record, global_id=global_id), folder)
     report(Progress(0, 0, len(planned)))
     said = f"HTCondor has {len(planned)} jobs as DAG {cluster}, batch name {conditions.name}"
+    if dag.gated:
+        said += f"; {len(dag.gated)} of them wait for the end of earlier ones: max_running is the sweep's"
     if dag.final is None:
         said += f"; figures are left to: python -m gridsearch report {run.root}"
     return Submission(said, ("condor_q",))
@@ -175,13 +172,15 @@ def preview(planned: Sequence[PlannedJob], run: RunDirectory, conditions: Condit
 
 
 def _dag_of(
-    planned: Sequence[PlannedJob], run: RunDirectory, archive: Path, conditions: Conditions, earlier: Sequence[_Dag]
+    planned: Sequence[PlannedJob],
+    run: RunDirectory,
+    archive: Path,
+    conditions: Conditions,
+    earlier: Sequence[SubmittedDag],
 ) -> tuple[Dag, str]:
     bad = {name for one in earlier for name in one.bad_machines()}
-    in_queue: dict[str, int] = {}
-    for one in earlier:
-        for simulator, n in one.jobs_in_queue().items():
-            in_queue[simulator] = in_queue.get(simulator, 0) + n
+    queues = [(one, one.jobs_in_queue()) for one in earlier]
+    older = [OlderDag(dagman_log(one.folder).relative_to(run.root).as_posix(), queue) for one, queue in queues if queue]
     try:
         site = Site(
             str(run.root),
@@ -192,13 +191,13 @@ def _dag_of(
             # All jobs of a submit run the same model on the same data
             planned[0].job.files() if planned else (),
         )
-        dag = make_dag(planned, conditions, site, in_queue)
+        dag = make_dag(planned, conditions, site, older)
         return dag, dag_text(dag)
     except DagError as error:
         raise ExecutorError(str(error)) from error
 
 
-def _images(planned: Sequence[PlannedJob], conditions: Conditions) -> dict[str, str]:
+def _images(planned: Sequence[PlannedJob], conditions: Conditions) -> dict[str, ExactImage]:
     if conditions.settings["universe"] == "vanilla":
         return {}
     images = {}
@@ -206,42 +205,8 @@ def _images(planned: Sequence[PlannedJob], conditions: Conditions) -> dict[str, 
         image = image_of(simulator, conditions.placement.get(simulator, Placement()))
         if not is_pinned(image):
             log.warning("[jobs.%s] image = %r may be another one tomorrow: give it a tag or a digest", simulator, image)
-        images[simulator] = exact_image(image)
+        images[simulator] = exact_image(image, conditions.folder)
     return images
-
-
-@dataclass(frozen=True)
-class _Dag:
-    """A DAG that was written for a run, and what its event logs say of it."""
-
-    folder: Path
-    record: DagRecord
-    cluster: int | None
-    hold: Hold | None
-    states: Mapping[str, NodeState]
-    machines: Mapping[str, MachineState]
-    last: NodeState | None
-
-    @property
-    def is_new(self) -> bool:
-        """Whether none of its nodes was ever in the queue."""
-        return all(state.phase == "waiting" for state in self.states.values())
-
-    @property
-    def written(self) -> float:
-        """When it was, as s since the epoch, to the second as in event logs."""
-        try:
-            return float(int(dag_file(self.folder).stat().st_mtime))
-        except OSError:
-            return 0.0
-
-    def bad_machines(self) -> dict[str, MachineState]:
-        return bad_machines(self.states, self.machines, time.time())
-
-    def jobs_in_queue(self) -> dict[str, int]:
-        if self.cluster is None or self.record.cancelled:
-            return {}
-        return jobs_in_queue(self.record, self.states.items())
 
 
 def look_up(run: RunDirectory) -> InFlight:
@@ -251,24 +216,24 @@ def look_up(run: RunDirectory) -> InFlight:
     ended: list[JobFailure] = []
     seconds = []
     machines: dict[str, str] = {}
-    dags = list(_dags(run))
+    dags = list(read_dags(run))
     for dag in dags:
         machines |= {name: describe_machine(name, state) for name, state in dag.bad_machines().items()}
         # A later submit has taken up what an earlier one had left by then
         left = {name: state for name, state in dag.states.items() if dag is dags[-1] or state.since >= dags[-1].written}
+        left = {name: state for name, state in left.items() if name not in dag.leaving}
         ended += failures(left, run, dag.record.cancelled)
-        if dag is dags[-1] and dag.cluster is None and dag.is_new and (words := complaint(dagman_output(dag.folder))):
+        if dag is dags[-1] and not dag.is_alive and dag.is_new and (words := complaint(dagman_output(dag.folder))):
             ended += [JobFailure(name, f"did not run: {words}") for name in dag.record.jobs]
-        if dag.cluster is None:
+        if not dag.is_alive and not dag.leaving:
             continue
         where = "" if dag.record.host in ("", platform.node()) else f", submitted on {dag.record.host}"
-        state = ", cancelled" if dag.record.cancelled else "" if dag.hold is None else f", {explain(dag.hold)}"
-        descriptions.append(f"DAG {dag.cluster} of HTCondor{where}{state}{why_no_end(dag.last, time.time())}")
-        if dag.record.cancelled:
-            continue
-        mine = [in_flight(name, dag.record.jobs[name], node, run) for name, node in dag.states.items()]
+        state = "" if dag.hold is None else f", {explain(dag.hold)}"
+        state = ", cancelled" if dag.record.cancelled else state if dag.is_alive else ", removed"
+        descriptions.append(f"{dag.name}{where}{state}{why_no_end(dag.last, time.time())}")
+        mine = [in_flight(name, dag.record.jobs[name], node, run) for name, node in dag.in_flight().items()]
         jobs += [job for job in mine if job is not None]
-        seconds.append(seconds_left(dag.record, dag.states))
+        seconds.append(seconds_left(dag.record, dag.in_flight()))
     estimates = [estimate for estimate in seconds if estimate is not None]
     return InFlight(
         " and ".join(descriptions), tuple(jobs), max(estimates, default=None), tuple(ended), tuple(machines.values())
@@ -279,96 +244,28 @@ def cancel(run: RunDirectory) -> str | None:
     """Remove what the pool has in flight (see `jobs.executor.ExecutorModule.cancel`).
 
     Jobs that run write what is finished and bring it back, for which this waits; what they have not begun is free for
-    the next submit at once.
+    the next submit at once. A job that has not left by then stays in flight until it has.
     """
-    dags = [dag for dag in _dags(run, must_answer=True) if dag.cluster is not None]
+    dags = [dag for dag in read_dags(run, must_answer=True) if dag.is_alive or dag.leaving]
     if not dags:
         return None
+    for dag in dags:
+        if dag.is_alive and dag.cluster is not None:
+            schedd.remove(dag.record.schedd, dag.cluster, dag.record.global_id)
+            write_record(replace(dag.record, cancelled=True), dag.folder)
     said = []
     for dag in dags:
-        assert dag.cluster is not None
-        schedd.remove(dag.record.schedd, dag.cluster, dag.record.global_id)
-        write_record(replace(dag.record, cancelled=True), dag.folder)
-    for dag in dags:
-        assert dag.cluster is not None
-        n_left = _wait_for_nodes(dag.record.schedd, dag.cluster)
-        rest = f" ({n_left} jobs have not left yet)" if n_left else ""
+        n_left = 0 if dag.cluster is None else _wait_for_nodes(dag.record.schedd, dag.cluster)
+        rest = f" ({n_left} jobs have not left yet, whose points are in flight until they have)" if n_left else ""
         said.append(f"{dag.cluster}{rest}")
     return f"removed DAG {', '.join(said)}; finished points are kept"
 
 
 def _wait_for_nodes(name: str, cluster: int) -> int:
     """Wait until the jobs of a removed DAG have left, and return how many have not in their time."""
-    until = time.monotonic() + schedd.longest_leave(name, cluster) + _LEAVE
     n_left = 0
     with contextlib.suppress(UnreachableError):
-        while (n_left := schedd.count_nodes(name, cluster, but=COLLECT)) and time.monotonic() < until:
+        until = time.monotonic() + schedd.longest_leave(name, cluster) + _LEAVE
+        while (n_left := len(schedd.nodes_in_queue(name, cluster) - {COLLECT})) and time.monotonic() < until:
             time.sleep(1.0)
     return n_left
-
-
-def _dags(run: RunDirectory, must_answer: bool = False) -> Iterator[_Dag]:
-    """Read what is known of a run's DAGs, the oldest first.
-
-    Raises
-    ------
-    UnreachableError
-        If `must_answer` and the schedd of one that has not ended cannot be asked from here.
-    """
-    folders = run.dag_folders()
-    if folders and not schedd.bindings_are_installed():
-        log.warning("%s: jobs a pool may have in flight cannot be seen without the Python package htcondor", run.root)
-        return
-    for folder in folders:
-        record = read_record(folder)
-        if record is None:
-            continue
-        cluster, hold = _living(folder, record, must_answer)
-        if cluster is None and folder != folders[-1] and _is_past(node_log(folder), folders[-1]):
-            continue
-        states, machines = _folded(node_log(folder))
-        nodes = {name: states.get(name, NodeState("waiting", 0.0)) for name in record.jobs}
-        yield _Dag(folder, record, cluster, hold, nodes, machines, states.get(COLLECT))
-
-
-def _is_past(log: Path, newest: Path) -> bool:
-    """Whether nothing that the log of an ended DAG says is of interest: its machines are forgiven, its jobs redone."""
-    changed = _stamp(log)[1] * 1e-9
-    return changed < time.time() - FORGIVEN and changed < _stamp(dag_file(newest))[1] * 1e-9
-
-
-def _folded(log: Path) -> tuple[Mapping[str, NodeState], Mapping[str, MachineState]]:
-    return _logs.setdefault(log, GrowingLog(log)).read()
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return 0, 0
-    return found.st_size, found.st_mtime_ns
-
-
-def _living(folder: Path, record: DagRecord, must_answer: bool) -> tuple[int | None, Hold | None]:
-    """Return the cluster of a DAG that has not ended, and why it is held if it is.
-
-    Its log may have alive what the schedd lost. Where the schedd that took it does not answer, it is held alive: it is
-    not ours to submit its jobs again.
-    """
-    cluster, ended, hold = None, False, None
-    for event in read_events(dagman_log(folder)):
-        cluster = event.cluster
-        ended = event.kind in ("terminate", "remove")
-        hold = event.hold if event.kind == "hold" else None
-    if cluster is None or ended:
-        return None, None
-    try:
-        if not schedd.is_there(record.schedd, cluster, record.global_id, dagman_log(folder)):
-            return None, None
-    except UnreachableError as error:
-        if must_answer:
-            here = record.host in ("", platform.node())
-            where, then = ("here", "try again when it answers") if here else (f"on {record.host}", "cancel it there")
-            raise UnreachableError(f"DAG {cluster} was submitted {where}, and {error}; {then}") from error
-        log.warning("%s; what follows is from the event log", error)
-    return cluster, hold

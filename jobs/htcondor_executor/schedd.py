@@ -149,25 +149,46 @@ def is_there(schedd: str, cluster: int, global_id: str, user_log: Path) -> bool:
     ads = _query(schedd, f"ClusterId == {cluster}", ["GlobalJobId", "Iwd", "UserLog"])
     if global_id:
         return any(ad.get("GlobalJobId") == global_id for ad in ads)
-    logs = [Path(str(ad.get("Iwd", "/")), str(ad.get("UserLog", ""))) for ad in ads]
-    return any(one.resolve() == user_log.resolve() for one in logs)
+    return any(_user_log(ad) == user_log.resolve() for ad in ads)
+
+
+def find_dag(schedd: str, user_log: Path) -> int | None:
+    """Return the cluster of the DAG whose own job writes an event log, or None if the schedd has none.
+
+    Raises
+    ------
+    UnreachableError
+        If the schedd does not answer from here.
+    """
+    ads = _query(schedd, "JobUniverse == 7", ["ClusterId", "Iwd", "UserLog"])
+    mine = [int(ad["ClusterId"]) for ad in ads if _user_log(ad) == user_log.resolve()]
+    return max(mine, default=None)
+
+
+def _user_log(ad: Any) -> Path:
+    return Path(str(ad.get("Iwd", "/")), str(ad.get("UserLog", ""))).resolve()
 
 
 def remove(schedd: str, cluster: int, global_id: str) -> None:
-    """Remove a job, and with a DAG's its nodes.
+    """Remove a job, and with a DAG's its nodes; one that is gone or being removed is none to remove.
 
     Raises
     ------
     ExecutorError
-        If the schedd does not.
+        If the schedd does not, or does not let us.
     """
     import htcondor2
 
     mine = f"ClusterId == {cluster}" + (f' && GlobalJobId == "{global_id}"' if global_id else "")
     try:
-        _schedd(schedd).act(htcondor2.JobAction.Remove, mine, "cancelled")
+        answer = _schedd(schedd).act(htcondor2.JobAction.Remove, mine, "cancelled")
     except htcondor2.HTCondorException as error:
         raise ExecutorError(f"HTCondor does not remove DAG {cluster}: {error}") from error
+    if answer.get("TotalPermissionDenied"):
+        owner = next((str(ad.get("Owner")) for ad in _query(schedd, mine, ["Owner"])), "somebody else")
+        raise ExecutorError(f"HTCondor does not let you remove DAG {cluster}: it is {owner}'s, who can cancel it")
+    if answer.get("TotalError") or answer.get("TotalBadStatus"):
+        raise ExecutorError(f"HTCondor could not remove DAG {cluster}; try again, or see: condor_rm {cluster}")
 
 
 def longest_leave(schedd: str, dag: int) -> float:
@@ -182,15 +203,15 @@ def longest_leave(schedd: str, dag: int) -> float:
     return max((float(ad.get("JobMaxVacateTime", 0)) for ad in ads), default=0.0)
 
 
-def count_nodes(schedd: str, dag: int, but: str) -> int:
-    """How many jobs of a DAG are in the queue, one node left out.
+def nodes_in_queue(schedd: str, dag: int) -> set[str]:
+    """Return the names of the nodes of a DAG that have a job in the queue.
 
     Raises
     ------
     UnreachableError
         If the schedd does not answer from here.
     """
-    return len(_query(schedd, f'DAGManJobId == {dag} && DAGNodeName != "{but}"', ["ClusterId"]))
+    return {str(ad.get("DAGNodeName")) for ad in _query(schedd, f"DAGManJobId == {dag}", ["DAGNodeName"])}
 
 
 class EventReader:
@@ -236,10 +257,15 @@ class EventReader:
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """Read an event log; one that is not there yet has no events."""
+    """Read an event log; one that is not there yet, or cannot be opened, has no events."""
     if not path.exists():
         return
-    with contextlib.closing(EventReader(path)) as reader:
+    try:
+        opened = EventReader(path)
+    except Exception as error:  # the bindings raise what they like: IOError, HTCondorException
+        log.warning("%s cannot be read: %s", path, error)
+        return
+    with contextlib.closing(opened) as reader:
         yield from reader.new_events()
 
 

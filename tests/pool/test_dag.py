@@ -23,14 +23,12 @@ from gridsearch.planning.grid import expand
 from gridsearch.planning.plan import make_plan
 from gridsearch.submitting.submission import write_plan
 from gridsearch.sweeps.sweep import read_sweep
-from jobs import htcondor_executor
 from jobs.executor import Conditions, Placement
 from jobs.htcondor_executor import SETTINGS
 from jobs.htcondor_executor.descriptions.archive import write_worker_archive
-from jobs.htcondor_executor.descriptions.dag import Dag, DagError, Node, dag_text
+from jobs.htcondor_executor.descriptions.dag import Dag, DagError, Gate, Node, dag_text
 from jobs.htcondor_executor.descriptions.submit_description import Site, quoted_arguments, worker_commands
 from jobs.htcondor_executor.descriptions.sweep_dag import make_dag
-from jobs.htcondor_executor.record import DagRecord, RecordedJob, read_record, write_record
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import find_simulator
 from simulators.records import machine
@@ -88,12 +86,30 @@ def test_dag_is_written_exactly() -> None:
         "}\n"
         "\n"
         "JOB a-1 cpu\n"
-        'VARS a-1 memory="512" said="say \\"\\\\\\""\n'
+        'VARS a-1 APPEND memory="512" said="say \\"\\\\\\""\n'
         "CATEGORY a-1 cpu\n"
         "JOB b-2 cpu\n"
         "MAXJOBS cpu 40\n"
         "FINAL collect last\n"
     )
+
+
+def test_nodes_wait_behind_gates() -> None:
+    nodes = [Node(f"a-{i:03d}", "cpu") for i in range(150)]
+    gates = [Gate("gate_1", "cpu", "/bin/true 1"), Gate("gate_2", "cpu", "/bin/true 2")]
+    lines = dag_text(Dag({"cpu": {}}, nodes, gates=gates, gated=[one.name for one in nodes[1:]])).splitlines()
+    assert lines[-10:-2] == [
+        "JOB a-149 cpu",
+        "JOB gate_1 cpu NOOP",
+        "SCRIPT DEFER 1 30 PRE gate_1 /bin/true 1",
+        "PRE_SKIP gate_1 2",
+        "JOB gate_2 cpu NOOP",
+        "SCRIPT DEFER 1 30 PRE gate_2 /bin/true 2",
+        "PRE_SKIP gate_2 2",
+        "PARENT gate_1 CHILD gate_2",
+    ]
+    assert [len(line.split()) for line in lines[-2:]] == [103, 52], "no line without end"
+    assert "a-000" not in " ".join(lines[-2:])
 
 
 @pytest.mark.parametrize(
@@ -109,6 +125,8 @@ def test_dag_is_written_exactly() -> None:
         ({"descriptions": {"cpu": {"executable": "x\n}"}}}, "must be one line"),
         ({"descriptions": {"cpu": {"rank": "1 \\"}}}, "must be one line"),
         ({"throttles": {"cpu": 0}}, "at least one"),
+        ({"gates": [Gate("a", "cpu", "/bin/true")]}, "its name is taken"),
+        ({"gates": [Gate("b", "cpu", "/bin/true\nJOB c cpu")]}, "must be one line"),
     ],
 )
 def test_what_cannot_be_written_is_refused(change: dict[str, object], rule: str) -> None:
@@ -196,41 +214,6 @@ def test_shared_file_system_sends_nothing_and_keeps_the_command_line() -> None:
     assert sent["transfer_output_files"] == "spikes/$(job_name), attempts/$(job_name), summaries"
     assert shared["should_transfer_files"] == "NO"
     assert not [key for key in shared if key.startswith("transfer_") and key != "transfer_executable"]
-
-
-def test_record_of_a_dag_survives_the_disk(tmp_path: Path) -> None:
-    record = DagRecord({"nest-1": RecordedJob("nest", 4, 12.5)}, "login1", "host1", "login1#7.0#1", {"nest": 3})
-    assert read_record(tmp_path) is None
-    write_record(record, tmp_path)
-    assert read_record(tmp_path) == record
-    write_record(replace(record, cancelled=True), tmp_path)
-    assert read_record(tmp_path) == replace(record, cancelled=True)
-
-
-def test_record_of_an_older_version_can_be_read(tmp_path: Path) -> None:
-    job = {"simulator": "nest", "n_points": 4, "seconds": 12.5}
-    old = {"retries": 3, "fatal_code": 78, "jobs": {"nest-1": job}}
-    (tmp_path / "submission.json").write_text(json.dumps(old))
-    assert read_record(tmp_path) == DagRecord({"nest-1": RecordedJob("nest", 4, 12.5)})
-
-
-def test_without_bindings_a_run_of_a_pool_can_be_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    run = RunDirectory(tmp_path)
-    write_record(DagRecord({"nest-1": RecordedJob("nest", 4, 12.5)}), run.dag_folder(1))
-    monkeypatch.setitem(sys.modules, "htcondor2", None)
-    assert htcondor_executor.look_up(run).jobs == ()
-    assert htcondor_executor.cancel(run) is None
-    assert "cannot be seen" in caplog.text
-
-
-def test_dag_that_was_never_submitted_is_not_in_hand(tmp_path: Path) -> None:
-    pytest.importorskip("htcondor2")
-    run = RunDirectory(tmp_path)
-    write_record(DagRecord({"nest-1": RecordedJob("nest", 4, 12.5)}), run.dag_folder(1))
-    flight = htcondor_executor.look_up(run)
-    assert (flight.description, flight.jobs, flight.failures) == ("", (), ())
 
 
 def test_archive_is_the_code_and_runs_without_anything_of_ours(tmp_path: Path) -> None:
@@ -338,31 +321,3 @@ def _run(archive: Path, folder: Path, *arguments: str) -> subprocess.CompletedPr
 def _environment() -> dict[str, str]:
     """Without the checkout on the path: what runs is what is in the archive."""
     return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-
-
-def test_dag_that_dies_at_once_says_why(tmp_path: Path) -> None:
-    pytest.importorskip("htcondor2")
-    run = RunDirectory(tmp_path)
-    folder = run.dag_folder(1)
-    folder.mkdir(parents=True)
-    write_record(DagRecord({"nest-1": RecordedJob("nest", 2, 60.0)}), folder)
-    host = "<127.0.0.1:9618?addrs=127.0.0.1-9618>"
-    usages = ("Run Remote", "Run Local", "Total Remote", "Total Local")
-    transfers = ("Run Bytes Sent", "Run Bytes Received", "Total Bytes Sent", "Total Bytes Received")
-    (folder / "sweep.dag.dagman.log").write_text(
-        f"000 (007.000.000) 2026-11-21 12:34:09 Job submitted from host: {host}\n...\n"
-        "005 (007.000.000) 2026-11-21 12:34:10 Job terminated.\n"
-        "\t(1) Normal termination (return value 1)\n"
-        + "".join(f"\t\tUsr 0 00:00:00, Sys 0 00:00:00  -  {what} Usage\n" for what in usages)
-        + "".join(f"\t0  -  {what} By Job\n" for what in transfers)
-        + "...\n"
-    )
-    (folder / "sweep.dag.dagman.out").write_text(
-        "11/21/26 12:34:10 Warning: default node log file is in /tmp\n"
-        "11/21/26 12:34:10 ERROR: Warning is fatal error because of DAGMAN_USE_STRICT setting\n"
-    )
-    flight = htcondor_executor.look_up(run)
-    assert flight.jobs == ()
-    (failure,) = flight.failures
-    assert failure.job == "nest-1"
-    assert "did not run: Warning: default node log file is in /tmp ERROR: Warning is fatal" in failure.reason

@@ -13,7 +13,7 @@ from jobs.htcondor_executor.logs.event_log import Event, Fold, MachineState, Nod
 from jobs.htcondor_executor.logs.holds import MACHINE_CODES, Hold, explain
 from jobs.htcondor_executor.logs.progress import bad_machines, why_no_end
 
-CODES = [*range(1, 2), *range(3, 17), 18, 19, *range(21, 25), 26, 27, 32, 33, 34, 35, 36, 45, 46, 47, 48]
+CODES = [*range(1, 2), *range(3, 17), 18, 19, *range(21, 25), 26, 27, 32, 33, 34, 35, 36, 45, 46, 47, 48, 49]
 
 
 def fold_events(events: Iterable[Event]) -> tuple[dict[str, NodeState], dict[str, MachineState]]:
@@ -38,6 +38,8 @@ def test_every_hold_has_its_remedy(code: int) -> None:
         (34, "memory"),
         (35, "image"),
         (47, "time_limit"),
+        (47, "condor_release"),
+        (49, "primary group"),
     ],
 )
 def test_remedies_say_what_the_manual_says(code: int, said: str) -> None:

@@ -266,7 +266,42 @@ def test_a_run_whose_access_point_is_gone_is_left_alone(pool: Pool) -> None:
     # A queue that was lost begins to count anew: this number is another job's
     _rewrite(pool, record, {**content, "global_id": content["schedd"] + "#1.0#1"})
     assert "nothing is at work" in pool.cancel(sweep)
+    # What DAGMan's job says of itself is lost, and what we had noted is damaged
     _rewrite(pool, record, content)
+    (pool.root(sweep) / "dag" / "001" / "sweep.dag.dagman.log").unlink()
+    assert "nothing to submit" in pool.submit(sweep), "the schedd still has it"
+    _rewrite(pool, record, {})
+    said = pool.status(sweep, code=1)
+    assert "submission.json is damaged" in said and "1 running" in said, said
+    assert "removed DAG" in pool.cancel(sweep)
+    pool.wait(sweep)
+
+
+_TOKEN_OF_ANNA = """
+install -d -o sweeper -m 700 /tmp/anna
+condor_token_create -identity anna@gridsearch.pool > /tmp/anna/token
+chown sweeper /tmp/anna/token && chmod 600 /tmp/anna/token
+"""
+_HIDE_BINDINGS = "cd /opt/venv/lib/python3*/site-packages && mv {} {}"
+
+
+def test_what_is_in_flight_is_left_alone_by_those_who_cannot_ask_or_remove_it(pool: Pool) -> None:
+    sweep = pool.write("guarded", 2, simulators=["poisson"], poisson="seconds_per_point = 3000")
+    pool.submit(sweep)
+    pool.until_running(sweep)
+    pool.run("sh", "-c", _TOKEN_OF_ANNA, user="root")
+    said = pool.cancel(sweep, code=2, _CONDOR_SEC_TOKEN_DIRECTORY="/tmp/anna")
+    assert "does not let you remove DAG" in said and "it is sweeper's" in said, said
+    assert "DAG" in pool.status(sweep, code=1) and len(pool.queue(sweep)) == 2, "it goes on"
+    pool.run("sh", "-c", _HIDE_BINDINGS.format("htcondor2", "not-htcondor2"), user="root")
+    try:
+        said = pool.cancel(sweep, code=2)
+        assert "the Python package htcondor is not installed here" in said, said
+        said = pool.submit(sweep, "--executor", "local")
+        assert "nothing to submit" in said and "Its jobs are taken to be in flight" in said, said
+    finally:
+        pool.run("sh", "-c", _HIDE_BINDINGS.format("not-htcondor2", "htcondor2"), user="root")
+    assert len(list(pool.root(sweep).glob("attempts/*"))) == 2, "what their next start is sent is there"
     assert "removed DAG" in pool.cancel(sweep)
     pool.wait(sweep)
 

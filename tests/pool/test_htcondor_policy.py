@@ -5,33 +5,28 @@ Without a pool: the same rules at work are in `test_htcondor_faults`.
 
 from __future__ import annotations
 
-import re
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from workplaces import ROOT
 
 from jobs.executor import Conditions, Placement
 from jobs.htcondor_executor import SETTINGS, problems
-from jobs.htcondor_executor.descriptions.dag import DagError
-from jobs.htcondor_executor.descriptions.images import exact_image, image_commands, image_of, is_pinned
 from jobs.htcondor_executor.descriptions.policy import elsewhere
-from jobs.htcondor_executor.descriptions.reserved import refusals
 from jobs.htcondor_executor.descriptions.submit_description import (
     Site,
     accounting_commands,
     collect_commands,
     worker_commands,
 )
-from jobs.htcondor_executor.descriptions.sweep_dag import make_dag
+from jobs.htcondor_executor.descriptions.sweep_dag import OlderDag, make_dag
 from jobs.htcondor_executor.logs.event_log import NodeState
 from jobs.htcondor_executor.logs.progress import jobs_in_queue
 from jobs.htcondor_executor.record import DagRecord, RecordedJob
 from jobs.plan import PlannedJob
-from simulators.backends.simulator import SimulatorModule, find_simulator, image_for, simulator_names
 from simulators.records.job import Job, Point, Simulation
 
 DEFAULTS = {name: setting.default for name, setting in SETTINGS.items()}
@@ -112,12 +107,28 @@ def test_who_was_killed_is_held_for_memory_a_few_times(job: dict[str, Any], hold
         ({"JobPolicy": 1}, 200, 100 * 1024),
         ({"StartdHeldJob": 2}, 400, 200 * 1024),
         ({"StartdHeldJob": 2, "JobOutOfResources": 2}, 800, 400 * 1024),
+        ({"TransferInputError": 2, "UserRequest": 1, "InvalidDockerImage": 1}, 100, 50 * 1024),
     ],
 )
 def test_memory_grows_with_every_hold_for_it(counts: dict[str, int] | None, memory: int, disk: int) -> None:
     job = {} if counts is None else {"NumHoldsByReason": counts}
     assert evaluated(commands()["request_memory"].replace("$(memory)", "100"), job) == memory
     assert evaluated(commands()["request_disk"].replace("$(disk)", "50"), job) == disk
+
+
+@pytest.mark.parametrize(
+    ("last", "memory"),
+    [
+        ({"LastHoldReasonCode": 21, "LastHoldReason": "Memory usage above limit"}, 400),
+        ({"LastHoldReasonCode": 21, "LastHoldReason": "the machine's owner is back"}, 200),
+        ({"LastHoldReasonCode": 3, "LastHoldReasonSubCode": 34}, 400),
+        ({"LastHoldReasonCode": 3, "LastHoldReasonSubCode": 0}, 200),
+        ({"LastHoldReasonCode": 12}, 400),
+    ],
+)
+def test_a_hold_for_something_else_does_not_double_the_memory(last: dict[str, Any], memory: int) -> None:
+    job = {"NumHoldsByReason": {"StartdHeldJob": 1, "JobPolicy": 1}, **last}
+    assert evaluated(commands()["request_memory"].replace("$(memory)", "100"), job) == memory
 
 
 def held(code: int, reason: str = "", subcode: int = 0, **counts: int) -> dict[str, Any]:
@@ -150,6 +161,7 @@ def held(code: int, reason: str = "", subcode: int = 0, **counts: int) -> dict[s
         (held(15, SubmittedOnHold=1), False),
         (held(26, SystemPolicy=1), False),
         (held(47, JobExecuteExceeded=1), False),
+        (held(49, CannotSwitchPrimaryGroup=1), True),
     ],
 )
 def test_which_holds_are_released(job: dict[str, Any], released: bool) -> None:
@@ -234,9 +246,41 @@ def test_a_throttle_is_the_sweeps() -> None:
     assert jobs_in_queue(record, states[:2]) == {}
     conditions = Conditions("s", DEFAULTS, {"nest": Placement(max_running=6)})
     site = Site("/r", "c.zip", DEFAULTS)
-    assert make_dag([planned("nest-a", "nest")], conditions, site).throttles == {"nest": 6}
-    assert make_dag([planned("nest-a", "nest")], conditions, site, {"nest": 4}).throttles == {"nest": 2}
-    assert make_dag([planned("nest-a", "nest")], conditions, site, {"nest": 8}).throttles == {"nest": 1}
+    jobs = [planned(f"nest-{i}", "nest") for i in range(9)]
+
+    def gated(*queues: dict[str, int]) -> int:
+        older = [OlderDag(f"dag/{i:03d}/log", queue) for i, queue in enumerate(queues, 1)]
+        dag = make_dag(jobs, conditions, site, older)
+        assert dag.throttles == {"nest": 6}, "all of it, once the older ones have ended"
+        assert [gate.script.split()[-1] for gate in dag.gates] == ([one.log for one in older] if dag.gated else [])
+        return len(dag.gated)
+
+    assert gated() == 0
+    assert gated({"nest": 4}) == 7, "two at once"
+    assert gated({"nest": 4}, {"nest": 6}) == 9
+    assert gated({"genn": 4}) == 0
+    free = make_dag(jobs, Conditions("s", DEFAULTS), site, [OlderDag("log", {"nest": 9})])
+    assert (free.throttles, len(free.gates)) == ({}, 0), "no max_running, nothing to wait for"
+
+
+@pytest.mark.parametrize(
+    ("log", "code"),
+    [
+        ("000 (007.000.000) 2026-11-21 12:34:09 Job submitted from host: <x>\n...\n", 1),
+        ("005 (007.000.000) 2026-11-21 12:34:09 Job terminated.\n\t(0) Abnormal\n...\n", 0),
+        ("009 (007.000.000) 2026-11-21 12:34:09 Job was aborted.\n...\n", 0),
+        ('<c><a n="MyType"><s>JobTerminatedEvent</s></a></c>', 0),
+        ("", 1),
+        (None, 2),
+    ],
+)
+def test_a_gate_opens_when_the_older_dag_has_ended(tmp_path: Path, log: str | None, code: int) -> None:
+    if log is not None:
+        (tmp_path / "log").write_text(log)
+    conditions = Conditions("s", DEFAULTS, {"nest": Placement(max_running=1)})
+    older = [OlderDag("log", {"nest": 1})]
+    (gate,) = make_dag([planned("nest-a", "nest")], conditions, Site("/r", "c.zip", DEFAULTS), older).gates
+    assert subprocess.run(gate.script.split(), cwd=tmp_path, check=False).returncode == code
 
 
 @pytest.mark.parametrize("collect", ["local", "vanilla", "none"])
@@ -251,166 +295,3 @@ def test_who_collects(collect: str) -> None:
     assert problems(DEFAULTS | {"collect": collect}, {}).keys() == (
         {"htcondor.collect"} if collect == "vanilla" else set()
     )
-
-
-@pytest.mark.parametrize(
-    ("universe", "image", "key", "value"),
-    [
-        ("docker", "lab/nest:3", "docker_image", "lab/nest:3"),
-        ("docker", "registry.lab:5000/neuro/nest:3", "docker_image", "registry.lab:5000/neuro/nest:3"),
-        ("docker", "docker://lab/nest:3", "docker_image", "lab/nest:3"),
-        ("docker", None, "docker_image", find_simulator("nest").IMAGE),
-        ("container", "nest:3", "container_image", "docker://nest:3"),
-        ("container", "lab/nest:3", "container_image", "docker://lab/nest:3"),
-        ("container", "registry.lab:5000/neuro/nest:3", "container_image", "docker://registry.lab:5000/neuro/nest:3"),
-        ("container", "docker://lab/nest:3", "container_image", "docker://lab/nest:3"),
-        ("container", "oras://lab/nest:3", "container_image", "oras://lab/nest:3"),
-        ("container", "osdf:///lab/nest.sif", "container_image", "osdf:///lab/nest.sif"),
-        ("container", "nest.sif", "container_image", "nest.sif"),
-        ("container", "images/nest.sif", "container_image", "images/nest.sif"),
-        ("container", "/cvmfs/lab/nest:3", "container_image", "/cvmfs/lab/nest:3"),
-        ("container", "./nest/", "container_image", "./nest/"),
-        ("vanilla", "lab/nest:3", "universe", "vanilla"),
-    ],
-)
-def test_images_by_the_manuals_rules(universe: str, image: str | None, key: str, value: str) -> None:
-    made = image_commands("nest", Placement(image=image), DEFAULTS | {"universe": universe})
-    assert made == {"universe": universe, key: value}
-
-
-def test_apptainer_finds_python_on_the_path_of_the_image() -> None:
-    made = commands(universe="container")
-    assert made["executable"] == "/usr/bin/env"
-    assert made["arguments"].startswith('"python3 c.zip jobs/$(job_name).json ')
-    whole = commands(universe="container", python="/opt/venv/bin/python3")
-    assert whole["executable"] == "/opt/venv/bin/python3"
-    assert commands()["executable"] == "python3"
-
-
-@pytest.mark.parametrize(
-    ("simulator", "image", "rule"),
-    [
-        ("nest", "nest.sif", 'set universe = "container"'),
-        ("nest", "oras://lab/nest", 'set universe = "container"'),
-        ("poisson", None, "image is missing"),
-    ],
-)
-def test_images_that_cannot_be_run(simulator: str, image: str | None, rule: str) -> None:
-    with pytest.raises(DagError, match=re.escape(rule)):
-        image_commands(simulator, Placement(image=image), DEFAULTS)
-
-
-@pytest.mark.parametrize(
-    ("image", "pinned"),
-    [
-        ("lab/nest:3.10", True),
-        ("lab/nest", False),
-        ("lab/nest:latest", False),
-        ("registry.lab:5000/nest", False),
-        ("registry.lab:5000/nest:2", True),
-        ("docker://lab/nest", False),
-        ("lab/nest@sha256:" + 64 * "0", True),
-        ("lab/nest.sif", True),
-    ],
-)
-def test_an_image_is_pinned_or_not(image: str, pinned: bool) -> None:
-    assert is_pinned(image) is pinned
-
-
-def test_our_images_are_pinned_to_what_is_built() -> None:
-    images = {(name, image_for(find_simulator(name), gpus)) for name in simulator_names() for gpus in (0, 1)}
-    assert ("genn", "gridsearch-genn-cuda:5.4.0") in images
-    for simulator, image in ((name, image) for name, image in images if image is not None):
-        folder = image.removeprefix("gridsearch-").partition(":")[0]
-        text = (CONTAINERS / folder / "Dockerfile").read_text()
-        version = re.search(rf"^ARG {simulator.upper()}_VERSION=(\S+)", text, re.MULTILINE)
-        assert version is not None
-        assert image == f"gridsearch-{folder}:{version.group(1)}"
-        assert is_pinned(image)
-
-
-@pytest.mark.parametrize(
-    ("simulator", "placement", "image"),
-    [
-        ("genn", Placement(), "gridsearch-genn:5.4.0"),
-        ("genn", Placement(gpus=1), "gridsearch-genn-cuda:5.4.0"),
-        ("genn", Placement(gpus=1, image="lab/genn:1"), "lab/genn:1"),
-        ("nest", Placement(gpus=1), find_simulator("nest").IMAGE),
-    ],
-)
-def test_jobs_that_ask_for_a_graphics_processor_have_an_image_of_their_own(
-    simulator: str, placement: Placement, image: str
-) -> None:
-    assert image_of(simulator, placement) == image
-
-
-def test_a_simulator_of_somebody_else_needs_one_image_alone() -> None:
-    stranger = SimpleNamespace(IMAGE="lab/brian:2")
-    assert {image_for(cast(SimulatorModule, stranger), gpus) for gpus in (0, 1)} == {"lab/brian:2"}
-
-
-def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
-    path = tmp_path / "nest.sif"
-    path.write_bytes(b"an image")
-    assert exact_image(str(path)).startswith(f"{path}#sha256:")
-    assert exact_image("/nowhere/nest.sif") == "/nowhere/nest.sif"
-    whole = "lab/nest@sha256:" + 64 * "0"
-    assert exact_image(whole) == whole
-
-
-RESERVED = [
-    *("universe", "executable", "Executable", "arguments", "args", "log", "output", "error", "stdout", "initialdir"),
-    *("transfer_input_files", "transfer_output_files", "transfer_executable", "transfer_output_remaps"),
-    *("transfer_checkpoint_files", "should_transfer_files", "when_to_transfer_output", "transfer_plugins"),
-    *(
-        "queue",
-        "Queue",
-        "docker_image",
-        "container_image",
-        "input",
-        "+Cmd",
-        "+Args",
-        "My.Arguments",
-        "+Out",
-        "+UserLog",
-    ),
-    *("+TransferInput", "+TransferOutput", "My.SpoolOnEvict", "+PreCmd", "+PostCmd", "+JobUniverse", "include", "if"),
-    *("use", "hook_keyword", "+HookKeyword", "bad key", "key\nqueue 100", "a = b", "", "}", "@x"),
-]
-FREE = [
-    *("request_memory", "request_disk", "request_cpus", "request_gpus", "requirements", "rank", "accounting_group"),
-    *(
-        "+Project",
-        "My.Project",
-        "gpus_minimum_memory",
-        "concurrency_limits",
-        "environment",
-        "priority",
-        "hold",
-        "notification",
-    ),
-    *("max_transfer_output_mb", "periodic_hold", "docker_network_type", "nice_user", "+WantFlocking"),
-]
-
-
-@pytest.mark.parametrize("key", RESERVED)
-def test_what_is_run_and_sent_is_not_the_sweeps(key: str) -> None:
-    assert list(refusals({key: "x"})) == [key]
-
-
-@pytest.mark.parametrize("key", FREE)
-def test_all_else_is(key: str) -> None:
-    assert refusals({key: "x"}) == {}
-
-
-@pytest.mark.parametrize("value", ["1\nqueue 1000", "1\rx", "1\x0bx", "1\u2028x", "a \\", "a \\ ", "\\", "\n}", "\x00"])
-def test_a_value_is_one_line_of_its_own(value: str) -> None:
-    assert list(refusals({"rank": value})) == ["rank"]
-
-
-def test_a_folder_that_looks_like_a_macro_is_none() -> None:
-    made = worker_commands("nest", Placement(), False, Site("/home/$(HOME)/$ENV(X)", "c.zip", DEFAULTS))
-    assert made["initialdir"] == "/home/$(DOLLAR)(HOME)/$(DOLLAR)ENV(X)"
-
-
-# HTCondor manual, "Hold Reason Codes", and src/condor_utils/condor_holdcodes.h: all that a job of ours can meet

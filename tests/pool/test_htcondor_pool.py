@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from htcondor_pool import NAME, PATIENCE, WORK, Pool, assert_complete
+from image_registry import Registry
 from stranger import edit, write_folder, write_sweep
 
 from simulators.backends.simulator import find_simulator
@@ -51,7 +52,10 @@ def test_sweep_ends_with_all_points_and_maps_and_the_statistics_of_a_local_run(p
 def test_a_strangers_folder_travels_with_its_jobs(pool: Pool) -> None:
     folder = pool.work / "stranger"
     write_folder(folder, spikes="all")
-    write_sweep(folder, spikes="all", executor="htcondor")
+    path = write_sweep(folder, spikes="all", executor="htcondor")
+    # A name that HTCondor would take for two, and for a macro
+    (folder / "cells.h5").rename(folder / "cells, v2 $(HOME).h5")
+    path.write_text(path.read_text().replace("cells.h5", "cells, v2 $(HOME).h5"))
     subprocess.run(["chmod", "-R", "a+rwX", str(folder)], check=True)
     said = pool.submit("stranger/sweep")
     assert "my_network.py" in said and "my_neuron.py" in said, said
@@ -152,6 +156,62 @@ def test_submits_beside_a_waiting_one_plan_nothing_twice(pool: Pool) -> None:
     pool.wait(sweep)
     assert_complete(pool.rows(sweep), 8)
     assert pool.job_points(sweep) == 8, "a point was planned twice"
+
+
+def test_max_running_holds_across_submits(pool: Pool) -> None:
+    slow = "seconds_per_point = 6\nmax_running = 1"
+    sweep = pool.write("throttle", 2, simulators=["poisson"], poisson=slow)
+    pool.submit(sweep)
+    pool.until_running(sweep)
+    pool.write("throttle", 2, simulators=["poisson"], poisson=slow, rest="[replicates]\nseeds = 2")
+    said = pool.submit(sweep)
+    assert "2 jobs" in said and "2 of them wait for the end of earlier ones: max_running" in said, said
+    most = 0
+
+    def ended() -> bool:
+        nonlocal most
+        n_queued = len(pool.queue(sweep))
+        most = max(most, n_queued)
+        return not n_queued and "(return value 0)" in pool.events(sweep, 2)
+
+    pool.until(ended, "the second DAG does not end", sweep)
+    pool.wait(sweep)
+    assert most == 1, "never more in the queue than the sweep allows"
+    assert_complete(pool.rows(sweep), 4)
+    pool.status(sweep, code=0)
+
+
+_MAY_ASK_DOCKER = "gpasswd {} sweeper $(stat -c %G /var/run/docker.sock)"
+
+
+def test_jobs_run_the_image_that_their_rows_name(pool: Pool) -> None:
+    """By its digest, which an image has that came from a registry, or went to one."""
+    image = "gridsearch-nest:3.10.0"
+    with Registry() as registry:
+        name = f"{registry.address}/lab/{image}"
+        for command in (["tag", image, name], ["push", "--quiet", name]):
+            subprocess.run(["docker", *command], check=True, capture_output=True)
+    pool.run("sh", "-c", _MAY_ASK_DOCKER.format("--add"), user="root")
+    try:
+        sweep = pool.write("digest", 1, nest=f'image = "{name}"')
+        pool.submit(sweep)
+        pool.wait(sweep)
+        rows = pool.rows(sweep)
+        assert_complete(rows, 1)
+        (versions,) = rows["versions"].map(json.loads)
+        tagged, _, digest = versions["image"].partition("@")
+        assert tagged == name and re.fullmatch("sha256:[0-9a-f]{64}", digest)
+        mine = f'JobBatchName == "{sweep}" && JobUniverse == 5'
+        said = pool.run("condor_history", "-constraint", mine, "-af", "DockerImage", "ContainerImage")
+        assert f"{registry.address}/lab/gridsearch-nest@{digest}" in said.split()
+        sweep = pool.write("built-here", 1)
+        pool.submit(sweep)
+        pool.wait(sweep)
+        (versions,) = pool.rows(sweep)["versions"].map(json.loads)
+        assert versions["image"] == f"{image}#digest-not-known"
+    finally:
+        pool.run("sh", "-c", _MAY_ASK_DOCKER.format("--delete"), user="root")
+        subprocess.run(["docker", "image", "rm", name], check=True, capture_output=True)
 
 
 def test_temporary_folder_is_refused(pool: Pool) -> None:

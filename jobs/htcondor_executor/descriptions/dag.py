@@ -8,10 +8,13 @@ Workflows".
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_DEFER = 30  # s between two looks whether a gate opens
+_CHILDREN = 100  # names in a line
 _RESERVED = {"parent", "child", "all_nodes"}  # words of the language, in any case
 
 
@@ -42,8 +45,27 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """A node that runs nothing and ends when something has happened on the access point.
+
+    Parameters
+    ----------
+    name : str
+        Unique in the DAG.
+    description : str
+        Name of a submit description, which DAGMan wants and does not use.
+    script : str
+        Command that DAGMan runs, in the folder of its own job, until its exit code is not 1: at 0 and 2 the gate opens.
+    """
+
+    name: str
+    description: str
+    script: str
+
+
+@dataclass(frozen=True)
 class Dag:
-    """Independent nodes, and a last one that runs whatever became of them.
+    """Independent nodes, and a last one that runs whatever became of them; some of them may wait behind gates.
 
     A node is submitted once, and none ends another's: what follows when a job fails is the business of the schedd,
     which knows where and why it did (see `jobs.htcondor_executor.descriptions.policy`).
@@ -58,12 +80,18 @@ class Dag:
         Runs last.
     throttles : mapping of str to int
         How many nodes of a category may be in the queue at a time.
+    gates : sequence of Gate
+        One behind the other.
+    gated : collection of str
+        Nodes behind the last of them.
     """
 
     descriptions: Mapping[str, Mapping[str, str]]
     nodes: Sequence[Node]
     final: Node | None = None
     throttles: Mapping[str, int] = field(default_factory=dict)
+    gates: Sequence[Gate] = ()
+    gated: Collection[str] = ()
 
 
 def dag_text(dag: Dag) -> str:
@@ -86,16 +114,34 @@ def dag_text(dag: Dag) -> str:
         if node.category is not None:
             lines.append(f"CATEGORY {node.name} {node.category}")
     lines += [f"MAXJOBS {category} {count}" for category, count in dag.throttles.items()]
+    lines += _gate_lines(dag)
     if dag.final is not None:
         lines += _node_lines("FINAL", dag.final)
     return "\n".join(lines) + "\n"
+
+
+def _gate_lines(dag: Dag) -> list[str]:
+    lines: list[str] = []
+    for gate in dag.gates:
+        lines += [
+            f"JOB {gate.name} {gate.description} NOOP",
+            f"SCRIPT DEFER 1 {_DEFER} PRE {gate.name} {gate.script}",
+            f"PRE_SKIP {gate.name} 2",
+        ]
+    lines += [f"PARENT {one.name} CHILD {next_.name}" for one, next_ in pairwise(dag.gates)]
+    if dag.gates:
+        behind = sorted(dag.gated)
+        parts = [behind[i : i + _CHILDREN] for i in range(0, len(behind), _CHILDREN)]
+        lines += [f"PARENT {dag.gates[-1].name} CHILD {' '.join(part)}" for part in parts]
+    return lines
 
 
 def _node_lines(keyword: str, node: Node) -> list[str]:
     lines = [f"{keyword} {node.name} {node.description}"]
     if node.variables:
         values = " ".join(f'{key}="{_escaped(value)}"' for key, value in node.variables.items())
-        lines.append(f"VARS {node.name} {values}")
+        # Appended, they win over what a description says, whatever DAGMan's default is
+        lines.append(f"VARS {node.name} APPEND {values}")
     return lines
 
 
@@ -117,6 +163,12 @@ def _check(dag: Dag) -> None:
             raise DagError(f"node {node.name!r}: category {node.category!r} has no throttle")
         for key, value in node.variables.items():
             _check_value(f"node {node.name!r}: variable {key!r}", key, value)
+    for gate in dag.gates:
+        _check_name("gate", gate.name)
+        _check_value(f"gate {gate.name!r}", "script", gate.script)
+        if gate.name in seen or gate.description not in dag.descriptions:
+            raise DagError(f"gate {gate.name!r}: its name is taken, or there is no {gate.description!r}")
+        seen.add(gate.name)
     for name, commands in dag.descriptions.items():
         _check_name("submit description", name)
         for key, value in commands.items():

@@ -29,6 +29,7 @@ _MACHINE_HOLDS = {
     23: ("FailedToAccessUserAccount",),
     35: ("InvalidDockerImage",),
     45: ("SingularityTestFailed",),
+    49: ("CannotSwitchPrimaryGroup",),
 }
 
 
@@ -44,7 +45,15 @@ _STARTS_HELD = " + ".join(
 _FAILED = "(MY.NumJobCompletions ?: 0)"
 # Holds for memory: by HTCondor, by a machine's WANT_HOLD, by ours (`on_exit_hold`) after a kill
 _MEMORY_HELD = " + ".join(_held(name) for name in ("JobOutOfResources", "StartdHeldJob", "JobPolicy"))
-_DOUBLINGS = f"min({{{MAX_DOUBLINGS}, {_MEMORY_HELD}}})"
+# A machine's WANT_HOLD, and a periodic_hold of the user's, may be for something else. Holds are counted by code alone;
+# what the last one was for, which somebody has released by hand then, the job knows
+_OTHER_POLICY = "(LastHoldReasonCode =?= 3 && LastHoldReasonSubCode =!= 34)"
+_OTHER_MACHINE = '(LastHoldReasonCode =?= 21 && !regexp("memory|resident", LastHoldReason ?: "", "i"))'
+_DOUBLINGS = (
+    f"min({{{MAX_DOUBLINGS}, {_held('JobOutOfResources')}"
+    f" + ({_OTHER_MACHINE} ? 0 : {_held('StartdHeldJob')})"
+    f" + ({_OTHER_POLICY} ? 0 : {_held('JobPolicy')})}})"
+)
 _FOR_MEMORY = (
     "(HoldReasonCode == 34"
     ' || HoldReasonCode == 21 && regexp("memory|resident", HoldReason, "i")'

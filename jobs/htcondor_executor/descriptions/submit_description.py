@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.executor import Placement
-from jobs.htcondor_executor.descriptions.images import image_commands
+from jobs.htcondor_executor.descriptions.images import ExactImage, image_commands
 from jobs.htcondor_executor.descriptions.policy import disk_request, elsewhere, memory_request, retry_commands
 from jobs.plan import PlannedJob
 
@@ -36,8 +36,8 @@ class Site:
         ``[jobs.htcondor]``.
     avoided : tuple of str
         Machines that have failed one job after the other.
-    images : mapping of str to str
-        By simulator: its image with its digest, for the rows.
+    images : mapping of str to ExactImage
+        By simulator.
     files : tuple of str
         Users' code and data that every job needs, relative to `root`.
     """
@@ -46,7 +46,7 @@ class Site:
     archive: str
     settings: Mapping[str, Any]
     avoided: tuple[str, ...] = ()
-    images: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, ExactImage] = field(default_factory=dict)
     files: tuple[str, ...] = ()
 
 
@@ -88,7 +88,7 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
     arguments = [site.archive, job, "--summary", summary]
     inputs, outputs = [site.archive, job], []
     if simulator in site.images:
-        arguments += ["--image", site.images[simulator]]
+        arguments += ["--image", _literal(site.images[simulator].says)]
     if keeps_spikes:
         arguments += ["--spikes", "spikes/$(job_name)"]
         inputs.append(f"spikes/$(job_name)/{PLACEHOLDER}")
@@ -101,7 +101,8 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
     if settings["universe"] == "container" and "/" not in program:
         # Apptainer is told to look for a bare name in the job's folder, not on the image's PATH as Docker does
         program, arguments = "/usr/bin/env", [program, *arguments]
-    commands = image_commands(simulator, placement, settings)
+    image = image_commands(simulator, placement, settings, site.images.get(simulator))
+    commands = {key: _literal(value) for key, value in image.items()}
     commands |= {
         "executable": _literal(program),
         "transfer_executable": "false",
@@ -126,7 +127,7 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
             "should_transfer_files": "YES",
             "when_to_transfer_output": "ON_EXIT_OR_EVICT",
             "preserve_relative_paths": "true",
-            "transfer_input_files": ", ".join([*inputs, *site.files]),
+            "transfer_input_files": ", ".join([*inputs, *map(_literal, site.files)]),
             "transfer_output_files": ", ".join(outputs),
         }
     if placement.gpus:

@@ -1,15 +1,18 @@
 """From planned jobs to their DAG. Pure.
 
 A DAG may have any number of jobs: DAGMan keeps at most ``DAGMAN_MAX_JOBS_IDLE`` idle ones (1,000) in the queue and
-submits the next as these start, as late materialization would; ``max_running`` lowers that for a simulator.
+submits the next as these start, as late materialization would; ``max_running`` lowers that for a simulator. It is the
+sweep's, while a throttle is a DAG's and stays what it was at the submit. So a submit beside an older DAG gets the whole
+of ``max_running``; as many of its jobs as the older ones leave room for go at once, and the others wait for their end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from jobs.executor import Conditions, Placement
-from jobs.htcondor_executor.descriptions.dag import Dag, Node
+from jobs.htcondor_executor.descriptions.dag import Dag, Gate, Node
 from jobs.htcondor_executor.descriptions.submit_description import (
     Site,
     collect_commands,
@@ -19,11 +22,29 @@ from jobs.htcondor_executor.descriptions.submit_description import (
 from jobs.plan import PlannedJob
 
 COLLECT = "collect"  # the last node; jobs have a hyphen in their names
+GATE = "gate"  # so begin the names of nodes that wait for an older DAG
+
+# Whether a DAG has ended, told by its log in any of HTCondor's forms: 0 if it has, 1 if not, 2 if the log is gone
+_ENDED = "/bin/grep -q -s -E ^(005|009)|Job(Terminated|Aborted)Event {}"
 
 
-def make_dag(
-    planned: Sequence[PlannedJob], conditions: Conditions, site: Site, in_queue: Mapping[str, int] | None = None
-) -> Dag:
+@dataclass(frozen=True)
+class OlderDag:
+    """A DAG of the same sweep that has not ended.
+
+    Parameters
+    ----------
+    log : str
+        The event log of DAGMan's own job, relative to the run's folder.
+    in_queue : mapping of str to int
+        By simulator: how many jobs it may have in the queue at a time.
+    """
+
+    log: str
+    in_queue: Mapping[str, int]
+
+
+def make_dag(planned: Sequence[PlannedJob], conditions: Conditions, site: Site, older: Sequence[OlderDag] = ()) -> Dag:
     """Make the DAG of a submit.
 
     Parameters
@@ -34,17 +55,12 @@ def make_dag(
         What the sweep says.
     site : Site
         What is the same for all jobs.
-    in_queue : mapping of str to int, optional
-        By simulator: how many jobs earlier DAGs of the sweep have in the queue at most. They count against
-        ``max_running``, which is the sweep's; one job at a time is always this DAG's.
+    older : sequence of OlderDag
+        Their jobs count against ``max_running``.
     """
     simulators = list(dict.fromkeys(one.job.simulator for one in planned))
     placement = {name: conditions.placement.get(name, Placement()) for name in simulators}
-    throttles = {
-        name: max(1, limit - (in_queue or {}).get(name, 0))
-        for name in simulators
-        if (limit := placement[name].max_running) is not None
-    }
+    throttles = {name: limit for name in simulators if (limit := placement[name].max_running) is not None}
     keeps_spikes = {one.job.simulator: one.job.spikes != "none" for one in planned}
     descriptions = {name: worker_commands(name, placement[name], keeps_spikes[name], site) for name in simulators}
     final = None
@@ -60,9 +76,24 @@ def make_dag(
         )
         for one in planned
     ]
+    gated = _gated(nodes, throttles, older)
+    gates = [Gate(f"{GATE}_{i}", simulators[0], _ENDED.format(one.log)) for i, one in enumerate(older, 1)]
     return Dag(
         descriptions=descriptions,
         nodes=nodes,
         final=final,
         throttles=throttles,
+        gates=gates if gated else (),
+        gated=gated,
     )
+
+
+def _gated(nodes: Sequence[Node], throttles: Mapping[str, int], older: Sequence[OlderDag]) -> set[str]:
+    """Return the nodes that older DAGs leave no room for."""
+    gated: set[str] = set()
+    for simulator, limit in throttles.items():
+        n_taken = sum(one.in_queue.get(simulator, 0) for one in older)
+        mine = [node.name for node in nodes if node.category == simulator]
+        if n_taken:
+            gated.update(mine[max(0, limit - n_taken) :])
+    return gated

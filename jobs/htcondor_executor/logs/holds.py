@@ -45,11 +45,13 @@ _REMEDIES = {
     36: "it failed when it was asked for a checkpoint; condor_release lets it try again",
     45: "the machine's container runtime fails a test; ask the pool's administrator, then condor_release",
     46: "it ran longer than it may (allowed_job_duration): cancel, lower minutes_per_job, submit again",
-    47: "it ran longer than it may: cancel, lower minutes_per_job or raise [jobs.htcondor] time_limit, submit again",
+    47: "it ran longer than [jobs.htcondor] time_limit allows: condor_release lets it go on with the points that are "
+    "left; or cancel, lower minutes_per_job or raise time_limit, submit again",
     48: "the access point's hook that prepares jobs failed; ask its administrator",
+    49: "the machine could not take on your account's primary group; ask the pool's administrator, then condor_release",
 }
 # Codes of holds that say more about the machine than about the job, which is tried elsewhere
-MACHINE_CODES = (6, 12, 13, 14, 19, 23, 35, 45)
+MACHINE_CODES = (6, 12, 13, 14, 19, 23, 35, 45, 49)
 
 
 @dataclass(frozen=True)
