@@ -13,8 +13,6 @@ from sweeps import write_sweep
 from test_house import MODULES, ROOT, SOURCES, imported
 
 from gridsearch.submitting.run_lock import lock_owner, locked
-from simulators.backends.genn_simulator.host import cache
-from simulators.backends.simulator import SimulatorUnavailableError
 from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
 
@@ -81,30 +79,6 @@ def test_logs_of_workers_are_nobodys_links(tmp_path: Path) -> None:
         path.symlink_to(victim)
     assert "Too many levels of symbolic links" in gridsearch(tmp_path, "submit", "sweep.toml", code=2)
     assert victim.read_text() == "precious"
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
-def test_compiled_models_of_others_are_not_loaded(tmp_path: Path) -> None:
-    def compile_nothing(folder: Path) -> None:
-        (folder / "librunner.so").write_bytes(b"")
-
-    final = cache.compiled(tmp_path / "cache", "key", compile_nothing)
-    assert cache.compiled(tmp_path / "cache", "key", compile_nothing) == final
-    for change in (
-        lambda: os.chown(final / "librunner.so", 12345, -1),
-        lambda: (final / "librunner.so").chmod(0o777),
-        lambda: final.chmod(0o777),
-        lambda: os.chown(final, 12345, -1),
-        lambda: os.chown(final.parent, 12345, -1),
-        lambda: final.parent.chmod(0o777),
-    ):
-        change()
-        with pytest.raises(SimulatorUnavailableError, match="others may write"):
-            cache.compiled(tmp_path / "cache", "key", compile_nothing)
-        for path in (final.parent, final, final / "librunner.so"):
-            os.chown(path, 0, -1)
-            path.chmod(0o755)
-    assert cache.compiled(tmp_path / "cache", "key", compile_nothing) == final
 
 
 FORBIDDEN = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml"}
