@@ -25,8 +25,9 @@ from gridsearch.commands.starter import starter_model, starter_sweep
 from gridsearch.inputs.input_files import InputError, Problem
 from gridsearch.planning.in_flight import count_missing, look_up, seconds_left
 from gridsearch.planning.plan import Plan, make_plan
+from gridsearch.submitting.owner import Busy
 from gridsearch.submitting.recompute import recompute
-from gridsearch.submitting.run_lock import Busy, lock_owner, locked, stop_owner
+from gridsearch.submitting.run_lock import lock_owner, locked, stop_owner
 from gridsearch.submitting.submission import (
     check_conflict,
     check_simulators,

@@ -16,7 +16,7 @@ from gridsearch.commands.check import Trial
 from gridsearch.inputs.input_files import InputError
 from gridsearch.planning.plan import Plan, SimulatorPlan
 from gridsearch.planning.recording_length import short_recordings
-from gridsearch.submitting.run_lock import Owner
+from gridsearch.submitting.owner import Owner
 from gridsearch.sweeps.axes import zip_groups
 from jobs.executor import InFlight, JobFailure, JobInFlight, Submission, find_executor
 from jobs.executor import Progress as JobProgress
