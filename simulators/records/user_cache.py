@@ -161,6 +161,6 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
 
 def _refusal(path: Path, trouble: str) -> NotOwnError:
     return NotOwnError(
-        f"{path} {trouble}, and code is loaded from there: name another folder with [jobs.<simulator>] cache, or remove "
-        "it; if you know who wrote there, take the right from others (chmod -R go-w)"
+        f"{path} {trouble}, and code is loaded from there: name another folder with [jobs.<simulator>] cache, or "
+        "remove it; if you know who wrote there, take the right from others (chmod -R go-w)"
     )
