@@ -9,6 +9,9 @@ if __name__ == "__main__":
     if not sys.flags.safe_path:
         del sys.path[0]  # the working directory; a user's files are loaded as guests, from where the sweep says
     sys.path.insert(0, _ROOT)
+    from simulators.working_directory import keep_it_off_the_path
+
+    keep_it_off_the_path(_ROOT)
     os.environ["PYTHONSAFEPATH"] = "1"  # for the processes we start
     from gridsearch.commands.cli import main
 

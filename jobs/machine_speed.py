@@ -21,7 +21,7 @@ import numpy as np
 
 from simulators.records import machine
 from simulators.records.atomic_file import replacing
-from simulators.records.user_cache import user_cache
+from simulators.records.user_cache import is_own, make_own, user_cache
 
 # s that each kernel takes on the machine of the estimates. Those of one core of a virtual EPYC (Zen 4), where points of
 # the published network took 0.6 of what was estimated for them, on average over the simulators: over 0.6
@@ -37,7 +37,7 @@ def slowness() -> float:
     key = "|".join([machine.host_name(), machine.processor(), np.__version__, str(_VERSION)])
     try:
         path = user_cache("speed.json")
-    except (OSError, RuntimeError):  # no home
+    except OSError:
         return measure()
     known = _read(path)
     found = known.get(key)
@@ -90,7 +90,7 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or not _is_ours(found):
+        if not stat.S_ISREG(found.st_mode) or not is_own(found):
             return {}
         try:
             content = json.loads(file.read(100_000))
@@ -102,15 +102,9 @@ def _read(path: Path) -> dict[str, Any]:
 def _write(path: Path, known: Mapping[str, Any]) -> None:
     """Keep what is known, in a folder that is this user's alone; without one it is measured again."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        if not _is_ours(path.parent.lstat()):
-            return
+        make_own(path.parent)
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
             temporary.chmod(0o600)
     except OSError:
         return
-
-
-def _is_ours(found: os.stat_result) -> bool:
-    return found.st_uid in (os.getuid(), 0) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -23,10 +23,12 @@ from gridsearch.commands import check, display
 from gridsearch.commands.live_page import LivePage
 from gridsearch.commands.starter import starter_model, starter_sweep
 from gridsearch.inputs.input_files import InputError, Problem
+from gridsearch.inputs.named_code import named_code
 from gridsearch.planning.in_flight import count_missing, look_up, seconds_left
 from gridsearch.planning.plan import Plan, make_plan
+from gridsearch.submitting.owner import Busy
 from gridsearch.submitting.recompute import recompute
-from gridsearch.submitting.run_lock import Busy, lock_owner, locked, stop_owner
+from gridsearch.submitting.run_lock import lock_owner, locked, stop_owner
 from gridsearch.submitting.submission import (
     check_conflict,
     check_simulators,
@@ -166,9 +168,10 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    display.show_code(named_code(options.file))
     checked = check.open_for_check(options.file)
     networks = check.describe_networks(checked)
-    display.show_network(networks[0][1], len(networks), [str(file) for file in checked.space.guests.loaded])
+    display.show_network(networks[0][1], len(networks))
     trials = {name: check.try_simulator(checked, name, networks) for name in checked.settings}
     display.show_trials(trials)
     return SOME_FAILED if any(trial.failure or trial.problems for trial in trials.values()) else DONE
@@ -181,6 +184,7 @@ def _make_plan(options: argparse.Namespace, preview: bool = False, before: Plan 
 
 
 def _plan(options: argparse.Namespace) -> int:
+    display.show_code(named_code(options.sweep), aside=options.preview)
     if options.preview:
         sys.stdout.write(preview_plan(_make_plan(options, preview=True)))
     else:
@@ -189,6 +193,7 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _submit(options: argparse.Namespace) -> int:
+    display.show_code(named_code(options.sweep))
     plan = _make_plan(options)
     check_simulators(plan)
     with locked(plan.run):

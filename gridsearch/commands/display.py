@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -16,7 +17,7 @@ from gridsearch.commands.check import Trial
 from gridsearch.inputs.input_files import InputError
 from gridsearch.planning.plan import Plan, SimulatorPlan
 from gridsearch.planning.recording_length import short_recordings
-from gridsearch.submitting.run_lock import Owner
+from gridsearch.submitting.owner import Owner
 from gridsearch.sweeps.axes import zip_groups
 from jobs.executor import InFlight, JobFailure, JobInFlight, Submission, find_executor
 from jobs.executor import Progress as JobProgress
@@ -48,6 +49,12 @@ def show_error(message: str) -> None:
 def say(message: str) -> None:
     """Say one line."""
     console.print(message, markup=False)
+
+
+def show_code(files: Sequence[Path], aside: bool = False) -> None:
+    """Say which code is about to be run that is not ours; aside where standard output is for something else."""
+    if files:
+        (errors if aside else console).print(f"runs your code: {', '.join(map(str, files))}", markup=False)
 
 
 def show_plan(plan: Plan) -> None:
@@ -112,10 +119,8 @@ def _about_hours(share: SimulatorPlan, here: bool) -> str:
 
 
 def _about_files(plan: Plan) -> Iterator[str]:
-    """Say which of the user's files are run, and what is done with other ones, or lacks only statistics."""
+    """Say what of the user's does not travel, and what is done with other files, or lacks only statistics."""
     guests = plan.sweep.guests
-    if guests.loaded:
-        yield f"runs your code: {', '.join(str(file) for file in guests.loaded)}"
     for package in guests.must_be_in_image:
         yield f"{package} is not Python alone and does not travel: it must be in the image, or on the pool's machines"
     for name, share in plan.simulators.items():
@@ -156,10 +161,8 @@ def _about_memory(plan: Plan) -> Iterator[str]:
                 )
 
 
-def show_network(network: Network, n_networks: int, files: Sequence[str]) -> None:
+def show_network(network: Network, n_networks: int) -> None:
     """Show populations, projections and inputs of a network."""
-    if files:
-        say(f"runs your code: {', '.join(files)}")
     also = f"; {n_networks - 1} more at the corners of the axes make networks, too" if n_networks > 1 else ""
     say(f"at the defaults: {network.n_neurons} neurons, {expected_synapses(network):.4g} synapses{also}")
     populations = _table("population", "size", "clusters", "neuron model")

@@ -4,56 +4,28 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import platform
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
+from gridsearch.submitting.lock_file import held, holder
+from gridsearch.submitting.owner import Busy, Owner, owner_of, this_process
 from simulators.records.run_directory import RunDirectory
-
-_STARTED = 19  # of the fields of /proc/PID/stat after the command: the start, in ticks since the machine's
 
 _LOOKS = 5.0  # s, for which others may look in turn
 
-
-class Busy(Exception):
-    """Another submit is at work in the same folder."""
-
-
-@dataclass(frozen=True)
-class Owner:
-    """The process that is at work in a run's folder.
-
-    Parameters
-    ----------
-    process : int
-        Its id, on its machine.
-    host : str
-        Its machine.
-    started : str
-        When it started, as its machine counts; with the id it is known from one that got the same id later.
-    """
-
-    process: int
-    host: str = ""
-    started: str = ""
-
-    def is_here(self) -> bool:
-        """Say whether it runs on this machine and is the one that took the lock."""
-        return self.host == platform.node() and _start_of(self.process) == self.started
-
-    def __str__(self) -> str:
-        return f"process {self.process} on {self.host or 'an unknown machine'}"
+# What file systems answer that know no locks; Lustre says that there is no such call unless it is mounted with them
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
 @contextmanager
 def locked(run: RunDirectory) -> Iterator[None]:
     """Hold the run's folder, so that a second submit cannot come between.
+
+    Where the file system knows no locks, a file says who holds it (see `gridsearch.submitting.lock_file`).
 
     Raises
     ------
@@ -64,22 +36,20 @@ def locked(run: RunDirectory) -> Iterator[None]:
     """
     run.root.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(run.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-    try:
+    with ExitStack() as stack:
+        stack.callback(os.close, descriptor)
         try:
             _take(descriptor, run)
         except BlockingIOError as error:
             raise Busy(f"{run.root}: another submit is at work ({lock_owner(run) or 'unknown'})") from error
         except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
-                raise
-            # a file system without locks: go on without
+            if error.errno not in _NO_LOCKS:
+                raise OSError(error.errno, error.strerror, str(run.lock)) from error
+            stack.enter_context(held(run.lock_file))
         os.ftruncate(descriptor, 0)
-        me = Owner(os.getpid(), platform.node(), _start_of(os.getpid()))
-        os.write(descriptor, json.dumps(asdict(me)).encode())
+        os.write(descriptor, this_process().text().encode())
         yield
         os.ftruncate(descriptor, 0)
-    finally:
-        os.close(descriptor)
 
 
 def _take(descriptor: int, run: RunDirectory) -> None:
@@ -105,9 +75,9 @@ def lock_owner(run: RunDirectory) -> Owner | None:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _owner(lock.read())
-        except OSError:
-            return None
+            return owner_of(lock.read())
+        except OSError as error:
+            return holder(run.lock_file) if error.errno in _NO_LOCKS else None
     return None
 
 
@@ -132,21 +102,3 @@ def stop_owner(owner: Owner) -> str:
     finally:
         os.close(descriptor)
     return f"asked {owner} to stop; finished points are kept"
-
-
-def _owner(text: str) -> Owner | None:
-    try:
-        content = json.loads(text)
-        return Owner(int(content["process"]), str(content["host"]), str(content["started"]))
-    except (ValueError, TypeError, KeyError):
-        return None
-
-
-def _start_of(process: int) -> str:
-    try:
-        # The fields after the command, which is in parentheses and may hold anything
-        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {fields[_STARTED]}"
-    except (OSError, IndexError):
-        return ""

@@ -113,18 +113,20 @@ def write_plan(plan: Plan, replace_sweep: bool) -> None:
 
 
 def sweep_leftovers(plan: Plan) -> int:
-    """Remove what killed writers left half written in a run's folder, which must be locked; return how many files.
+    """Remove what killed writers left half written in a run's folder, which must be locked; return how many there were.
 
-    Where nothing is in flight, nobody but us writes job files, rows and spikes; what says what was asked, never.
+    Where nothing is in flight, nobody but us writes job files, rows and spikes; users' code, and what says what was
+    asked, never. Reports, and `cancel` of the pool's jobs, write without the lock.
     """
     run = plan.run
     now = run.lock.stat().st_mtime  # just written: by the clock of the file system
     busy = any(flight.description for flight in plan.flights)
-    ours = [run.jobs, run.summaries, *(run.root / "spikes").glob("*")]
-    shared = [run.root, run.figures, run.guests]
+    ours = [run.jobs, run.summaries, *run.root.glob("spikes/*"), *run.root.glob("attempts/*")]
+    shared = [run.root, run.figures, run.dag, *run.dag_folders()]
     return (
         sum(remove_leftovers(folder, now - _LEFTOVER if busy else float("inf")) for folder in ours)
         + sum(remove_leftovers(folder, now - _LEFTOVER) for folder in shared)
+        + remove_leftovers(run.guests)
         + remove_leftovers(run.root, of=(run.points.name, run.provenance.name, run.sweep.name, f"{_FORMER}*.toml"))
     )
 

@@ -50,7 +50,7 @@ from jobs.htcondor_executor.record import (
 from jobs.htcondor_executor.schedd import UnreachableError, why_unavailable
 from jobs.plan import PlannedJob
 from simulators.backends.simulator import Setting
-from simulators.records.atomic_file import replacing
+from simulators.records.atomic_file import leave_empty, replacing
 from simulators.records.broken_transfers import start_attempts
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summaries.summary import start_summary
@@ -132,7 +132,7 @@ def run_jobs(
     # Every file waits for the disk; many waiting at once are served together
     with ThreadPoolExecutor(_WRITERS) as pool:
         list(pool.map(lambda one: _start(one, run), planned))
-    (run.summaries / PLACEHOLDER).touch()
+    leave_empty(run.summaries / PLACEHOLDER)
     write_worker_archive(run.dag)
     with replacing(dag_file(folder)) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -162,7 +162,7 @@ def _start(planned: PlannedJob, run: RunDirectory) -> None:
     if planned.job.spikes != "none":
         folder = run.spikes(planned.job.name)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / PLACEHOLDER).touch()
+        leave_empty(folder / PLACEHOLDER)
 
 
 def preview(planned: Sequence[PlannedJob], run: RunDirectory, conditions: Conditions) -> str:

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
@@ -15,7 +16,7 @@ _TEMPORARY = re.compile(r"\.(.+)\.(?:[0-9a-f]{16}|\d+)\.tmp")
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, flushed: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it into place when the block ends well.
 
     The content is flushed to the disk before the move, so that a crash leaves the old file or the new one.
@@ -25,6 +26,8 @@ def replacing(path: Path) -> Iterator[Path]:
     ----------
     path : Path
         The file to make or replace; its folder is made if it is missing.
+    flushed : bool
+        Whether to wait for the disk: not for one of thousands of files whose loss in a crash would be noticed.
 
     Yields
     ------
@@ -42,7 +45,8 @@ def replacing(path: Path) -> Iterator[Path]:
     descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         yield temporary
-        os.fsync(descriptor)
+        if flushed:
+            os.fsync(descriptor)
         if not os.path.samestat(os.fstat(descriptor), temporary.lstat()):
             raise OSError(errno.ELOOP, "somebody else put a file in this place", str(temporary))
         temporary.replace(path)
@@ -51,8 +55,19 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def leave_empty(path: Path) -> None:
+    """Make an empty file, or leave the one that is there as it is; nothing is made at the end of a symbolic link.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made, or is a link.
+    """
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
+
+
 def remove_leftovers(folder: Path, before: float = float("inf"), of: Sequence[str] = ("*",)) -> int:
-    """Remove the temporary files that killed writers left in a folder, and return how many there were.
+    """Remove the temporary files and folders that killed writers left in a folder, and return how many there were.
 
     Parameters
     ----------
@@ -71,7 +86,10 @@ def remove_leftovers(folder: Path, before: float = float("inf"), of: Sequence[st
     for entry in found:
         with suppress(OSError):
             if entry.stat(follow_symlinks=False).st_mtime < before:
-                Path(entry.path).unlink()
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    Path(entry.path).unlink()
                 n_removed += 1
     return n_removed
 

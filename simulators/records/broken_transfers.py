@@ -23,10 +23,9 @@ def start_attempts(job: Job, run: RunDirectory) -> None:
 
     Nobody waits for the disk, nor is it large: a sweep may have thousands of jobs.
     """
-    folder = run.attempts(job.name)
-    folder.mkdir(parents=True, exist_ok=True)
     summary = run.summary(job.name)
-    (folder / FIRST).write_bytes(summary.read_bytes() if summary.exists() else empty_summary())
+    with replacing(run.attempts(job.name) / FIRST, flushed=False) as temporary:
+        temporary.write_bytes(summary.read_bytes() if summary.exists() else empty_summary())
 
 
 def restore_summaries(run: RunDirectory, in_flight: Collection[str]) -> int:

@@ -47,6 +47,11 @@ class RunDirectory:
         return self.root / ".lock"
 
     @property
+    def lock_file(self) -> Path:
+        """Says who is at work where the file system knows no locks."""
+        return self.root / ".at-work"
+
+    @property
     def forecast(self) -> Path:
         """When the submit at work expects to end."""
         return self.root / ".forecast.json"

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-if __name__ == "__main__" and not sys.flags.safe_path:
-    # Not the working directory: a user's files there may bear the names of ours, or of Python's, pathlib for one
-    sys.path[0] = os.path.abspath(f"{__file__}/../../..")  # noqa: PTH100
+_ROOT = os.path.abspath(f"{__file__}/../../..")  # noqa: PTH100, as a user's pathlib.py may be on the path
+
+if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        sys.path[0] = _ROOT
+    from simulators.working_directory import keep_it_off_the_path
+
+    keep_it_off_the_path(_ROOT)
 
 
 class _NoPandas:

@@ -9,6 +9,11 @@ is no point's fault: the pool gives the job more, as long as it may.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from simulators.working_directory import keep_it_off_the_path
+
+    keep_it_off_the_path()
+
 import os
 import re
 import signal

@@ -20,7 +20,7 @@ FLOORS = {
 # Within a floor, or a room that has rooms of its own: the rooms, and those each stands on
 ROOMS = {
     "simulators": {
-        "worker": {"backends", "models", "records", "statistics", "description", "guests"},
+        "worker": {"backends", "models", "records", "statistics", "description", "guests", "working_directory"},
         "backends": {"records", "statistics", "description", "neurons", "guests"},
         "records": {"statistics", "description"},
         "models": {"description", "guests"},
@@ -28,6 +28,7 @@ ROOMS = {
         "statistics": {"guests"},
         "neurons": {"guests"},
         "guests": set(),
+        "working_directory": set(),
     },
     "jobs": {
         **{path.stem: {"executor", "plan"} for path in (ROOT / "jobs").glob("*_executor*")},

@@ -45,6 +45,46 @@ def test_a_whole_run(hostile: Path) -> None:
     assert nothing_was_imported(hostile)
 
 
+# As they come about: PYTHONPATH=$PYTHONPATH:/x where it was not set, or .:/x
+HERE = (":{}", "{}:", "{}::/nowhere", ".:{}", "./:{}", "results/..:{}")
+
+
+@pytest.mark.parametrize("path", HERE)
+def test_entries_of_the_path_that_mean_the_working_directory(hostile: Path, path: str) -> None:
+    (hostile / "results").mkdir()
+    given = path.format(ROOT)
+    assert "3 of 3" in gridsearch(hostile, "submit", "sweep.toml", PYTHONPATH=given)
+    assert nothing_was_imported(hostile)
+    # by hand; Python itself must find ours before it runs a line of it
+    job = next((hostile / "results" / "small" / "jobs").iterdir())
+    for program in ("simulators.worker", "simulators.worker.supervisor"):
+        command = [sys.executable, "-P", "-m", program, str(job), "--summary", "rows.parquet"]
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{given}"}
+        ended = subprocess.run(command, cwd=hostile, env=environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        assert nothing_was_imported(hostile)
+        (hostile / "rows.parquet").unlink()
+
+
+def test_a_working_directory_that_is_named_in_full_is_meant(tmp_path: Path) -> None:
+    show = (
+        "import os, sys; from simulators.working_directory import keep_it_off_the_path\n"
+        "keep_it_off_the_path(); print(os.environ.get('PYTHONPATH')); print(os.getcwd() in sys.path)"
+    )
+
+    def shown(path: str) -> list[str]:
+        environment = {**os.environ, "PYTHONPATH": path}
+        command = [sys.executable, "-P", "-c", show]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        ).stdout.split()
+
+    here = str(tmp_path)
+    assert shown(f"{ROOT}") == [str(ROOT), "False"]
+    assert shown(f":{ROOT}:lib") == [f"{ROOT}:lib", "False"]
+    assert shown(f":{here}:{ROOT}") == [f"{here}:{ROOT}", "True"]
+
+
 def test_a_model_still_finds_its_neighbours(tmp_path: Path) -> None:
     (tmp_path / "analysis.py").write_text("SIZE = 40\n")
     (tmp_path / "mine.py").write_text(
@@ -58,15 +98,16 @@ def test_a_model_still_finds_its_neighbours(tmp_path: Path) -> None:
     assert "3 of 3" in gridsearch(tmp_path, "submit", "sweep.toml")
 
 
+@pytest.mark.parametrize("path", ["", ":/nowhere", ".:/nowhere"])
 @pytest.mark.parametrize("how", ["supervisor", "archive"])
-def test_workers_on_a_pool(hostile: Path, how: str) -> None:
+def test_workers_on_a_pool(hostile: Path, how: str, path: str) -> None:
     job = make_plan(hostile / "sweep.toml", hostile / "results").jobs[0].job
     write_job(job, hostile / "job.json")
     program = ["-P", "-m", "simulators.worker.supervisor"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{path}" if path else str(ROOT)}
     if how == "archive":
         program = [str(write_worker_archive(hostile))]
-        del environment["PYTHONPATH"]
+        environment["PYTHONPATH"] = path
     command = [sys.executable, *program, "job.json", "--summary", "rows.parquet"]
     ended = subprocess.run(command, cwd=hostile, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr

@@ -77,26 +77,36 @@ def test_leftovers_of_killed_writers_are_swept(tmp_path: Path) -> None:
     write_plan(made, replace_sweep=False)
     run = made.run
     spikes = run.spikes("poisson-1")
-    for folder in (run.summaries, spikes, run.figures):
+    attempts, dag = run.attempts("poisson-1"), run.dag_folder(1)
+    for folder in (run.summaries, spikes, run.figures, attempts, dag, run.guests):
         folder.mkdir(parents=True, exist_ok=True)
-    half = [folder / ".x.parquet.0123456789abcdef.tmp" for folder in (run.jobs, run.summaries, spikes)]
-    fresh = run.figures / ".rate.png.0123456789abcdef.tmp"  # of a report that is at work
-    old = run.root / ".report.html.fedcba9876543210.tmp"
+    half = [folder / ".x.parquet.0123456789abcdef.tmp" for folder in (run.jobs, run.summaries, spikes, attempts)]
+    # of a report, or of `cancel`, that is at work
+    fresh = [folder / ".rate.png.0123456789abcdef.tmp" for folder in (run.figures, run.dag, dag)]
+    old = [folder / ".report.html.fedcba9876543210.tmp" for folder in (run.root, run.figures, run.dag, dag)]
+    code = run.guests / ".0123456789abcdef.0123456789abcdef.tmp"
+    (code / "folder").mkdir(parents=True)
+    (code / "folder" / "mine.py").write_text("")
+    precious = tmp_path / "precious"
+    (precious / "folder").mkdir(parents=True)
+    link = run.guests / ".0123456789abcdee.0123456789abcdef.tmp"
+    link.symlink_to(precious)
     # of a submit that was killed: only who holds the lock writes these
     written = ("points.parquet", "provenance.json", "sweep.toml", "sweep.before-7.toml")
     half += [run.root / f".{name}.0123456789abcdef.tmp" for name in written]
-    for path in (*half, fresh, old):
+    for path in (*half, *fresh, *old):
         path.write_bytes(b"half")
-    os.utime(old, (0, 0))
+    for path in old:
+        os.utime(path, (0, 0))
     kept = [run.summaries / ".x.parquet.in-flight", run.jobs / "0123456789abcdef.tmp"]
     # of who reads the run: a report, or the rows in one file
     kept += [run.root / f".{name}.0123456789abcdef.tmp" for name in ("report.html", ".summaries.parquet")]
     for path in kept:
         path.write_text("{}")
     with locked(run):
-        assert sweep_leftovers(made) == 8
-    assert not [path for path in (*half, old) if path.exists()]
-    assert all(path.exists() for path in (fresh, *kept))
+        assert sweep_leftovers(made) == len(half) + len(old) + 2
+    assert not [path for path in (*half, *old, code, link) if path.exists()]
+    assert all(path.exists() for path in (*fresh, *kept, precious / "folder"))
 
 
 def test_a_submit_sweeps(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from jobs import machine_speed
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "gridsearch" / "speed.json"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
+    (tmp_path / "own").mkdir()
+    return tmp_path / "own" / "gridsearch" / "speed.json"
 
 
 def test_a_machine_is_measured_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +60,14 @@ def test_what_others_may_write_is_not_read(cache: Path, monkeypatch: pytest.Monk
     cache.parent.chmod(0o777)
     assert machine_speed.slowness() == 3.0
     assert not cache.exists(), "nothing is kept where others can replace it"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders to others")
+def test_nothing_is_kept_below_a_folder_of_others(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_speed, "measure", lambda: 2.0)
+    os.chown(cache.parent.parent, 12345, -1)
+    assert machine_speed.slowness() == 2.0
+    assert not cache.parent.exists()
 
 
 def test_a_home_that_cannot_be_written_is_no_trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from workplaces import ROOT
 from gridsearch.commands.cli import main
 from gridsearch.inputs.input_files import InputError
 from gridsearch.planning.plan import Plan, choose_executor, make_plan
-from gridsearch.submitting.run_lock import Busy, lock_owner, locked, stop_owner
+from gridsearch.submitting.owner import Busy
+from gridsearch.submitting.run_lock import lock_owner, locked, stop_owner
 from gridsearch.submitting.submission import check_conflict, write_plan
 from jobs.executor import executor_names
 from simulators.records.job import read_job

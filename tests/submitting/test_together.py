@@ -11,7 +11,8 @@ import pytest
 from command_line import SLOW, every_point_once, gridsearch, start
 from sweeps import write_sweep
 
-from gridsearch.submitting.run_lock import Busy, lock_owner, locked
+from gridsearch.submitting.owner import Busy
+from gridsearch.submitting.run_lock import lock_owner, locked
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summaries.summary import read_summary
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import zipfile
 from pathlib import Path
 
 import simulators
+from simulators import working_directory
 from simulators.records import machine
 from simulators.records.atomic_file import replacing
 
-# The environment is passed on: the worker's process finds the unpacked code on the PYTHONPATH.
-_MAIN = """\
-import os
-import sys
+# It comes after the source of `simulators.working_directory`. The environment is passed on: the worker's process finds
+# the unpacked code on the PYTHONPATH.
+_MAIN = """
+
+keep_it_off_the_path()
+
 import tempfile
 import zipfile
 
@@ -61,7 +65,7 @@ def write_worker_archive(folder: Path) -> Path:
         return archive
     root = Path(simulators.__path__[0])
     with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as content:
-        content.writestr(zipfile.ZipInfo("__main__.py", _DATE), _MAIN)
+        content.writestr(zipfile.ZipInfo("__main__.py", _DATE), inspect.getsource(working_directory) + _MAIN)
         for path in sorted(root.rglob("*.py")):
             name = f"{root.name}/{path.relative_to(root).as_posix()}"
             content.writestr(zipfile.ZipInfo(name, _DATE), path.read_bytes(), zipfile.ZIP_DEFLATED)

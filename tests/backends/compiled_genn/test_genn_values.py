@@ -274,7 +274,7 @@ def test_a_model_is_compiled_once_and_whole(tmp_path: Path) -> None:
     assert found == [tmp_path / "key"] * 2
     assert len(set(made)) == 2, "each in a folder of its own"
     assert (found[0] / "library").read_text() == "whole"
-    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".gridsearch-genn", "key"]
     assert compiled(tmp_path, "key", compile_into) == tmp_path / "key"
     assert len(made) == 2
 
@@ -286,7 +286,7 @@ def test_what_fails_to_compile_leaves_nothing_and_says_why(tmp_path: Path, capfd
 
     with pytest.raises(SimulatorUnavailableError, match="no such thing"):
         compiled(tmp_path, "key", fail)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".gridsearch-genn"]
     assert capfd.readouterr().out == ""
 
 

@@ -310,9 +310,9 @@ def test_a_cache_is_its_owners_alone(native: Open, cache: Path, small: dict[str,
     simulator = native()
     simulator.build(network, SEED)
     run_one(simulator, network)
-    programs = list(cache.glob("*/program.py"))
+    programs = list(cache.rglob("program.py"))
     assert programs
-    for path in (cache, *(program.parent for program in programs)):
+    for path in (programs[0].parent.parent, *(program.parent for program in programs)):
         assert not path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     assert all(list((program.parent / "__pycache__").glob("*.nbc")) for program in programs[:1])
 
