@@ -29,6 +29,7 @@ from gridsearch.submitting.recompute import recompute
 from gridsearch.submitting.run_lock import Busy, lock_owner, locked, stop_owner
 from gridsearch.submitting.submission import (
     check_conflict,
+    check_jobs,
     check_simulators,
     preview_plan,
     restore,
@@ -191,9 +192,12 @@ def _plan(options: argparse.Namespace) -> int:
 def _submit(options: argparse.Namespace) -> int:
     plan = _make_plan(options)
     check_simulators(plan)
+    check_jobs(plan)
     with locked(plan.run):
         restore(plan)
-        plan = _make_plan(options, before=plan)  # another submit may have ended meanwhile
+        before, plan = plan, _make_plan(options, before=plan)  # another submit may have ended meanwhile
+        if plan is not before:
+            check_jobs(plan)
         display.show_plan(plan)
         sweep_leftovers(plan)
         write_plan(plan, options.replace)
