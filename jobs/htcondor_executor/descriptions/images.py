@@ -98,7 +98,10 @@ def exact_image(image: str) -> str:
 
 def _with_hash(image: str) -> str:
     try:
-        with Path(image).expanduser().open("rb") as file:
+        path = Path(image).expanduser()
+        if not path.is_file():  # on the machines of the pool, or a folder; or a pipe or a device, which has no end
+            return image
+        with path.open("rb") as file:
             return f"{image}#sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    except OSError:
-        return image  # on the machines of the pool, or a folder
+    except (OSError, RuntimeError):  # which ~ of a user there is not raises
+        return image
