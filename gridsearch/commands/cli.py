@@ -183,7 +183,9 @@ def _make_plan(options: argparse.Namespace, preview: bool = False, before: Plan 
 
 def _plan(options: argparse.Namespace) -> int:
     if options.preview:
-        sys.stdout.write(preview_plan(_make_plan(options, preview=True)))
+        with contextlib.redirect_stdout(sys.stderr):  # what a model prints is no line of the preview
+            plan = _make_plan(options, preview=True)
+        sys.stdout.write(preview_plan(plan))
     else:
         display.show_plan(_make_plan(options))
     return DONE

@@ -73,7 +73,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         content = tomllib.loads(_text_of(path))
-        problems = [Problem(path, key, None, rule) for key, rule in _impossible("", content)]
+        problems = [Problem(path, key, value, rule) for key, value, rule in _impossible("", content)]
     except OSError as error:
         raise InputError([Problem(path, "", None, f"cannot be read: {error.strerror or error}")]) from error
     except UnicodeDecodeError as error:
@@ -97,23 +97,23 @@ def _text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _impossible(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield key and rule of what no key can take."""
+def _impossible(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, object, str]]:
+    """Yield key, value and rule of what no key can take."""
     if depth > _DEEPEST:
-        yield key, _TOO_DEEP
+        yield key, None, _TOO_DEEP
     elif isinstance(value, dict):
         for name, entry in value.items():
             inner = f"{key}.{name}" if key else name
             if "\0" in name:
-                yield inner, "a key must not hold the character NUL"
+                yield inner, None, "a key must not hold the character NUL"
             yield from _impossible(inner, entry, depth + 1)
     elif isinstance(value, list):
         for entry in value:
             yield from _impossible(key, entry, depth + 1)
     elif isinstance(value, str) and "\0" in value:
-        yield key, "must not hold the character NUL"
+        yield key, value, "must not hold the character NUL"
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        yield key, "must be a whole number of 64 bits"
+        yield key, value, "must be a whole number of 64 bits"
 
 
 def choices(valid: Iterable[str], given: str | None = None) -> str:

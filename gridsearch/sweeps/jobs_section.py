@@ -62,6 +62,9 @@ def read_jobs(section: Mapping[str, Any], simulators: Sequence[str], complain: C
             settings[name], placed = _of_simulator(name, given, complain)
             if placed is not None:
                 placement[name] = placed
+    for name in simulator_names():  # that are not asked for, but may be in the next submit
+        if name not in settings and isinstance(given := section.get(name, {}), dict):
+            _of_simulator(name, given, complain)
     executors = _of_executors(section, complain)
     _check_executors(section, executors, placement, complain)
     return JobsSection(jobs, settings, placement, executors)

@@ -139,7 +139,11 @@ class _Reader:
             self._check_record(record, simulation)
         windows: dict[str, Window] = {}
         seeds = self._seeds(replicates)
-        if defaults is not None:
+        if defaults is None:  # whose axes and parameters nobody knows, but they must be tables
+            self._section("parameters")
+            for key, axis in self._section("axes").items():
+                self._table(tables.AxisTable, f"axes.{key}", axis)
+        else:
             n_before = len(self._problems)
             parameters, axes = self._parameters(defaults), self._axes(defaults, len(seeds))
             self._check_simulation_axes(axes, simulation)
@@ -153,6 +157,11 @@ class _Reader:
                 if populations and not any(problem.key == "record.statistics" for problem in self._problems):
                     statistics = guests.found_statistics
                     self._problems += column_problems(self._path, targets, statistics, populations, windows)
+        if guests is not None and not self._problems:
+            try:
+                guests.loaded  # noqa: B018  (reads what the files import)
+            except GuestError as error:
+                self._complain("model", guests.model, str(error))
         if self._problems:
             raise InputError(self._problems)
         assert top and guests and defaults is not None and simulation and replicates and record and asked.jobs

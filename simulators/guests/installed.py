@@ -34,7 +34,9 @@ def load_reference(reference: str) -> Any:
         found: Any = importlib.import_module(name)
         for part in filter(None, attribute.split(".")):
             found = getattr(found, part)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may end the process as it is imported
         raise GuestError(f"{reference}: {type(error).__name__}: {error}") from error
     return found
 

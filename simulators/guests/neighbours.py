@@ -45,7 +45,7 @@ def closure(path: Path, package: str = "", without: Collection[str] = ()) -> tup
     while waiting:
         file = waiting.pop()
         found.add(file)
-        tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
+        tree = ast.parse(file.read_bytes(), str(file))
         for parts in _imported(tree, file, folder, package):
             if parts and parts[0] in without:
                 continue
