@@ -58,3 +58,5 @@ def _broken_rules(setting: Setting, value: Any) -> Iterator[tuple[str, Any, str]
         for key, entry in value.items():
             if not isinstance(entry, (str, int, float, bool)):
                 yield f".{key}", entry, "must be a string, a number, true or false"
+            elif isinstance(entry, float) and not math.isfinite(entry):
+                yield f".{key}", entry, "must be finite"

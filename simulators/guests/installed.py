@@ -30,6 +30,8 @@ def load_reference(reference: str) -> Any:
         If it cannot be imported.
     """
     name, _, attribute = reference.partition(":")
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise GuestError(f"{reference}: must be package.module or package.module:name of an installed package")
     try:
         found: Any = importlib.import_module(name)
         for part in filter(None, attribute.split(".")):

@@ -71,7 +71,7 @@ def find_model(reference: str, root: Path, data: Mapping[str, Path] | None = Non
 
     def make_checked(parameters: Mapping[str, Any]) -> Network:
         try:
-            network = make(parameters, *given)
+            network = make(dict(parameters), *given)  # a copy: the model may change it
         except (Exception, KeyboardInterrupt):
             raise
         except BaseException as error:  # SystemExit, or what somebody made of his own
