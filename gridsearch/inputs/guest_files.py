@@ -120,7 +120,9 @@ class GuestFiles:
         except (OSError, SyntaxError, ValueError) as error:
             raise GuestError(explained(error, self.folder / self.model)) from error
         except RecursionError as error:
-            raise GuestError(f"{self.model}: its expressions, or those it imports, are too deep to be hashed") from error
+            raise GuestError(
+                f"{self.model}: its expressions, or those it imports, are too deep to be hashed"
+            ) from error
         return tuple(dict.fromkeys(file for copy in copies.values() for file in copy.files))
 
     @property

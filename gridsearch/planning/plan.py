@@ -251,9 +251,7 @@ def _check_networks(sweep: Sweep, grid: Grid) -> None:
         raise InputError(list(problems.values()))
 
 
-def choose_executor(
-    wanted: str, path: Path, instead: str | None = None, elsewhere: bool = False
-) -> tuple[str, str]:
+def choose_executor(wanted: str, path: Path, instead: str | None = None, elsewhere: bool = False) -> tuple[str, str]:
     """Return the executor to use and why.
 
     Parameters

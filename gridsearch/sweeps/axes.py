@@ -14,7 +14,6 @@ import numpy as np
 from gridsearch.inputs.parameters import SIMULATION_AXES, Parameter
 from gridsearch.sweeps.tables import AxisTable
 
-
 MOST_POINTS = 10_000_000
 """Points of a sweep; a million take a minute and 4 GB to plan."""
 

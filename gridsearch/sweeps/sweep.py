@@ -310,7 +310,9 @@ class _Reader:
     def _check_steps(self, key: str, time: float, dt: float) -> None:
         steps = time / dt
         if steps > MOST_STEPS:
-            self._complain(key, time, f"is {steps:.3g} steps of dt = {dt:g} ms, more than the {MOST_STEPS:,} there may be")
+            self._complain(
+                key, time, f"is {steps:.3g} steps of dt = {dt:g} ms, more than the {MOST_STEPS:,} there may be"
+            )
         elif abs(steps - round(steps)) > 1e-6 * max(1.0, steps):
             self._complain(key, time, f"must be a multiple of dt = {dt:g} ms")
 

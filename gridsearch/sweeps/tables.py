@@ -99,7 +99,9 @@ class PlacementTable(Table):
     image: str | None = None
     gpus: Annotated[int, Field(ge=0, le=64)] = 0
     max_running: Annotated[int, Field(ge=1, lt=2**31)] | None = None
-    submit: dict[str, str | int | Finite | bool] = Field({}, description="must be a string, a finite number, true or false")
+    submit: dict[str, str | int | Finite | bool] = Field(
+        {}, description="must be a string, a finite number, true or false"
+    )
 
 
 @dataclass(frozen=True)

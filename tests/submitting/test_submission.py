@@ -195,7 +195,12 @@ def test_plan_prints_the_dag_without_a_pool(tmp_path: Path, capsys: pytest.Captu
     ],
 )
 def test_what_the_executor_refuses_is_refused_before_anything_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str, more: str, said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: str,
+    more: str,
+    said: str,
 ) -> None:
     # a schedd that answers; nothing of it is needed up to the refusal
     monkeypatch.setattr("jobs.htcondor_executor.why_unavailable", lambda: None)
