@@ -155,6 +155,24 @@ def test_a_file_without_an_end_is_not_read(tmp_path: Path, name: str) -> None:
     assert done.returncode == 2 and "it is a pipe or a device, not a file" in done.stderr
 
 
+def test_a_model_in_the_encoding_that_it_names(tmp_path: Path) -> None:
+    model = f"# -*- coding: latin-1 -*-\n# \xe9\n{injections.MODEL}".encode("latin-1")
+    code, said = malformed.run_in(tmp_path, original() | {"mine.py": model})
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("dt", [1e-4, 0.0015])
+def test_a_step_that_nest_does_not_have(tmp_path: Path, dt: float) -> None:
+    sweep = injections.SWEEP.replace("dt = 0.1", f"dt = {dt}").replace("duration = 100.0", "duration = 300.0")
+    sweep = (
+        sweep.replace('["poisson"]', '["nest"]')
+        .replace("correlation_bin = 5.0\n", "")
+        .replace("[50.0, 100.0]", "[0.0, 300.0]")
+    )
+    code, said = malformed.run_in(tmp_path, original() | {"sweep.toml": sweep.encode()})
+    assert code == 2 and "the step must be a multiple of 0.001 ms" in said, said
+
+
 def test_an_image_without_an_end_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.sif")
     for image in ("/dev/zero", str(tmp_path / "a.sif"), "~nobody-of-that-name/a.sif"):
