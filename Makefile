@@ -60,6 +60,7 @@ attacks: .venv/.installed-dev
 	$(BIN)/python benchmarks/attacks/kills.py --kills 200 --points 60 --simulators nest
 	$(BIN)/python benchmarks/attacks/kills.py --kills 200 --points 60 --simulators genn --seed 2
 	$(BIN)/python benchmarks/attacks/kills.py --kills 200 --points 60 --simulators native --seed 3
+	$(BIN)/python benchmarks/attacks/disks.py --rounds 20
 	$(BIN)/python benchmarks/planning/plan.py --points 100000
 	$(BIN)/python benchmarks/planning/plan.py --points 1000000
 	$(BIN)/python benchmarks/planning/hours.py

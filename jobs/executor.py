@@ -222,6 +222,16 @@ class ExecutorModule(Protocol):
         """
         ...
 
+    def check(self, planned: Sequence[PlannedJob], run: RunDirectory, conditions: Conditions) -> None:
+        """Make sure that `run_jobs` would not refuse the jobs, before anything of them is written. Writes nothing.
+
+        Raises
+        ------
+        ExecutorError
+            With what it would refuse and why.
+        """
+        ...
+
     def run_jobs(
         self,
         planned: Sequence[PlannedJob],

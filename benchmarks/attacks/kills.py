@@ -2,10 +2,10 @@
 
 A sweep with all spikes kept is run undisturbed. Then it is run again and again with ``submit``, and at random moments
 a worker (which is then started again), the submitting process or the whole tree is killed, and every submit goes on
-from what the last one left; now and then the clock of what is on disk is set back, or a summary is cut short or filled
-with garbage. Half of the rounds begin without compiled code, so that compiling is hit too. In the end every point must
-have exactly one good row (and one more for each whose summary was damaged), no temporary file may be left, and
-statistics and spikes must be those of the undisturbed run, to the bit.
+from what the last one left; now and then, between submits and while one is at work, the clock of what is on disk is set
+back, or a summary is cut short or filled with garbage. Half of the rounds begin without compiled code, so that
+compiling is hit too. In the end every point must have exactly one good row (and one more for each whose summary was
+damaged), no temporary file may be left, and statistics and spikes must be those of the undisturbed run, to the bit.
 
     python benchmarks/attacks/kills.py [--kills 200] [--simulators nest genn native] [--seed 1]
 """
@@ -32,7 +32,7 @@ from analysis import open_run
 from gridsearch.commands import cli
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import read_spikes
-from simulators.records.summaries.summary import read_summary
+from simulators.records.summaries.summary import CorruptSummaryError, read_summary
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -207,7 +207,10 @@ def damage(run: RunDirectory, chance: random.Random) -> set[str]:
         return set()
     path = chance.choice(files)
     kind = chance.choice(["cut", "garbage", "empty", "clock"])
-    rows = {row["point_id"] + row["simulator"] for row in read_summary(path).to_pylist()}
+    try:
+        rows = {row["point_id"] + row["simulator"] for row in read_summary(path).to_pylist()}
+    except CorruptSummaryError:  # damaged before, and nobody has looked since
+        rows = set()
     content = path.read_bytes()
     if kind == "clock":
         os.utime(path, (1e9, 1e9))
@@ -261,6 +264,7 @@ def attack(
     start_of_chance: int,
     more: str = "",
     minutes: float = float("inf"),
+    at_work: float = 0.3,
 ) -> dict[str, int]:
     """Run the attack; return the counts.
 
@@ -278,6 +282,8 @@ def attack(
         Further lines of the sweep.
     minutes : float
         After which no more is killed.
+    at_work : float
+        How often a summary is damaged after a worker was killed, while the submit goes on.
     """
     chance = random.Random(start_of_chance)
     write_sweep(folder, simulators, points, duration, more)
@@ -305,9 +311,12 @@ def attack(
                 counts[f"kills of {hit or 'nobody'}"] += 1
                 if hit in ("submit", "tree"):
                     break
+                if hit and chance.random() < at_work:
+                    n_damaged += len(damage(attacked, chance))
+                    counts["damaged at work"] += 1
             if process.wait() == 0:
                 break
-            while _strays(folder):
+            while strays(folder):
                 time.sleep(0.05)
             if chance.random() < 0.1:
                 n_damaged += len(damage(attacked, chance))
@@ -327,7 +336,7 @@ def attack(
     return dict(counts)
 
 
-def _strays(folder: Path) -> list[int]:
+def strays(folder: Path) -> list[int]:
     """Return workers of this attack that outlive their submit; they end when they notice."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):

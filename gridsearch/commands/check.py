@@ -126,6 +126,7 @@ def describe_networks(checked: Checked) -> list[tuple[dict[str, Any], Network]]:
     found, problems = [], dict[str, Problem]()
     try:
         make_network = space.guests.make_network
+        space.guests.loaded  # noqa: B018  (reads what it imports)
     except Exception as error:
         raise InputError([Problem(space.path, "", None, str(error))]) from error
     base = with_overrides(space.defaults.values_by_name(), space.parameters)

@@ -31,6 +31,7 @@ from gridsearch.submitting.recompute import recompute
 from gridsearch.submitting.run_lock import lock_owner, locked, stop_owner
 from gridsearch.submitting.submission import (
     check_conflict,
+    check_jobs,
     check_simulators,
     preview_plan,
     restore,
@@ -186,7 +187,9 @@ def _make_plan(options: argparse.Namespace, preview: bool = False, before: Plan 
 def _plan(options: argparse.Namespace) -> int:
     display.show_code(named_code(options.sweep), aside=options.preview)
     if options.preview:
-        sys.stdout.write(preview_plan(_make_plan(options, preview=True)))
+        with contextlib.redirect_stdout(sys.stderr):  # what a model prints is no line of the preview
+            plan = _make_plan(options, preview=True)
+        sys.stdout.write(preview_plan(plan))
     else:
         display.show_plan(_make_plan(options))
     return DONE
@@ -196,9 +199,12 @@ def _submit(options: argparse.Namespace) -> int:
     display.show_code(named_code(options.sweep))
     plan = _make_plan(options)
     check_simulators(plan)
+    check_jobs(plan)
     with locked(plan.run):
         restore(plan)
-        plan = _make_plan(options, before=plan)  # another submit may have ended meanwhile
+        before, plan = plan, _make_plan(options, before=plan)  # another submit may have ended meanwhile
+        if plan is not before:
+            check_jobs(plan)
         display.show_plan(plan)
         sweep_leftovers(plan)
         write_plan(plan, options.replace)

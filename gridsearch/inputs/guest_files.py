@@ -18,6 +18,7 @@ from simulators import models
 from simulators.description import Network
 from simulators.guests.content import code_digest, data_digest, joined_digest
 from simulators.guests.installed import is_pure, package_folder
+from simulators.guests.loading import GuestError, explained
 from simulators.guests.neighbours import closure
 from simulators.neurons import find_neuron_model, neuron_model_digest, neuron_model_names
 from simulators.records.run_directory import RunDirectory
@@ -108,8 +109,22 @@ class GuestFiles:
 
     @cached_property
     def loaded(self) -> tuple[Path, ...]:
-        """Users' Python files that a plan runs, those of installed packages too."""
-        return tuple(dict.fromkeys(file for copy in self._copies.values() for file in copy.files))
+        """Users' Python files that a plan runs, those of installed packages too.
+
+        Raises
+        ------
+        GuestError
+            If one of them cannot be read: a neighbour, say, that is imported only later.
+        """
+        try:
+            copies = self._copies
+        except (OSError, SyntaxError, ValueError) as error:
+            raise GuestError(explained(error, self.folder / self.model)) from error
+        except RecursionError as error:
+            raise GuestError(
+                f"{self.model}: its expressions, or those it imports, are too deep to be hashed"
+            ) from error
+        return tuple(dict.fromkeys(file for copy in copies.values() for file in copy.files))
 
     @property
     def job_model(self) -> str:

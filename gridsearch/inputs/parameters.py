@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +74,17 @@ class Parameter:
                 raise ValueError(f"must have {len(template)} elements like the default {template!r}")
             inner = template or [None] * len(value)
             return [self._checked(one, shape) for one, shape in zip(value, inner, strict=True)]
-        return self._checked_scalar(value)
+        return self.checked_scalar(value)
 
-    def _checked_scalar(self, value: Any) -> Any:
+    def checked_scalar(self, value: Any) -> Any:
+        """Return one value, or one element of a list, in the parameter's own type (see `checked`)."""
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if self.kind is float and number:
             value = float(value) + 0.0  # minus zero is zero
         if self.kind is int and isinstance(value, float) and value.is_integer():
             value = int(value)
+            if not -(2**63) <= value < 2**63:
+                raise ValueError("must be a whole number of 64 bits")
         if type(value) is not self.kind:
             raise ValueError(f"must be {named(self.kind)}, not {named(type(value))}")
         if isinstance(value, float) and not math.isfinite(value):
@@ -190,15 +193,21 @@ def read_defaults(path: Path) -> Defaults:
         Problem(path, key, None, f"unknown key; {choices(('description', 'parameters'), key)}")
         for key in content.keys() - {"description", "parameters"}
     ]
+    description, tables = content.get("description", ""), content.get("parameters", {})
+    if not isinstance(description, str):
+        problems.append(Problem(path, "description", description, "must be a string"))
+    if not isinstance(tables, dict):
+        problems.append(Problem(path, "parameters", tables, "must be a table: [parameters]"))
+        tables = {}
     parameters = {}
-    for name, table in content.get("parameters", {}).items():
+    for name, table in tables.items():
         try:
             parameters[name] = _parameter(name, table)
         except ValueError as error:
             problems.append(Problem(path, f"parameters.{name}", table, str(error)))
     if problems:
         raise InputError(problems)
-    return Defaults(path, content.get("description", ""), parameters)
+    return Defaults(path, description, parameters)
 
 
 def _parameter(name: str, table: Any) -> Parameter:
@@ -212,17 +221,48 @@ def _parameter(name: str, table: Any) -> Parameter:
         raise ValueError(f"unknown {', '.join(sorted(unknown))}; {choices(_KEYS)}")
     if name in SIMULATION_AXES:
         raise ValueError("the name is taken: an axis of this name is how long a network is recorded")
+    for key in ("unit", "doc"):
+        if not isinstance(table[key], str):
+            raise ValueError(f"{key} must be a string, not {named(type(table[key]))}")
+    bounds = {key: table[key] for key in ("min", "max", "above", "below") if key in table}
+    for key, bound in bounds.items():
+        if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not math.isfinite(bound):
+            raise ValueError(f"{key} must be a finite number")
+    kind = _kind(table)
+    if bounds and kind not in (int, float):
+        raise ValueError(f"{', '.join(bounds)}: only numbers have bounds, and the value is {named(kind)}")
+    valid = table.get("choices")
+    if valid is not None and (not isinstance(valid, list) or not valid):
+        raise ValueError("choices must be a list of the valid values")
+    parameter = Parameter(name, table["value"], kind, table["unit"], table["doc"], **bounds)
+    if valid is not None:
+        parameter = replace(parameter, choices=tuple(_choice(parameter, one) for one in valid))
+    parameter.checked(table["value"])
+    return parameter
+
+
+def _kind(table: Mapping[str, Any]) -> type:
+    """Return the type of a value, or of the elements of a list: its first, or for an empty list what `type` says."""
     first = table["value"]
     while isinstance(first, list) and first:
         first = first[0]
-    if isinstance(first, list) and table.get("type") not in _TYPES:
-        raise ValueError(f"an empty list needs a type; {choices(_TYPES)}")
-    kind = _TYPES[table["type"]] if isinstance(first, list) else type(first)
-    bounds = {key: table[key] for key in ("min", "max", "above", "below") if key in table}
-    valid = tuple(table["choices"]) if "choices" in table else None
-    parameter = Parameter(name, table["value"], kind, table["unit"], table["doc"], **bounds, choices=valid)
-    parameter.checked(table["value"])
-    return parameter
+    given = table.get("type")
+    if given is not None and (not isinstance(given, str) or given not in _TYPES):
+        raise ValueError(f"no such type; {choices(_TYPES, str(given))}")
+    if isinstance(first, list):
+        if given is None:
+            raise ValueError(f"an empty list needs a type; {choices(_TYPES)}")
+        return _TYPES[given]
+    if type(first) not in _TYPES.values():
+        raise ValueError("value must be a number, a string, true or false, or a list of these")
+    return type(first)
+
+
+def _choice(parameter: Parameter, value: Any) -> Any:
+    try:
+        return parameter.checked_scalar(value)
+    except ValueError as error:
+        raise ValueError(f"choices: {error}") from error
 
 
 def _shape(value: Any) -> tuple[int, ...]:

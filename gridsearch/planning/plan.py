@@ -157,11 +157,9 @@ def make_plan(
     """
     if before is None:
         sweep = read_sweep(path)
+        # Before the grid, which may take a minute: who may not submit is to know at once
+        chosen, why = choose_executor(sweep.jobs.executor, path, executor, elsewhere)
         grid = expand(sweep)
-        if executor is not None and elsewhere:
-            chosen, why = executor, "as asked for"
-        else:
-            chosen, why = choose_executor(sweep.jobs.executor, path, executor)
         _check_networks(sweep, grid)
     else:
         sweep, grid, chosen, why = before.sweep, before.grid, before.executor, before.why
@@ -253,7 +251,7 @@ def _check_networks(sweep: Sweep, grid: Grid) -> None:
         raise InputError(list(problems.values()))
 
 
-def choose_executor(wanted: str, path: Path, instead: str | None = None) -> tuple[str, str]:
+def choose_executor(wanted: str, path: Path, instead: str | None = None, elsewhere: bool = False) -> tuple[str, str]:
     """Return the executor to use and why.
 
     Parameters
@@ -264,6 +262,8 @@ def choose_executor(wanted: str, path: Path, instead: str | None = None) -> tupl
         The sweep.
     instead : str, optional
         That of the command line.
+    elsewhere : bool
+        Whether that one need not be usable here.
 
     Raises
     ------
@@ -277,6 +277,8 @@ def choose_executor(wanted: str, path: Path, instead: str | None = None) -> tupl
         if wanted not in executor_names():
             rule = f"no such executor; {choices(('auto', *executor_names()), wanted)}"
             raise InputError([Problem(path, key, wanted, rule)])
+        if instead is not None and elsewhere:
+            return wanted, "as asked for"
         reason = find_executor(wanted).why_unavailable()
         if reason is not None:
             raise InputError([Problem(path, key, wanted, reason)])

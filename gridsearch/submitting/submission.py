@@ -75,6 +75,18 @@ def check_simulators(plan: Plan) -> None:
         raise InputError(problems)
 
 
+def check_jobs(plan: Plan) -> None:
+    """Make sure that the executor takes the jobs of a plan, before anything is written.
+
+    Raises
+    ------
+    ExecutorError
+        With what it refuses and why.
+    """
+    if plan.jobs:
+        find_executor(plan.executor).check(plan.jobs, plan.run, _conditions(plan))
+
+
 def restore(plan: Plan) -> int:
     """Put back the rows that a broken transfer took from a run, which must be locked; return how many jobs' rows."""
     flights = look_up(plan.run)  # one may have been submitted since

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +13,11 @@ import numpy as np
 
 from gridsearch.inputs.parameters import SIMULATION_AXES, Parameter
 from gridsearch.sweeps.tables import AxisTable
+
+MOST_POINTS = 10_000_000
+"""Points of a sweep; a million take a minute and 4 GB to plan."""
+
+_REPEATED_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,7 @@ def expand_axis(key: str, table: AxisTable, parameter: Parameter, indices: tuple
             values.append(_hashable(parameter.checked(value, indices)))
         except ValueError as error:
             raise ValueError(f"value {value!r}: {error}") from error
-    if table.zip is None and _repeats(values):
-        repeated = sorted({str(value) for value in values if values.count(value) > 1})
+    if table.zip is None and (repeated := _repeated(values)):
         raise ValueError(f"values repeat: {', '.join(repeated)}")
     return Axis(key, tuple(values), parameter.unit, parameter.doc, table.log, table.zip)
 
@@ -84,10 +90,8 @@ def zip_groups(axes: Sequence[Axis]) -> list[list[Axis]]:
     if unequal:
         raise ValueError(f"axes of one zip group must be equally long; {'; '.join(unequal)}")
     for group in groups.values():
-        together = list(zip(*(axis.values for axis in group), strict=True))
-        repeated = {values for values in together if together.count(values) > 1} if _repeats(together) else set()
-        if repeated:
-            raise ValueError(f'in zip = "{group[0].zip}" combinations repeat: {sorted(map(str, repeated))}')
+        if repeated := _repeated(list(zip(*(axis.values for axis in group), strict=True))):
+            raise ValueError(f'in zip = "{group[0].zip}" combinations repeat: {", ".join(repeated)}')
     return list(groups.values())
 
 
@@ -114,8 +118,35 @@ def simulation_part(swept: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in swept.items() if key in SIMULATION_AXES}
 
 
-def _repeats(values: Sequence[Any]) -> bool:
-    return len(set(values)) < len(values)
+def too_many_points(tables: Mapping[str, AxisTable], n_seeds: int) -> str | None:
+    """Return the rule that is broken where the axes make more points than can be planned. None of them is expanded.
+
+    Parameters
+    ----------
+    tables : mapping of str to AxisTable
+        The axes, by key.
+    n_seeds : int
+        Replicates of each grid point.
+    """
+    lengths: dict[str, int] = {}
+    for key, table in tables.items():
+        group = f"axis {key}" if table.zip is None else f"zip {table.zip}"
+        lengths[group] = max(lengths.get(group, 1), table.num or len(table.values or [None]))
+    factors = [*lengths.values(), n_seeds]
+    n_points = math.prod(factors)
+    if n_points <= MOST_POINTS:
+        return None
+    product = " × ".join(f"{factor:,}" for factor in factors)
+    return f"{product} points (axes, then seeds) are more than the {MOST_POINTS:,} that a sweep may have"
+
+
+def _repeated(values: Sequence[Any]) -> list[str]:
+    """Return what is there more than once, a few at most."""
+    if len(set(values)) == len(values):
+        return []
+    found = sorted(str(value) for value, count in Counter(values).items() if count > 1)
+    more = ["…"] if len(found) > _REPEATED_SHOWN else []
+    return found[:_REPEATED_SHOWN] + more
 
 
 def _values(table: AxisTable) -> list[Any]:

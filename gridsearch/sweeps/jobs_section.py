@@ -62,6 +62,9 @@ def read_jobs(section: Mapping[str, Any], simulators: Sequence[str], complain: C
             settings[name], placed = _of_simulator(name, given, complain)
             if placed is not None:
                 placement[name] = placed
+    for name in simulator_names():  # that are not asked for, but may be in the next submit
+        if name not in settings and isinstance(given := section.get(name, {}), dict):
+            _of_simulator(name, given, complain)
     executors = _of_executors(section, complain)
     _check_executors(section, executors, placement, complain)
     return JobsSection(jobs, settings, placement, executors)
@@ -69,7 +72,8 @@ def read_jobs(section: Mapping[str, Any], simulators: Sequence[str], complain: C
 
 def _own_keys(section: Mapping[str, Any], complain: Complain) -> tables.JobsTable | None:
     named = {*simulator_names(), *executor_names()}
-    own = {key: value for key, value in section.items() if not isinstance(value, dict)}
+    keys = tables.JobsTable.model_fields
+    own = {key: value for key, value in section.items() if key in keys or not isinstance(value, dict)}
     for key in named & own.keys():
         complain(f"jobs.{key}", own.pop(key), f"must be a table: [jobs.{key}]")
     jobs = tables.checked_table(tables.JobsTable, "jobs", own, complain)

@@ -101,6 +101,8 @@ def column_problems(
     windows: Mapping[str, Window],
 ) -> list[Problem]:
     """Check that every target is a column a sweep will have, and that shifted windows are those of its populations."""
+    if not populations:
+        return [Problem(path, "model", None, "its network has no population of neurons, so nothing to measure")]
     problems = shift_problems(path, windows, populations)
     try:
         known = columns(with_always(statistics), populations, windows)

@@ -13,8 +13,8 @@ from gridsearch.inputs.guest_files import GuestFiles
 from gridsearch.inputs.input_files import InputError, Problem, choices, read_toml
 from gridsearch.inputs.parameters import SIMULATION_AXES, Defaults, defaults_file, read_defaults
 from gridsearch.sweeps import jobs_section, tables
-from gridsearch.sweeps.axes import Axis, expand_axis, zip_groups
-from gridsearch.sweeps.network_checks import ParameterSpace, column_problems, network_problems
+from gridsearch.sweeps.axes import Axis, expand_axis, too_many_points, zip_groups
+from gridsearch.sweeps.network_checks import MAX_PROBLEMS, ParameterSpace, column_problems, network_problems
 from gridsearch.sweeps.record_windows import read_windows
 from simulators import models
 from simulators.description.parameters import split_key
@@ -24,6 +24,9 @@ from simulators.statistics import SETTINGS as STATISTICS_SETTINGS
 from simulators.statistics import Window, check_settings, references
 
 T = TypeVar("T", bound=BaseModel)
+
+MOST_STEPS = 2**31 - 1
+"""Steps of a warm-up and of a recording; of 0.1 ms they are 60 hours of biology."""
 
 _SECTIONS = ("data", "parameters", "axes", "replicates", "simulation", "record", "targets", "jobs")
 
@@ -121,7 +124,7 @@ class _Reader:
         for key in self._content:
             if key not in _SECTIONS and key not in tables.TopTable.model_fields:
                 valid = [*_SECTIONS, *tables.TopTable.model_fields]
-                self._complain(key, self._content[key], f"unknown key; {choices(valid, key)}")
+                self._complain(key or '""', self._content[key], f"unknown key; {choices(valid, key)}")
         top = self._table(
             tables.TopTable, "", {k: self._content[k] for k in tables.TopTable.model_fields if k in self._content}
         )
@@ -136,9 +139,13 @@ class _Reader:
             self._check_record(record, simulation)
         windows: dict[str, Window] = {}
         seeds = self._seeds(replicates)
-        if defaults is not None:
+        if defaults is None:  # whose axes and parameters nobody knows, but they must be tables
+            self._section("parameters")
+            for key, axis in self._section("axes").items():
+                self._table(tables.AxisTable, f"axes.{key}", axis)
+        else:
             n_before = len(self._problems)
-            parameters, axes = self._parameters(defaults), self._axes(defaults)
+            parameters, axes = self._parameters(defaults), self._axes(defaults, len(seeds))
             self._check_simulation_axes(axes, simulation)
             windows = self._windows(record, axes, simulation)
             if record is not None and n_before and len(self._problems) == n_before:
@@ -150,6 +157,11 @@ class _Reader:
                 if populations and not any(problem.key == "record.statistics" for problem in self._problems):
                     statistics = guests.found_statistics
                     self._problems += column_problems(self._path, targets, statistics, populations, windows)
+        if guests is not None and not self._problems:
+            try:
+                guests.loaded  # noqa: B018  (reads what the files import)
+            except GuestError as error:
+                self._complain("model", guests.model, str(error))
         if self._problems:
             raise InputError(self._problems)
         assert top and guests and defaults is not None and simulation and replicates and record and asked.jobs
@@ -240,22 +252,30 @@ class _Reader:
                 self._complain(f"parameters.{key}", value, str(error))
         return checked
 
-    def _axes(self, defaults: Defaults) -> tuple[Axis, ...]:
-        axes = []
+    def _axes(self, defaults: Defaults, n_seeds: int) -> tuple[Axis, ...]:
+        sound: dict[str, tables.AxisTable] = {}
         for key, content in self._section("axes").items():
-            name, indices = split_key(key)
+            name, _ = split_key(key)
             n_before = len(self._problems)
             table = self._table(tables.AxisTable, f"axes.{key}", content)
-            parameter = defaults.of_axis(name)
-            if parameter is None:
+            if defaults.of_axis(name) is None:
                 valid = choices([*defaults, *SIMULATION_AXES], name)
                 self._complain(f"axes.{key}", content, f"unknown parameter; {valid}")
             elif table is not None and len(self._problems) == n_before:
-                try:
-                    axes.append(expand_axis(key, table, parameter, indices))
-                except ValueError as error:
-                    self._complain(f"axes.{key}", content, str(error))
+                sound[key] = table
             self._check_overlap(key, content)
+        if rule := too_many_points(sound, n_seeds):
+            self._complain("axes", None, rule)
+            return ()
+        axes = []
+        for key, table in sound.items():
+            name, indices = split_key(key)
+            parameter = defaults.of_axis(name)
+            assert parameter is not None
+            try:
+                axes.append(expand_axis(key, table, parameter, indices))
+            except ValueError as error:
+                self._complain(f"axes.{key}", self._section("axes")[key], str(error))
         try:
             zip_groups(axes)
         except ValueError as error:
@@ -281,12 +301,19 @@ class _Reader:
         if simulation is None:
             return
         for axis in (axis for axis in axes if not axis.of_network):
+            n_before = len(self._problems)
             for value in axis.values:
                 self._check_steps(f"axes.{axis.key}", value, simulation.dt)
+                if len(self._problems) - n_before == MAX_PROBLEMS:
+                    break
 
     def _check_steps(self, key: str, time: float, dt: float) -> None:
         steps = time / dt
-        if abs(steps - round(steps)) > 1e-6 * max(1.0, steps):
+        if steps > MOST_STEPS:
+            self._complain(
+                key, time, f"is {steps:.3g} steps of dt = {dt:g} ms, more than the {MOST_STEPS:,} there may be"
+            )
+        elif abs(steps - round(steps)) > 1e-6 * max(1.0, steps):
             self._complain(key, time, f"must be a multiple of dt = {dt:g} ms")
 
     def _simulation(self) -> Simulation | None:

@@ -17,6 +17,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Minutes = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -88,8 +89,8 @@ class JobsTable(Table):
     """``[jobs]`` but for the tables of the simulators."""
 
     executor: str = "auto"
-    minutes_per_job: Positive = 30.0
-    minutes_per_point: Positive | None = None
+    minutes_per_job: Minutes = 30.0
+    minutes_per_point: Minutes | None = None
 
 
 class PlacementTable(Table):
@@ -97,8 +98,10 @@ class PlacementTable(Table):
 
     image: str | None = None
     gpus: Annotated[int, Field(ge=0, le=64)] = 0
-    max_running: Annotated[int, Field(ge=1)] | None = None
-    submit: dict[str, str | int | float | bool] = {}
+    max_running: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    submit: dict[str, str | int | Finite | bool] = Field(
+        {}, description="must be a string, a finite number, true or false"
+    )
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ class TableProblem:
     rule: str
 
 
+_MOST = 50  # problems of a table that are told apart
 _RULES: Mapping[str, str] = {
     "missing": "is missing",
     "string_type": "must be a string",
@@ -159,7 +163,7 @@ def checked_table(kind: type[T], key: str, content: Any, complain: Callable[[str
 def problems_of(error: ValidationError, kind: type[BaseModel]) -> list[TableProblem]:
     """Translate what pydantic found into keys, values and rules, one problem per key or element of a list."""
     found: dict[str, TableProblem] = {}
-    for detail in error.errors():
+    for detail in error.errors()[:_MOST]:  # of a long list each element may be wrong
         # pydantic names the alternative of a union within the location; only keys and indices are the user's
         location = [part for part in detail["loc"] if isinstance(part, int) or part in _known_keys(detail, kind)]
         place = ".".join(str(part) for part in location or detail["loc"][:1])

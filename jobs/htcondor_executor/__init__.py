@@ -55,7 +55,7 @@ from simulators.records.broken_transfers import start_attempts
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summaries.summary import start_summary
 
-__all__ = ["SETTINGS", "cancel", "look_up", "n_slots", "preview", "problems", "run_jobs", "why_unavailable"]
+__all__ = ["SETTINGS", "cancel", "check", "look_up", "n_slots", "preview", "problems", "run_jobs", "why_unavailable"]
 
 SETTINGS: Mapping[str, Setting] = {
     "universe": Setting(
@@ -112,6 +112,16 @@ def problems(settings: Mapping[str, Any], placement: Mapping[str, Placement]) ->
     return found
 
 
+def check(planned: Sequence[PlannedJob], run: RunDirectory, conditions: Conditions) -> None:
+    """Refuse what DAGMan cannot run or a DAG cannot say (see `jobs.executor.ExecutorModule.check`)."""
+    run = RunDirectory(run.root.resolve())
+    if run.root.is_relative_to("/tmp"):
+        raise ExecutorError(f"{run.root}: DAGMan runs nothing below /tmp; name another folder with --results")
+    if "$" in str(run.root):  # a macro in the name of the DAG's event log, too, which then is not where DAGMan looks
+        raise ExecutorError(f"{run.root}: DAGMan takes no folder with $ in its name; name another one with --results")
+    _dag_of(planned, run, worker_archive(run.dag), conditions, ())
+
+
 def run_jobs(
     planned: Sequence[PlannedJob],
     run: RunDirectory,
@@ -120,12 +130,9 @@ def run_jobs(
 ) -> Submission:
     """Submit jobs as a DAG and return (see `jobs.executor.ExecutorModule.run_jobs`)."""
     run = RunDirectory(run.root.resolve())
-    if run.root.is_relative_to("/tmp"):
-        raise ExecutorError(f"{run.root}: DAGMan runs nothing below /tmp; name another folder with --results")
-    if "$" in str(run.root):  # a macro in the name of the DAG's event log, too, which then is not where DAGMan looks
-        raise ExecutorError(f"{run.root}: DAGMan takes no folder with $ in its name; name another one with --results")
     earlier = list(read_dags(run))
     dag, text = _dag_of(planned, run, worker_archive(run.dag), conditions, earlier)
+    _warn_of_images(planned, conditions)
     folder = run.dag_folder(max((int(path.name) for path in run.dag_folders()), default=0) + 1)
     folder.mkdir(parents=True)
     run.logs.mkdir(exist_ok=True)
@@ -168,7 +175,9 @@ def _start(planned: PlannedJob, run: RunDirectory) -> None:
 def preview(planned: Sequence[PlannedJob], run: RunDirectory, conditions: Conditions) -> str:
     """Return the text of the DAG (see `jobs.executor.ExecutorModule.preview`)."""
     run = RunDirectory(run.root.resolve())
-    return _dag_of(planned, run, worker_archive(run.dag), conditions, ())[1]
+    text = _dag_of(planned, run, worker_archive(run.dag), conditions, ())[1]
+    _warn_of_images(planned, conditions)
+    return text
 
 
 def _dag_of(
@@ -203,10 +212,17 @@ def _images(planned: Sequence[PlannedJob], conditions: Conditions) -> dict[str, 
     images = {}
     for simulator in dict.fromkeys(one.job.simulator for one in planned):
         image = image_of(simulator, conditions.placement.get(simulator, Placement()))
-        if not is_pinned(image):
-            log.warning("[jobs.%s] image = %r may be another one tomorrow: give it a tag or a digest", simulator, image)
         images[simulator] = exact_image(image, conditions.folder)
     return images
+
+
+def _warn_of_images(planned: Sequence[PlannedJob], conditions: Conditions) -> None:
+    if conditions.settings["universe"] == "vanilla":
+        return
+    for simulator in dict.fromkeys(one.job.simulator for one in planned):
+        image = image_of(simulator, conditions.placement.get(simulator, Placement()))
+        if not is_pinned(image):
+            log.warning("[jobs.%s] image = %r may be another one tomorrow: give it a tag or a digest", simulator, image)
 
 
 def look_up(run: RunDirectory) -> InFlight:

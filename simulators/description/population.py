@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+
+import numpy as np
 
 from simulators.description.distributions import Distribution, draw_values
 from simulators.description.errors import NetworkError, ParameterError
 from simulators.description.inputs import PiecewiseConstant
 from simulators.neurons import find_neuron_model
 from simulators.neurons.neuron_model import NeuronModel, Values
+
+_NAME = re.compile(r"\w[\w.+-]{0,99}")
+_LARGEST = 2**31  # neurons of a population; simulators number them in 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +43,10 @@ class Population:
     Raises
     ------
     NetworkError
-        If the neuron model is not known or does not have, or lacks, a parameter or state.
+        If the name cannot be part of a column's, or the neuron model is not known or does not have, or lacks, a
+        parameter or state, or a value is neither a number nor a distribution.
     ParameterError
-        If the population is empty or cannot be cut into equal clusters.
+        If the population is empty or too large, or cannot be cut into equal clusters.
     """
 
     name: str
@@ -50,6 +57,12 @@ class Population:
     n_clusters: int = 1
 
     def __post_init__(self) -> None:
+        if wrong := _name_problem(self.name):
+            raise NetworkError(wrong)
+        for what in (self.size, self.n_clusters):
+            if not isinstance(what, (int, np.integer)) or isinstance(what, bool) or what >= _LARGEST:
+                rule = f"must have a whole number of neurons and of clusters below {_LARGEST:,}, not {what!r:.40}"
+                raise ParameterError((f"N_{self.name}",), f"population {self.name} {rule}")
         if self.size < 1 or self.n_clusters < 1 or self.size % self.n_clusters:
             raise ParameterError(
                 (f"N_{self.name}",),
@@ -63,10 +76,16 @@ class Population:
         if problem:
             raise NetworkError(f"population {self.name}: {problem}")
         for name, value in self.parameters.items():
-            if isinstance(value, PiecewiseConstant) and (model.source, name) != ("poisson", "rate"):
-                raise NetworkError(
-                    f"population {self.name}: only the rate of Poisson sources changes in time, not {name}"
-                )
+            if isinstance(value, PiecewiseConstant):
+                if (model.source, name) != ("poisson", "rate"):
+                    raise NetworkError(
+                        f"population {self.name}: only the rate of Poisson sources changes in time, not {name}"
+                    )
+            elif not _is_value(value):
+                raise NetworkError(_value_problem(self.name, name, value))
+        for name, value in self.initial.items():
+            if not _is_value(value):
+                raise NetworkError(_value_problem(self.name, name, value))
 
     @property
     def model(self) -> NeuronModel:
@@ -82,6 +101,22 @@ class Population:
     def cluster_size(self) -> int:
         """Neurons per cluster."""
         return self.size // self.n_clusters
+
+
+@lru_cache(maxsize=4096)
+def _name_problem(name: object) -> str:
+    """Say why a population cannot be called that: columns and figures are named after it. Empty if it can."""
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return ""
+    return f"population {name!r:.40}: its name must be up to 100 letters, digits, '_', '.', '+' and '-', no mark first"
+
+
+def _is_value(value: object) -> bool:
+    return isinstance(value, (float, int, np.number)) or hasattr(value, "draw")
+
+
+def _value_problem(population: str, name: str, value: object) -> str:
+    return f"population {population}: {name} must be a number or a distribution, not {type(value).__name__}"
 
 
 @lru_cache(maxsize=1024)

@@ -32,7 +32,7 @@ def code_digest(path: Path, package: str = "", without: Collection[str] = ()) ->
     content = hashlib.sha256()
     first, *others = closure(path, package, without)
     for name, file in (("", first), *((one.relative_to(path.parent).as_posix(), one) for one in others)):
-        tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
+        tree = ast.parse(file.read_bytes(), str(file))  # of any encoding that the file names, as Python reads it
         content.update(f"{name}\0".encode())
         for text in _told(_without_docstrings(tree)):
             content.update(text.encode())

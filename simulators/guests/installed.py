@@ -30,11 +30,15 @@ def load_reference(reference: str) -> Any:
         If it cannot be imported.
     """
     name, _, attribute = reference.partition(":")
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise GuestError(f"{reference}: must be package.module or package.module:name of an installed package")
     try:
         found: Any = importlib.import_module(name)
         for part in filter(None, attribute.split(".")):
             found = getattr(found, part)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may end the process as it is imported
         raise GuestError(f"{reference}: {type(error).__name__}: {error}") from error
     return found
 

@@ -43,7 +43,9 @@ def load_file(path: Path) -> ModuleType:
         raise GuestError(f"{path}: no such file")
     try:
         return importlib.import_module(f"{_package_of(path.parent)}.{path.stem}")
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit, or what somebody made of his own
         raise GuestError(explained(error, path)) from error
 
 
@@ -72,7 +74,10 @@ def explained(error: BaseException, path: Path) -> str:
     path : Path
         The file that was being loaded or called; the deepest line in its folder is named.
     """
-    said = str(error).strip().splitlines()
+    try:
+        said = str(error).strip().splitlines()
+    except Exception:  # an error of somebody's own that cannot say what it is
+        said = []
     reason = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"

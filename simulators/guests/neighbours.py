@@ -45,7 +45,11 @@ def closure(path: Path, package: str = "", without: Collection[str] = ()) -> tup
     while waiting:
         file = waiting.pop()
         found.add(file)
-        tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
+        try:
+            tree = ast.parse(file.read_bytes(), str(file))
+        except SyntaxError as error:
+            error.filename, error.lineno = str(file), error.lineno or 1  # which an error of bytes may not say
+            raise
         for parts in _imported(tree, file, folder, package):
             if parts and parts[0] in without:
                 continue

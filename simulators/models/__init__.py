@@ -58,7 +58,10 @@ def find_model(reference: str, root: Path, data: Mapping[str, Path] | None = Non
     make: Callable[..., Network] | None = getattr(module, "make_network", None)
     if not callable(make):
         raise GuestError(f"{module.__file__}: has no function make_network(parameters)")
-    more = list(inspect.signature(make).parameters.values())[1:]
+    try:
+        more = list(inspect.signature(make).parameters.values())[1:]
+    except (TypeError, ValueError) as error:  # of what is written in C
+        raise GuestError(f"{module.__file__}: make_network must be a function of Python") from error
     takes_data = bool(more)
     if takes_data and more[0].default is inspect.Parameter.empty and not data:
         raise GuestError(f"{module.__file__}: make_network reads data: name them in [data] of a sweep")
@@ -68,9 +71,11 @@ def find_model(reference: str, root: Path, data: Mapping[str, Path] | None = Non
 
     def make_checked(parameters: Mapping[str, Any]) -> Network:
         try:
-            network = make(parameters, *given)
-        except SystemExit as error:
-            raise RuntimeError(f"make_network ended with SystemExit: {error}") from error
+            network = make(dict(parameters), *given)  # a copy: the model may change it
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # SystemExit, or what somebody made of his own
+            raise RuntimeError(f"make_network ended with {type(error).__name__}: {error}") from error
         if not isinstance(network, Network):
             raise TypeError(f"make_network must return a Network, not {type(network).__name__}")
         return network

@@ -116,3 +116,11 @@ def test_a_package_that_cannot_be_imported_is_one_error(site: Path) -> None:
     (site / "lab_models" / "loners.py").write_text("import no_such_package\n")
     said = run(site, "plan", "sweep.toml", code=2)
     assert "model" in said and "No module named 'no_such_package'" in said and "Traceback" not in said
+
+
+def test_what_an_executor_of_a_package_refuses_is_refused_before_anything_is_written(site: Path) -> None:
+    refusal = "def check(planned, run, conditions):\n    raise ExecutorError(f'{len(planned)} jobs, but no beads')\n"
+    abacus = site / "lab_models" / "abacus.py"
+    abacus.write_text(f"{ABACUS}from jobs.executor import ExecutorError\n{refusal}")
+    assert "2 jobs, but no beads" in run(site, "submit", "sweep.toml", code=2)
+    assert sorted(path.name for path in site.parent.iterdir()) == ["site", "sweep.toml"]

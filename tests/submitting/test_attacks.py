@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from required import default_settings, require_simulator, skip_or_fail
 from sweeps import write_sweep
 from test_submission import finish, plan
 from workplaces import ROOT
@@ -19,42 +23,176 @@ from analysis.opening import CorruptSummaryWarning
 from gridsearch.commands.cli import main
 from gridsearch.inputs.input_files import InputError
 from gridsearch.submitting.submission import check_conflict, write_plan
+from jobs.htcondor_executor.descriptions.images import exact_image
 
 sys.path.append(str(ROOT / "benchmarks" / "attacks"))
+import disks
+import injections
 import kills
 import malformed
 
 
+def original() -> dict[str, bytes]:
+    return {name: text.encode() for name, text in injections.FILES.items()}
+
+
 def test_malformed_input(tmp_path: Path) -> None:
-    code, said = malformed.plan_in(tmp_path, {name: text.encode() for name, text in malformed.FILES.items()})
+    code, said = malformed.run_in(tmp_path, original())
     assert code == 0, said
-    codes = malformed.attack(examples=60)
-    assert codes[2] > 30
+    counts = malformed.attack(examples=60, processes=3)
+    assert counts["torn: exit code 2"] > 30
+    assert counts["problems"] >= 60
+
+
+NEURON = """
+from simulators.description import Network, Population
+neuron = {"C_m": 250.0, "tau_m": 20.0, "E_L": -65.0, "V_reset": -65.0, "V_th": -50.0, "tau_syn_ex": 2, "tau_syn_in": 2}
+"""
+POPULATION = f"{NEURON}def make_network(parameters, data=None):\n    return Network((Population(%s),), ())\n"
 
 
 @pytest.mark.parametrize(
     ("file", "text", "said"),
     [
         ("mine.toml", "", "rate"),
+        ("mine.toml", "parameters = 3\n", "mine.toml: parameters = 3: must be a table"),
+        ("mine.toml", '[parameters]\nN = { value = 1, unit = "1", doc = "n", min = "x" }\n', "min must be a finite"),
+        (
+            "mine.toml",
+            '[parameters]\nN = { value = 1, unit = "1", doc = "n", choices = 3 }\n',
+            "choices must be a list",
+        ),
+        (
+            "mine.toml",
+            '[parameters]\nN = { value = 1, unit = "1", doc = "n", choices = ["a"] }\n',
+            "choices: must be an",
+        ),
+        ("mine.toml", '[parameters]\nN = { value = 1979-05-27, unit = "1", doc = "n" }\n', "value must be a number"),
+        ("mine.toml", '[parameters]\nN = { value = 1, unit = 3, doc = "n" }\n', "unit must be a string"),
         (
             "mine.py",
-            "def make_network(parameters):\n    pass\n",
+            "def make_network(parameters, data=None):\n    pass\n",
             "mine.py: TypeError: make_network must return a Network",
         ),
         ("mine.py", "raise SystemExit(0)\n", "mine.py:1: SystemExit"),
-        ("mine.py", "def make_network(parameters):\n    raise SystemExit\n", "SystemExit"),
+        ("mine.py", "def make_network(parameters, data=None):\n    raise SystemExit\n", "SystemExit"),
+        ("mine.py", "class Own(BaseException): pass\nraise Own('a')\n", "mine.py:2: Own: a"),
+        ("mine.py", "raise GeneratorExit\n", "mine.py:1: GeneratorExit"),
+        ("mine.py", "class Own(Exception):\n    def __str__(self): return 3\nraise Own\n", "mine.py:3: Own"),
+        ("mine.py", "make_network = dict\n", "must be a function of Python"),
+        ("mine.py", "# -*- coding: latin-1 -*-\n# \xe9\n", "has no function make_network"),
+        ("mine.py", f"{NEURON}def later():\n    import broken\n{injections.MODEL}", "broken.py:1: SyntaxError"),
+        ("mine.py", "x = 1\0\n", "null bytes"),
+        ("mine.py", f"{NEURON}def make_network(parameters, data=None): return Network((), ())\n", "nothing to measure"),
+        ("mine.py", POPULATION % '3, 3, "lif_psc_exp", neuron', "population 3: its name must be"),
+        ("mine.py", POPULATION % '"../E", 3, "lif_psc_exp", neuron', "population '../E': its name must be"),
+        ("mine.py", POPULATION % '"E", 3.5, "lif_psc_exp", neuron', "a whole number of neurons"),
+        ("mine.py", POPULATION % '"E", 10**400, "lif_psc_exp", neuron', "a whole number of neurons"),
+        (
+            "mine.py",
+            POPULATION % '"E", 3, "lif_psc_exp", neuron | {"I_e": "x"}',
+            "I_e must be a number or a distribution",
+        ),
+        (
+            "mine.py",
+            POPULATION % '"E", 3, "lif_psc_exp", neuron, {"V_m": []}',
+            "V_m must be a number or a distribution",
+        ),
     ],
 )
 def test_what_attacks_have_found(tmp_path: Path, file: str, text: str, said: str) -> None:
-    files = {name: content.encode() for name, content in malformed.FILES.items()}
-    code, output = malformed.plan_in(tmp_path, files | {file: text.encode()})
+    (tmp_path / "broken.py").write_text("def (\n")
+    code, output = malformed.run_in(tmp_path, original() | {file: text.encode("latin-1")})
     assert code == 2 and said in output, output
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('submit = "x"', 'jobs.htcondor.submit = "x": must be a table'),
+        (
+            "threads = 99999999999999999999",
+            "jobs.nest.threads = 99999999999999999999: must be a whole number of 64 bits",
+        ),
+        ("threads = 9999999999", "jobs.nest.threads = 9999999999: must be at most 2147483647"),
+        ('model = "a\\u0000.py"', 'model = "a\\u0000.py": must not hold the character NUL'),
+        ('statistics = ["a\\u0000.py:x"]', 'record.statistics = "a\\u0000.py:x": must not hold the character NUL'),
+        ('image = "a\\u0000b"', 'jobs.poisson.image = "a\\u0000b": must not hold the character NUL'),
+        ('model = "../x"', "must be package.module"),
+        ("spikes = " + "[" * 300 + "]" * 300, "more than 20 deep"),
+        ("spikes = " + "[" * 3000 + "]" * 3000, "more than 20 deep"),
+        ("spikes = " + "1" * 5000, "is not valid TOML"),
+        ("duration = 1e300", "simulation.duration = 1e+300: is 1e+301 steps"),
+        ("dt = 1e-300", "simulation.duration = 100.0: is 1e+302 steps"),
+        ("rate = { start = 1.0, step = 0.0, num = 1000000 }", "axes.rate = {start = 1.0, step = 0.0, num = 1000000}"),
+        (
+            "rate = { start = 1, step = 1, num = 1000000 }\nN = { start = 1, step = 1, num = 1000000 }",
+            "axes: 1,000,000 × 1,000,000 × 2 points (axes, then seeds) are more than the 10,000,000",
+        ),
+    ],
+)
+def test_what_attacks_have_found_in_sweeps(tmp_path: Path, line: str, said: str) -> None:
+    key = line.partition(" = ")[0]
+    sweep = [text for text in injections.SWEEP.splitlines() if text != "N = 20"]
+    at = max(k for k, text in enumerate(sweep) if text.startswith(f"{key} = "))
+    sweep[at] = line
+    began = time.monotonic()
+    code, output = malformed.run_in(tmp_path, original() | {"sweep.toml": "\n".join(sweep).encode()})
+    assert code == 2 and said in output, output
+    assert time.monotonic() - began < 20.0, "it is refused before anything is counted through"
+
+
+@pytest.mark.parametrize("name", ["sweep.toml", "mine.toml"])
+def test_a_file_without_an_end_is_not_read(tmp_path: Path, name: str) -> None:
+    malformed.write(tmp_path, original())
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    done = subprocess.run(
+        [sys.executable, "-m", "gridsearch", "plan", "sweep.toml"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 2 and "it is a pipe or a device, not a file" in done.stderr
+
+
+def test_a_model_in_the_encoding_that_it_names(tmp_path: Path) -> None:
+    model = f"# -*- coding: latin-1 -*-\n# \xe9\n{injections.MODEL}".encode("latin-1")
+    code, said = malformed.run_in(tmp_path, original() | {"mine.py": model})
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("dt", [1e-4, 0.0015])
+def test_a_step_that_nest_does_not_have(tmp_path: Path, dt: float) -> None:
+    sweep = injections.SWEEP.replace("dt = 0.1", f"dt = {dt}").replace("duration = 100.0", "duration = 300.0")
+    sweep = (
+        sweep.replace('["poisson"]', '["nest"]')
+        .replace("correlation_bin = 5.0\n", "")
+        .replace("[50.0, 100.0]", "[0.0, 300.0]")
+    )
+    code, said = malformed.run_in(tmp_path, original() | {"sweep.toml": sweep.encode()})
+    assert code == 2 and "the step must be a multiple of 0.001 ms" in said, said
+
+
+def test_an_image_without_an_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.sif")
+    for image in ("/dev/zero", str(tmp_path / "a.sif"), "~nobody-of-that-name/a.sif"):
+        assert exact_image(image) == image
+
+
+def test_what_a_model_prints_is_no_line_of_a_preview(tmp_path: Path) -> None:
+    model = f"print('I am loaded')\n{injections.MODEL}"
+    malformed.write(tmp_path, original() | {"mine.py": model.encode()})
+    done = subprocess.run(
+        [sys.executable, "-m", "gridsearch", "plan", "sweep.toml", "--preview"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0 and "I am loaded" in done.stderr and "I am loaded" not in done.stdout
 
 
 def test_an_empty_file_of_defaults(tmp_path: Path) -> None:
     sweep = 'name = "small"\nmodel = "mine.py"\nsimulators = ["poisson"]\n'
-    files = {"sweep.toml": sweep.encode(), "mine.toml": b"", "mine.py": malformed.FILES["mine.py"].encode()}
-    code, said = malformed.plan_in(tmp_path, files)
+    code, said = malformed.run_in(tmp_path, original() | {"sweep.toml": sweep.encode(), "mine.toml": b""})
     assert code == 2 and "mine.py" in said
 
 
@@ -152,8 +290,24 @@ def test_damaged_points_are_one_line(tmp_path: Path, content: bytes, capsys: pyt
         assert "points.parquet" in capsys.readouterr().err
 
 
+SLOW = "[jobs.poisson]\nseconds_per_point = 0.2\n"
+
+
 def test_kills(tmp_path: Path) -> None:
-    slow = "[jobs.poisson]\nseconds_per_point = 0.2\n"
-    counts = kills.attack(tmp_path, ["poisson"], 3, 12, 200.0, 1, slow)
-    assert counts["kills"] >= 3 and counts["results"] >= 12
+    require_simulator("native", default_settings("native"))
+    counts = kills.attack(tmp_path, ["native"], 4, 12, 200.0, 3, at_work=1.0)
+    assert counts["kills"] >= 4 and counts["results"] >= 12
+    assert counts["damaged at work"] >= 1, "a summary is damaged while a submit is at work"
     assert not any(counts[key] for key in ("lost", "twice", "different", "half written")), counts
+
+
+@pytest.mark.parametrize("kind", [disks.FullDisk, disks.BrokenDisk])
+def test_a_disk_fails_at_random_moments(tmp_path: Path, kind: type[disks.FullDisk] | type[disks.BrokenDisk]) -> None:
+    try:
+        counts = disks.attack(tmp_path, ["poisson"], 2, 12, 1, SLOW, [kind])
+    except disks.MountError as error:
+        if os.geteuid() == 0 and kind is disks.FullDisk:
+            skip_or_fail(f"file systems cannot be mounted here: {error}")
+        pytest.skip(f"file systems cannot be mounted here: {error}")
+    assert counts["results"] == 24 and counts[f"ended by {kind.REASON!r}"] >= 1, counts
+    assert not any(counts[key] for key in ("lost", "rows lost", "twice", "different", "half written")), counts

@@ -184,3 +184,47 @@ def test_plan_prints_the_dag_without_a_pool(tmp_path: Path, capsys: pytest.Captu
     assert "SUBMIT-DESCRIPTION poisson" in said
     assert "FINAL collect" in said
     assert [file.name for file in tmp_path.iterdir()] == ["sweep.toml"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "more", "said"),
+    [
+        ("results", "", "nothing below /tmp"),
+        ("/var/a$b", "", "no folder with $"),
+        ("/var/runs", "", "[jobs.poisson] image is missing"),
+        ("/var/runs", '[jobs.poisson]\nimage = "/images/a.sif"\n', 'universe = "container"'),
+    ],
+)
+def test_what_the_executor_refuses_is_refused_before_anything_is_written(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: str,
+    more: str,
+    said: str,
+) -> None:
+    # a schedd that answers; nothing of it is needed up to the refusal
+    monkeypatch.setattr("jobs.htcondor_executor.why_unavailable", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    sweep = write_sweep(tmp_path, jobs='executor = "htcondor"', more=more)
+    before = Path(folder).exists()
+    assert main(["submit", str(sweep), "--results", folder]) == 2
+    assert said in capsys.readouterr().err
+    assert Path(folder).exists() == before and [path.name for path in tmp_path.iterdir()] == ["sweep.toml"]
+
+
+def test_who_may_not_submit_is_told_before_the_grid_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("jobs.htcondor_executor.why_unavailable", lambda: "the schedd takes no jobs from you")
+    monkeypatch.setattr("gridsearch.planning.plan.expand", lambda sweep: pytest.fail("the grid was made"))
+    sweep = write_sweep(tmp_path, jobs='executor = "htcondor"')
+    assert main(["submit", str(sweep), "--results", str(tmp_path / "results")]) == 2
+    assert 'jobs.executor = "htcondor": the schedd takes no jobs from you' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["plan"], ["plan", "--preview"], ["submit"]])
+def test_an_executor_there_is_none_of(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    sweep = write_sweep(tmp_path)
+    assert main([*command, str(sweep), "--results", str(tmp_path / "results"), "--executor", "smoke"]) == 2
+    assert '--executor = "smoke": no such executor' in capsys.readouterr().err

@@ -15,6 +15,10 @@ MOST_MODELS = 400
 """Synapse models there is room for: NEST 3.10 takes 511, 77 of which are its own."""
 
 
+TIC = 1e-3
+"""ms: NEST counts time in these."""
+
+
 def network_problems(network: Network, dt: float, threads: int) -> list[str]:
     """Say what NEST cannot do with a network, a line each; nothing if it runs it.
 
@@ -37,6 +41,8 @@ def is_reusable(network: Network) -> bool:
 
 
 def _problems(network: Network, dt: float, threads: int) -> Iterator[str]:
+    if round(dt / TIC) < 1 or abs(dt / TIC - round(dt / TIC)) > 1e-6:
+        yield f"the step must be a multiple of {TIC:g} ms, which is NEST's shortest time, not {dt:g} ms"
     for population in network.populations:
         model = population.model
         if not population.is_source and model.nest is None:
