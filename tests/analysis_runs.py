@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulators.records.atomic_file import replacing
+from simulators.records.job import Job, Point, Simulation, write_job
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summaries.summary import PHASES, summary_schema, write_summary
 
@@ -77,9 +78,18 @@ def write_run(
                 values = behaviour(point["swept"], point["seed"], entry["simulator"])
                 if values is not None:
                     rows.append(summary_row(point, entry, job, values))
+            write_job(_job(job, entry, points[start : start + points_per_job], statistics), directory.job(job))
             if rows:
                 write_summary(rows, schema, directory.summary(job))
     return directory
+
+
+def _job(name: str, entry: Mapping[str, Any], points: Sequence[Mapping[str, Any]], statistics: Sequence[str]) -> Job:
+    return Job(
+        name=name, model="clustered", simulator=entry["simulator"], settings={}, simulation=Simulation(0.1, 0.0, 9000.0),
+        statistics=tuple(one for one in statistics if ":" not in one), parameters={}, populations=POPULATIONS,
+        points=tuple(Point(**{"setting_id": "", **point}) for point in points),
+    )  # fmt: skip
 
 
 def write_points(

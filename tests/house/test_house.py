@@ -20,7 +20,7 @@ FLOORS = {
 # Within a floor, or a room that has rooms of its own: the rooms, and those each stands on
 ROOMS = {
     "simulators": {
-        "worker": {"backends", "models", "records", "statistics", "description", "guests"},
+        "worker": {"backends", "models", "records", "statistics", "description", "guests", "neurons"},
         "backends": {"records", "statistics", "description", "neurons", "guests"},
         "records": {"statistics", "description"},
         "models": {"description", "guests"},
