@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 import pyarrow.fs
 
 from simulators.records.summaries.job_rows import JobRows
-from simulators.records.summaries.row_checks import NO_LIMITS, value_fault
+from simulators.records.summaries.row_checks import NO_LIMITS, schema_fault, value_fault
 from simulators.records.summaries.summary import (
     REPETITIVE,
     UNREADABLE,
@@ -83,7 +83,10 @@ def open_files(paths: Iterable[Path], jobs: Path | None = None) -> list[SummaryF
         try:
             fragment = parquet.make_fragment(str(path), filesystem)
             fragment.ensure_complete_metadata()
-            job = job_of(path, jobs) if fragment.metadata.num_rows else None
+            wrong, job = schema_fault(fragment.physical_schema), None
+            if wrong is None and fragment.metadata.num_rows:
+                job = job_of(path, jobs)
+                wrong = type_fault(fragment.physical_schema, job)
         except FileNotFoundError:  # set aside since the folder was listed
             continue
         except UNREADABLE as error:
@@ -92,7 +95,6 @@ def open_files(paths: Iterable[Path], jobs: Path | None = None) -> list[SummaryF
         except CorruptSummaryError as error:
             _warn(f"{path}: left out: {str(error).removeprefix(f'{path}: ')}")
             continue
-        wrong = type_fault(fragment.physical_schema, job)
         if wrong is not None:
             _warn(f"{path}: left out: is not a summary: {wrong}")
             continue

@@ -191,9 +191,11 @@ def read_summary(path: Path, jobs: Path | None = None) -> pa.Table:
 
 def check_summary(table: pa.Table, path: Path, jobs: Path | None = None) -> None:
     """Make sure that rows are those of a summary (see `read_summary`)."""
-    job = job_of(path, jobs) if table.num_rows else None
-    wrong = type_fault(table.schema, job) or value_fault(table, NO_LIMITS if job is None else job.limits)
-    wrong = wrong or repeat_fault(table) or (None if job is None else job.fault(table))
+    wrong = schema_fault(table.schema)
+    if wrong is None:
+        job = job_of(path, jobs) if table.num_rows else None
+        wrong = type_fault(table.schema, job) or value_fault(table, NO_LIMITS if job is None else job.limits)
+        wrong = wrong or repeat_fault(table) or (None if job is None else job.fault(table))
     if wrong is not None:
         raise CorruptSummaryError(f"{path}: is not a summary: {wrong}")
 
