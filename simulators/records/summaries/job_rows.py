@@ -65,8 +65,8 @@ class JobRows:
         Jobs that rows may name: its own, or those whose spikes it has statistics of.
     kinds : mapping of str to str
         What stands in swept columns and in those of our statistics.
-    dt : float
-        ms; 0: not known.
+    steps : float
+        Of a recording; 0: not known.
     """
 
     ids: pa.Array
@@ -75,7 +75,7 @@ class JobRows:
     content: Mapping[str, str]
     jobs: frozenset[str]
     kinds: Mapping[str, str]
-    dt: float = 0.0
+    steps: float = 0.0
 
     @property
     def limits(self) -> dict[str, float]:
@@ -104,6 +104,7 @@ class JobRows:
 
     def fault(self, table: pa.Table) -> str | None:
         """Say which row is none of the job's, or return None; columns that the rows lack are not looked at."""
+        table = table.select([name for name in table.column_names if name in self.columns or name in CHECKED])
         found = table["point_id"].combine_chunks()
         if found.equals(self.ids):
             columns = self.columns
@@ -130,10 +131,9 @@ class JobRows:
 
     def _implausible(self, table: pa.Table) -> str | None:
         """Say that a network has more spikes than its neurons can send."""
-        if not self.dt or not {*_COUNTS, "duration"} <= set(table.column_names):
+        if not self.steps or not set(_COUNTS) <= set(table.column_names):
             return None
-        steps = pc.divide(table["duration"].cast(pa.float64()), self.dt)
-        most = pc.multiply(pc.multiply(table["n_neurons"].cast(pa.float64()), steps), _MOST_SPIKES)
+        most = pc.multiply(table["n_neurons"].cast(pa.float64()), self.steps * _MOST_SPIKES)
         if pc.any(pc.greater(table["n_spikes"].cast(pa.float64()), most)).as_py():
             return "n_spikes is more than the neurons can send"
         return None
@@ -188,7 +188,7 @@ def _job_rows(name: str, content: Mapping[str, Any]) -> JobRows:
         jobs=frozenset([name]),
         kinds=_measured(tuple(content["statistics"]), tuple(content["populations"]), windows)
         | {key: _swept_kind(column.type) for key, column in swept.items()},
-        dt=float(content["simulation"]["dt"]),
+        steps=float(content["simulation"]["duration"]) / float(content["simulation"]["dt"]),
     )
 
 

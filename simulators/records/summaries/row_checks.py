@@ -93,8 +93,9 @@ def _lacking(table: pa.Table) -> Iterator[str]:
 
 def _beyond(table: pa.Table, limits: Mapping[str, float]) -> Iterator[str]:
     """Numbers that are none of a measurement."""
+    there = set(table.column_names)
     for name, least in {**limits, **_NUMBERS}.items():
-        if name in table.column_names and not pa.types.is_null(table.schema.field(name).type):
+        if name in there and not pa.types.is_null(table.schema.field(name).type):
             ends = pc.min_max(table[name]).as_py()
             if ends["min"] is not None and ends["min"] < least:
                 yield f"{name} = {ends['min']} is {'negative' if least == 0 else f'below {least}'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,8 @@ _TYPES = {
     "floats": pa.list_(pa.float64()),
     "integers": pa.list_(pa.int32()),
 }
+# Columns that were found sound, and of what jobs: most files of a run share theirs.
+_SOUND: deque[tuple[pa.Schema, Mapping[str, str]]] = deque(maxlen=4)
 # What pyarrow raises at a file that it cannot read.
 UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
 
@@ -216,7 +219,13 @@ def job_of(path: Path, jobs: Path | None) -> JobRows | None:
 
 def type_fault(schema: pa.Schema, job: JobRows | None) -> str | None:
     """Say which column is of a type that a summary, or that of a job, cannot have, or return None."""
-    return schema_fault(schema) or (None if job is None else job.schema_fault(schema, KNOWN))
+    kinds = {} if job is None else job.kinds
+    if any(known == kinds and schema.equals(sound) for sound, known in tuple(_SOUND)):
+        return None
+    wrong = schema_fault(schema) or (None if job is None else job.schema_fault(schema, KNOWN))
+    if wrong is None:
+        _SOUND.append((schema, kinds))
+    return wrong
 
 
 def _field(name: str, kind: pa.DataType, unit: str, doc: str) -> pa.Field:
