@@ -87,12 +87,13 @@ class Deadline:
         with self._ending(point_ids, longest):
             yield
 
-    def close(self) -> None:
-        """Remove the note."""
+    def close(self, done: bool = False) -> None:
+        """Remove the note, but for what it says of points that were late and are not done yet."""
+        mine = self._file is not None
         if self._file is not None:
             self._file.close()
             self._file = None
-        if self._note is not None:
+        if self._note is not None and (mine or done or not self.late):
             with suppress(OSError):
                 self._note.unlink(missing_ok=True)
 

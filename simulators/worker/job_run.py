@@ -221,11 +221,12 @@ class _JobRun:
         if self._job.points:
             self._summary.write()
         self._summary.forget()
-        self._deadline.close()
+        self._deadline.close(done=True)
         self._simulator.close()
 
     def close(self) -> None:
-        """End the processes that finish points."""
+        """End the processes that finish points, and leave no note but of what is not done."""
+        self._deadline.close()
         if self._finishing is not None:
             self._finishing.close()
 

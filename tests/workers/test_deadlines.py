@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from test_bad_points import SIMULATORS, SPARSE, settings_of, sized
-from workplaces import Workplace
+from workplaces import Workplace, wait_until
 
 from simulators.records.job import Job, Simulation
 from simulators.worker.deadline import LATE
-from simulators.worker.exit_codes import DONE
+from simulators.worker.exit_codes import DONE, STOPPED
 
 QUIET = {"I_th_E": -90.0, "I_th_I": -90.0}
 LOUD = {"I_th_E": 2.0, "I_th_I": 1.0}
@@ -110,6 +110,19 @@ def test_a_statistic_that_cannot_be_interrupted_ends_the_worker_and_its_point_al
     if not settings:
         assert "in_c" in log, "it says where"
     assert not list(workplace.summary.parent.glob(".*")), "no note is left"
+
+
+def test_a_worker_stopped_during_a_statistic_ends_at_once_and_leaves_no_note(
+    workplace: Workplace, make_job: Callable[..., Job]
+) -> None:
+    job = make_job([LOUD, QUIET], simulation=Simulation(0.1, 0.0, 50.0), statistics=("mine.py:slow",), timeout=300.0)
+    write(workplace, job)
+    process = workplace.start("--root", str(workplace.folder))
+    wait_until(lambda: len(workplace.rows()) == 1)
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == STOPPED
+    assert not list(workplace.summary.parent.glob(".*"))
 
 
 def test_a_build_that_hangs_ends_some_time(
