@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulators.records.atomic_file import replacing
+from simulators.records.job import Job, Point, Simulation, write_job
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summaries.summary import PHASES, summary_schema, write_summary
 
@@ -77,9 +78,22 @@ def write_run(
                 values = behaviour(point["swept"], point["seed"], entry["simulator"])
                 if values is not None:
                     rows.append(summary_row(point, entry, job, values))
+            write_job_of(directory, job, entry["simulator"], points[start : start + points_per_job], statistics)
             if rows:
                 write_summary(rows, schema, directory.summary(job))
     return directory
+
+
+def write_job_of(
+    directory: RunDirectory, name: str, simulator: str, points: Sequence[Mapping[str, Any]], statistics: Sequence[str]
+) -> None:
+    """Write the file of a job; its points as dictionaries."""
+    job = Job(
+        name=name, model="clustered", simulator=simulator, settings={}, simulation=Simulation(0.1, 0.0, 9000.0),
+        statistics=tuple(one for one in statistics if ":" not in one), parameters={}, populations=POPULATIONS,
+        points=tuple(Point(**{"setting_id": "", **point}) for point in points),
+    )  # fmt: skip
+    write_job(job, directory.job(name))
 
 
 def write_points(

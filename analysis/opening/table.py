@@ -15,8 +15,17 @@ import pyarrow.dataset as ds
 from analysis.opening.rows import select_rows
 from analysis.opening.run import RunError, read_metadata
 from analysis.opening.run_table import Kept, RunTable
-from analysis.opening.summary_files import IDENTITY, common_schema, open_fragments, read_all, with_schema
+from analysis.opening.summary_files import (
+    IDENTITY,
+    agreeing,
+    common_schema,
+    open_files,
+    read_all,
+    warn_unchecked,
+    with_schema,
+)
 from simulators.records.run_directory import RunDirectory
+from simulators.records.summaries.job_rows import CHECKED
 from simulators.records.summaries.summary_cache import read_cached
 from simulators.records.summaries.wanted import Wanted
 
@@ -64,7 +73,9 @@ def open_run(
     Warns
     -----
     CorruptSummaryWarning
-        Names every summary file that cannot be read.
+        Names every summary file that cannot be read, or whose rows are not those of its job.
+    UncheckedSummaryWarning
+        If the run has no job files at all, so that rows cannot be compared with what was asked.
     """
     if not isinstance(path, str | Path):
         return _open_several([Path(one) for one in path], columns, parameters)
@@ -113,14 +124,20 @@ def _read_summaries(
 ) -> tuple[pa.Table, list[pa.Schema]]:
     """Read all rows, and return them with a schema that describes the columns."""
     cached = read_cached(directory, None if columns is None else [*_KEYS, *columns])
-    fragments = open_fragments(cached.rest)
-    schemas = [*([] if cached.schema is None else [cached.schema]), *(part.physical_schema for part in fragments)]
+    known = bool(directory.job_names())
+    if cached.rest and not known:
+        warn_unchecked(directory.jobs, len(cached.rest))
+    files = agreeing(open_files(cached.rest, directory.jobs if known else None), cached.schema)
+    schemas = [*([] if cached.schema is None else [cached.schema]), *(one.fragment.physical_schema for one in files)]
     # Files of jobs that have not begun describe next to nothing; among the others, the order that they have
     schemas.sort(key=lambda schema: "finished" not in schema.names)
-    schema = common_schema(schemas, without=without)
+    every = common_schema(schemas)
+    schema = pa.schema([field for field in every if field.name not in without])
     if columns is not None:
         schema = pa.schema([field for field in schema if field.name in {*_KEYS, *columns}])
-    summaries = read_all(fragments, schema, directory.jobs)
+    compared = {*CHECKED, *(name for one in files if one.job is not None for name in one.job.columns)}
+    read = pa.schema([*schema, *(field for field in every if field.name in compared - set(schema.names))])
+    summaries = read_all(files, read).select(schema.names)
     if cached.rows is not None:
         summaries = pa.concat_tables([with_schema(cached.rows, schema), summaries])
     return summaries, [schema for schema in schemas if "finished" in schema.names][-1:]

@@ -26,11 +26,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 from opens import Opens
 
 from gridsearch.planning.plan import Plan, make_plan
 from gridsearch.submitting.submission import write_plan
-from simulators.records.summaries.summary import PHASES, schema_of, write_summary
+from simulators.records.summaries.summary import schema_of, write_summary
 from simulators.records.summaries.summary_cache import SETTLED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,37 +99,38 @@ def plan_of(sweep: Path, *more: str) -> Used:
     return run_command("plan", str(sweep), "--results", str(sweep.parent / "results"), *more)
 
 
-def finish(plan: Plan, rows_per_file: int = 1000) -> None:
-    """Write a good row for every point of a plan, as its workers would."""
-    jobs = [planned.job for planned in plan.jobs]
+def finish(plan: Plan) -> None:
+    """Write a good row for every point of a plan, job by job, as its workers would."""
     sweep = plan.sweep
     fingerprint = sweep.guests.fingerprint(sweep.statistics, sweep.statistics_settings, sweep.windows)
     made, content = json.dumps(fingerprint, sort_keys=True), json.dumps(plan.grid.content, sort_keys=True)
-    points = [point for job in jobs for point in job.points]
+    jobs = [planned.job for planned in plan.jobs]
     schema = schema_of(jobs[0], plan.run.root)
-    for start in range(0, len(points), rows_per_file):
-        name = f"nest-{start}"
+    measured = [field.name for field in schema if pa.types.is_floating(field.type)]
+    for job in jobs:
         rows = [
             {
+                **dict.fromkeys(measured, 1.0),
                 "point_id": point.point_id,
                 "setting_id": point.setting_id,
                 "content": content,
                 "simulator": "nest",
                 "backend": "",
-                "threads": jobs[0].settings["threads"],
+                "threads": job.settings["threads"],
                 "seed": point.seed,
+                "network_seed": point.network_seed,
                 **point.swept,
                 "status": "ok",
+                "duration": job.simulation.duration,
                 "statistics": made,
                 "spikes": "none",
-                "job": name,
-                **dict.fromkeys(PHASES, 1.0),
+                "job": job.name,
             }
-            for point in points[start : start + rows_per_file]
+            for point in job.points
         ]
-        write_summary(rows, schema, plan.run.summary(name))
+        write_summary(rows, schema, plan.run.summary(job.name))
         past = time.time() - 2 * SETTLED  # as of a run that is over
-        os.utime(plan.run.summary(name), (past, past))
+        os.utime(plan.run.summary(job.name), (past, past))
 
 
 def time_writing(sweep: Path) -> tuple[Plan, float, float]:

@@ -32,12 +32,14 @@ import pyarrow.parquet as pq
 import analysis
 from analysis.plots.parts.style import new_figure
 from jobs.history import read_history
+from simulators.records.job import Job, Point, Simulation, write_job
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summaries.summary import PHASES, summary_schema
 from simulators.records.summaries.summary_cache import SETTLED
 
 SEEDS = 4
 ROWS_PER_SMALL_FILE = 25
+_TOLD = ("point_id", "seed", "network_seed", "I_th_E", "I_th_I")  # of a point
 STATISTICS = ("rate", "cv_isi", "lv", "fano_factor")
 
 
@@ -81,16 +83,38 @@ def write_run(directory: RunDirectory, n_rows: int, n_files: int) -> None:
             else _column(field, len(rows), number, random)
             for field in schema
         ]
-        pq.write_table(pa.table(columns, schema=schema), directory.summary(f"job{number:06d}"))
+        name = f"job{number:06d}"
+        pq.write_table(pa.table(columns, schema=schema), directory.summary(name))
+        points = tuple(
+            Point(point_id, seed_of, network_seed, {"I_th_E": one, "I_th_I": other})
+            for point_id, seed_of, network_seed, one, other in zip(*(known[key].tolist() for key in _TOLD), strict=True)
+        )
+        simulation = Simulation(0.1, 1000.0, 9000.0)
+        job = Job(name, "clustered", "nest", {}, simulation, STATISTICS, {}, points, ("E", "I"))
+        write_job(job, directory.job(name))
 
 
 def _column(field: pa.Field, size: int, job: int, random: np.random.Generator) -> pa.Array:
-    texts = {"simulator": "nest", "status": "ok", "backend": "cpu", "job": f"job{job:06d}", "error": ""}
+    texts = {
+        "simulator": "nest",
+        "status": "ok",
+        "backend": "cpu",
+        "job": f"job{job:06d}",
+        "error": "",
+        "spikes": "none",
+    }
+    texts |= dict.fromkeys(("content", "statistics", "versions"), '{"what": "a fairly long text, as of versions"}')
     if pa.types.is_string(field.type):
         return pa.array([texts.get(field.name, "a fairly long text, as of versions")] * size)
     if pa.types.is_timestamp(field.type):
         return pa.array([datetime.now(UTC)] * size, field.type)
-    if field.name == "threads":
+    if pa.types.is_boolean(field.type):
+        return pa.array([True] * size)
+    if field.name == "n_neurons":
+        return pa.array(np.full(size, 5000))
+    if field.name == "duration":
+        return pa.array(np.full(size, 9000.0))
+    if field.name in ("threads", "revision"):
         return pa.array(np.ones(size), pa.int64())
     if pa.types.is_list(field.type):
         n_bins = len(json.loads(field.metadata[b"bins"])) - 1

@@ -25,6 +25,7 @@ from simulators.backends.simulator import find_simulator
 from simulators.description.network import Network, expected_synapses, projection_synapses
 from simulators.records import machine
 from simulators.records.run_directory import RunDirectory
+from simulators.records.summaries.summary import UnknownSummaryError
 
 MAX_ROWS = 40  # of a table of projections
 MAX_REASONS = 5  # of a kind
@@ -99,7 +100,8 @@ def show_plan(plan: Plan) -> None:
     for line in short_recordings(plan.sweep, plan.grid.populations, [one.duration for one in plan.grid.simulations]):
         say(line)
     for _, error in plan.history.corrupt:
-        say(f"unreadable, its points run again: {error}")
+        known = not isinstance(error, UnknownSummaryError)
+        say(f"unreadable, its points run again: {error}" if known else str(error))
 
 
 def _about_hours(share: SimulatorPlan, here: bool) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from simulators import models
 from simulators.description import Network
-from simulators.guests.content import code_digest, data_digest, joined_digest
+from simulators.guests.content import data_digest, files_digest, guest_digest
 from simulators.guests.installed import is_pure, package_folder
 from simulators.guests.loading import GuestError, explained
 from simulators.guests.neighbours import closure
@@ -190,7 +190,7 @@ class GuestFiles:
             folder = package_folder(reference)
             if is_pure(folder):
                 found = tuple(sorted(folder.rglob("*.py"))) if folder.is_dir() else (folder,)
-                copies[f"guests/{data_digest(folder)}"] = _Copy(folder.parent, found, package=True)
+                copies[f"guests/{files_digest(folder.parent, found)}"] = _Copy(folder.parent, found, package=True)
         return copies
 
 
@@ -208,7 +208,7 @@ class _Copy:
 
 def _target(path: Path) -> str:
     """Folder of a user's file and its neighbours, relative to the run's: by what they do and what they are called."""
-    return f"guests/{joined_digest(path.name, code_digest(path))}"
+    return f"guests/{guest_digest(path)}"
 
 
 def _copy(copy: _Copy, folder: Path) -> None:

@@ -17,8 +17,10 @@ import pyarrow.compute as pc
 
 from gridsearch.planning.plan import Plan
 from simulators.records import machine
+from simulators.records.atomic_file import replacing
 from simulators.records.run_directory import RunDirectory
 from simulators.records.spike_files import read_spikes
+from simulators.records.summaries.job_rows import recomputed_text
 from simulators.records.summaries.summary import column_field, read_summary, write_table
 from simulators.statistics import Window, columns, summarise
 from simulators.statistics.references import find_statistics
@@ -63,7 +65,10 @@ def _recompute(plan: Plan, simulator: str, jobs: Mapping[str, str], report: Call
     digest = hashlib.sha256(json.dumps([simulator, sorted(jobs), sorted(guests.statistics)]).encode())
     digest.update(datetime.now(UTC).isoformat().encode())
     table = _with_values(_rows(run, jobs), values, plan)
-    write_table(table, run.summary(f"{simulator}-recomputed-{digest.hexdigest()[:10]}"))
+    name = f"{simulator}-recomputed-{digest.hexdigest()[:10]}"
+    with replacing(run.job(name)) as temporary:
+        temporary.write_text(recomputed_text(set(jobs.values())), encoding="utf-8")
+    write_table(table, run.summary(name))
     return before + len(values)
 
 

@@ -19,6 +19,7 @@ from simulators.backends.simulator import SimulatorUnavailableError, find_simula
 from simulators.records.atomic_file import remove_leftovers, replacing
 from simulators.records.broken_transfers import restore_summaries
 from simulators.records.job import write_job
+from simulators.records.summaries.summary import UnknownSummaryError
 
 _LEFTOVER = 3600.0  # s without a write after which a temporary file is nobody's, while jobs of a pool are at work
 _FORMER = "sweep.before-"  # the start of what a sweep is renamed to that another takes the place of
@@ -97,8 +98,8 @@ def write_plan(plan: Plan, replace_sweep: bool) -> None:
     """Write down a plan in the run's folder: the sweep, the points, the provenance and the jobs."""
     run = plan.run
     being_written = {run.summary(job.job) for flight in plan.flights for job in flight.jobs}
-    for path, _ in plan.history.corrupt:
-        if path not in being_written:
+    for path, error in plan.history.corrupt:
+        if path not in being_written and not isinstance(error, UnknownSummaryError):  # its job's file may come back
             run.set_aside(path)
     if replace_sweep and run.sweep.exists() and run.sweep.read_bytes() != plan.sweep.path.read_bytes():
         with replacing(run.root / f"{_FORMER}{os.getpid()}.toml") as temporary:

@@ -23,7 +23,7 @@ from jobs.plan import PlannedJob
 from simulators.backends.simulator import Setting
 from simulators.records import machine
 from simulators.records.run_directory import RunDirectory
-from simulators.worker.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
+from simulators.worker.exit_codes import DONE, OUT_OF_MEMORY, STOPPED, TRANSIENT, UNUSABLE
 
 SETTINGS: Mapping[str, Setting] = {
     "max_running": Setting(0, "jobs at a time; 0: as many as cores and memory allow", minimum=0),
@@ -36,7 +36,7 @@ _REPORT = 0.5  # s between two looks at their summaries
 _GRACE = 20.0  # s a worker gets to write its rows after a stop
 _MEMORY_SHARE = 0.9  # of what is free at the start
 _MAX_ATTEMPTS = 4  # without a new row in between; the worker gives up a point that kills it before that
-_PAUSE = 5.0  # s before a job with a passing trouble is tried again
+_PAUSE = 5.0  # s before a job with a passing trouble, of memory too, is tried again
 
 log = logging.getLogger(__name__)
 
@@ -215,7 +215,7 @@ def _settle(attempt: _Attempt, run: RunDirectory) -> JobFailure | None:
     if code == UNUSABLE or attempt.fruitless >= _MAX_ATTEMPTS:
         return JobFailure(job.name, f"{_how(code)}: {last_words(run.stderr(job.name))}")
     log.warning("job %s %s; trying again", job.name, _how(code))
-    attempt.not_before = time.monotonic() + (_PAUSE if code == TRANSIENT else 0.0)
+    attempt.not_before = time.monotonic() + (_PAUSE if code in (TRANSIENT, OUT_OF_MEMORY) else 0.0)
     attempt.process = None
     return None
 
@@ -225,6 +225,8 @@ def _how(code: int) -> str:
         return f"was killed by signal {-code}"
     if code == STOPPED:
         return "was stopped"
+    if code == OUT_OF_MEMORY:
+        return "was refused memory"
     return f"ended with exit code {code}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from simulators.guests.neighbours import closure
@@ -52,17 +52,22 @@ def data_digest(path: Path) -> str:
     OSError
         If something cannot be read.
     """
-    if path.is_file():
+    if not path.is_dir():
         return _file_digest(path)[:_LENGTH]
+    return files_digest(path, (one for one in path.rglob("*") if one.is_file()))
+
+
+def files_digest(root: Path, files: Iterable[Path]) -> str:
+    """Hash files by content, with their places below a folder; 16 hexadecimal digits."""
     content = hashlib.sha256()
-    for file in sorted(one for one in path.rglob("*") if one.is_file()):
-        content.update(f"{file.relative_to(path).as_posix()}\0{_file_digest(file)}\0".encode())
+    for file in sorted(files):
+        content.update(f"{file.relative_to(root).as_posix()}\0{_file_digest(file)}\0".encode())
     return content.hexdigest()[:_LENGTH]
 
 
-def joined_digest(*parts: str) -> str:
-    """Hash texts together; 16 hexadecimal digits."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_LENGTH]
+def guest_digest(path: Path) -> str:
+    """Hash a user's Python file and its neighbours by what they do and what the file is called; 16 digits."""
+    return hashlib.sha256(f"{path.name}\0{code_digest(path)}".encode()).hexdigest()[:_LENGTH]
 
 
 def _file_digest(path: Path) -> str:

@@ -13,6 +13,8 @@ from simulators.statistics import STATISTICS, Window
 
 SpikeRecording = Literal["none", "sample", "all"]
 
+_END = "}\n"  # of a job file that is whole
+
 
 class JobError(ValueError):
     """A job file that cannot be carried out."""
@@ -164,7 +166,7 @@ def job_text(job: Job) -> str:
     }
     points = ",\n  ".join(_json(vars(point)) for point in content.pop("points"))
     lines = [f'"{key}": {_json(value)}' for key, value in content.items()] + [f'"points": [\n  {points}\n ]']
-    return "{\n " + ",\n ".join(lines) + "\n}\n"
+    return "{\n " + ",\n ".join(lines) + f"\n{_END}"
 
 
 def read_job(path: Path) -> Job:
@@ -178,11 +180,13 @@ def read_job(path: Path) -> Job:
         If it is not JSON, or lacks or misnames a field; the message names file and field.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except OSError as error:
         raise UnreadableJobError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        text = content.decode()
     except UnicodeDecodeError as error:
-        raise JobError(f"{path}: is not JSON: {error}") from error
+        raise _no_json(error, whole=content.endswith(_END.encode()), path=path) from error
     return parse_job(text, path)
 
 
@@ -191,9 +195,7 @@ def parse_job(text: str, path: Path) -> Job:
     try:
         content = json.loads(text)
     except ValueError as error:
-        if not text.endswith("}\n"):  # as `write_job` ends it
-            raise UnreadableJobError(f"{path}: is not JSON, and seems cut short: {error}") from error
-        raise JobError(f"{path}: is not JSON: {error}") from error
+        raise _no_json(error, whole=text.endswith(_END), path=path) from error
     try:
         return Job(
             **{
@@ -210,6 +212,12 @@ def parse_job(text: str, path: Path) -> Job:
         raise JobError(f"{path}: field {error} is missing") from error
     except (TypeError, AttributeError) as error:
         raise JobError(f"{path}: {str(error).replace('__init__() ', '')}") from error
+
+
+def _no_json(error: ValueError, whole: bool, path: Path) -> JobError:
+    if whole:
+        return JobError(f"{path}: is not JSON: {error}")
+    return UnreadableJobError(f"{path}: is not JSON, and seems cut short: {error}")
 
 
 def _json(value: object) -> str:

@@ -6,12 +6,14 @@ need it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 _PARQUET = ".parquet"
 _CORRUPT = ".corrupt"
+_JOB = ".json"
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class RunDirectory:
 
     def job(self, name: str) -> Path:
         """The job file of a job."""
-        return self.jobs / f"{name}.json"
+        return self.jobs / f"{name}{_JOB}"
 
     def summary(self, job: str) -> Path:
         """The summary file of a job."""
@@ -140,6 +142,13 @@ class RunDirectory:
     def summary_files(self) -> list[Path]:
         """The summary files there are, by name."""
         return sorted(path for path in self.summaries.glob(f"*{_PARQUET}") if not path.name.startswith("."))
+
+    def job_names(self) -> set[str]:
+        """Jobs that have a file."""
+        try:
+            return {entry.name.removesuffix(_JOB) for entry in os.scandir(self.jobs) if entry.name.endswith(_JOB)}
+        except OSError:
+            return set()
 
     def corrupt_files(self) -> list[Path]:
         """Summary files that were set aside as unreadable."""

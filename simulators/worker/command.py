@@ -3,9 +3,10 @@
 The same command runs under every executor and by hand. After every point the summary on disk is whole, so a worker
 that dies loses only the point in flight; started again with the same job it goes on where it stopped.
 
-Exit codes: 0 every point has a row · 75 not on this machine or not now (a simulator is missing, a file was cut short,
-a disk is full), worth a try elsewhere · 78 the content of the job file is wrong, another try is pointless · 85 stopped
-by a signal, finished points are written.
+Exit codes: 0 every point has a row · 75 not on this machine or not now (a simulator or package is missing, a file was
+cut short or is not what the job was planned with, a disk is full), worth a try elsewhere · 76 out of memory, worth a
+try with more · 78 the content of the job file is wrong, another try is pointless · 85 stopped by a signal, finished
+points are written.
 """
 
 from __future__ import annotations
@@ -27,10 +28,17 @@ from simulators.records import machine
 from simulators.records.job import Job, JobError, UnreadableJobError, read_job
 from simulators.records.phases import PhaseClock
 from simulators.records.summaries.summary import CorruptSummaryError, schema_of
-from simulators.worker.exit_codes import DONE, STOPPED, TRANSIENT, UNUSABLE
+from simulators.worker.exit_codes import DONE, OUT_OF_MEMORY, STOPPED, TRANSIENT, UNUSABLE
 from simulators.worker.finishing import FinisherDied
-from simulators.worker.job_run import JobFiles, run_job
+from simulators.worker.job_run import run_job
+from simulators.worker.own_files import JobFiles, OtherFilesError, check_files
 from simulators.worker.watch import Terminated, Watch
+
+# What this machine lacks, or has otherwise than the job says
+_NOT_HERE = (
+    *(UnreadableJobError, OtherFilesError, SimulatorUnavailableError, CorruptSummaryError),
+    *(ImportError, OSError),
+)
 
 log = logging.getLogger("worker")
 
@@ -55,19 +63,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _stop_at_eof(watch)
         root = options.job.resolve().parent.parent if options.root is None else options.root
         sys.path[:0] = [str(root / folder) for folder in job.python_path]
+        check_files(job, root)
         _check_content(job, options.job, root)
         files = JobFiles(root, options.summary or Path(f"{job.name}.parquet"), options.spikes)
         run_job(job, files, watch, clock)
     except Terminated as stop:
         log.warning("%s; finished points are written", stop)
         return STOPPED
-    except (UnreadableJobError, SimulatorUnavailableError, CorruptSummaryError, ImportError, OSError) as error:
+    except _NOT_HERE as error:
         log.error("%s", error)
         return TRANSIENT
+    except MemoryError as error:
+        log.error("out of memory: %s", error)
+        return OUT_OF_MEMORY
     except GuestError as error:
         log.error("%s", error)
-        # a package that a user's file imports may be on another machine
-        return TRANSIENT if isinstance(error.__cause__, ImportError) else UNUSABLE
+        # The file is the one that was submitted; what it imports or reads may be on another machine
+        cause = error.__cause__
+        return OUT_OF_MEMORY if isinstance(cause, MemoryError) else TRANSIENT if _is_machines(cause) else UNUSABLE
     except JobError as error:
         log.error("%s", error)
         return UNUSABLE
@@ -75,6 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.error("%s", death)
         return _end_alike(death.code)
     return DONE
+
+
+def _is_machines(cause: BaseException | None) -> bool:
+    """Whether a user's file could not be loaded for something that another machine may have."""
+    return isinstance(cause, (ImportError, OSError))
 
 
 def _end_alike(code: int) -> int:
@@ -90,6 +108,9 @@ def _check_content(job: Job, path: Path, root: Path) -> None:
     """Raise `JobError` if a job names what does not exist; where it is about to run makes no difference to that."""
     try:
         find_simulator(job.simulator)
+    except LookupError as error:  # ours travel with the job: it is one from a package
+        raise SimulatorUnavailableError(f"{path}: {error}; if a package brings it, it is not installed here") from error
+    try:
         find_model(job.model, root, {name: root / place for name, place in job.data.items()})
         if not job.points:
             raise ValueError("there are no points in it")

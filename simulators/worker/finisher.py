@@ -5,7 +5,7 @@ lie in memory that it shares with the worker. It ends with its worker, however t
 
 Told: ``["job", text, root, spikes, path]`` · ``["memory", bytes]`` · ``["open", {instance: populations}, summed]`` ·
 ``["add", begin, end, slot, {population: [offset, shape]}]`` · ``["add_sums", slot, {sum: [offset, shape]}]`` ·
-``["finish", {instance: point}]``.
+``["finish", {instance: point}, seconds]``.
 Answered: ``["added", slot, {instance: [status, reason]}]`` · ``["begun", point]`` ·
 ``["done", point, values, bytes]`` · ``["machine", kind, message]``.
 """
@@ -18,6 +18,7 @@ import mmap
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -29,11 +30,17 @@ from simulators.backends.accumulated import SumCollector, open_collector
 from simulators.backends.recorded import BitCollector, Recorded
 from simulators.records.job import Job, parse_job
 from simulators.statistics import Statistic
+from simulators.statistics.measures.accumulated import AccumulatedTrains
 from simulators.statistics.references import find_statistics
+from simulators.statistics.spike_trains import SpikeTrains
+from simulators.worker.deadline import Deadline
+from simulators.worker.exit_codes import OUT_OF_MEMORY
 from simulators.worker.job_summary import peak_memory
 from simulators.worker.point_values import keep_spikes, needs_without_trains, point_values
+from simulators.worker.watch import Watch
 
 _Places = Mapping[str, tuple[int, list[int]]]
+_FAILED = 70  # what is not foreseen; 1 is `simulators.worker.deadline.LATE`
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
@@ -45,9 +52,16 @@ def main(memory: int) -> int:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what statistics of one's own print is no answer
     finisher = _Finisher(memory, answers)
-    for line in sys.stdin:
-        what, *told = json.loads(line)
-        getattr(finisher, what)(*told)
+    try:
+        for line in sys.stdin:
+            what, *told = json.loads(line)
+            getattr(finisher, what)(*told)
+    except MemoryError:
+        traceback.print_exc()
+        return OUT_OF_MEMORY
+    except Exception:
+        traceback.print_exc()
+        return _FAILED
     return 0
 
 
@@ -59,6 +73,7 @@ class _Finisher:
         self._job: Job
         self._statistics: list[Statistic]
         self._spikes: Path
+        self._deadline: Deadline
         self._collector: BitCollector | SumCollector
 
     def job(self, text: str, root: str, spikes: str, path: Sequence[str]) -> None:
@@ -66,6 +81,7 @@ class _Finisher:
         sys.path[:] = path
         self._job = parse_job(text, Path("the worker's job"))
         self._statistics = find_statistics(self._job.statistics, Path(root))
+        self._deadline = Deadline(Watch(self._job.timeout))
         self._spikes = Path(spikes)
 
     def memory(self, n_bytes: int) -> None:
@@ -90,18 +106,29 @@ class _Finisher:
         self._collector.add_sums(self._words(places))
         self._answer("added", slot, {})
 
-    def finish(self, points: Mapping[str, str]) -> None:
-        """Compute the statistics of points and keep their spikes."""
+    def finish(self, points: Mapping[str, str], seconds: float | None) -> None:
+        """Compute the statistics of points, each in so many s at most, and keep their spikes."""
         for instance, point_id in points.items():
             self._answer("begun", point_id)
             try:
                 spikes = self._collector.take(int(instance))
-                values = point_values(point_id, spikes, self._job, self._statistics)
-                keep_spikes(point_id, spikes, self._job, self._spikes)
+                values = self._values(point_id, spikes, seconds)
+                if values["status"] != "timeout":
+                    keep_spikes(point_id, spikes, self._job, self._spikes)
             except (ImportError, OSError) as error:
                 self._answer("machine", "ImportError" if isinstance(error, ImportError) else "OSError", str(error))
                 return
             self._answer("done", point_id, values, peak_memory())
+
+    def _values(
+        self,
+        point_id: str,
+        spikes: Mapping[str, SpikeTrains] | Mapping[str, AccumulatedTrains],
+        seconds: float | None,
+    ) -> dict[str, Any]:
+        return self._deadline.statistics_of(
+            point_id, seconds, lambda: point_values(point_id, spikes, self._job, self._statistics)
+        )
 
     def _words(self, places: _Places) -> dict[str, NDArray[np.uint32]]:
         assert self._shared is not None, "memory comes first"

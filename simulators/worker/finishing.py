@@ -138,12 +138,12 @@ class Finishing:
         for process in range(self._n_processes):
             self._tell(process, [*told, slot, places])
 
-    def finish(self, points: Mapping[int, str]) -> None:
-        """Have points finished: their ids by instance."""
+    def finish(self, points: Mapping[int, str], seconds: float | None = None) -> None:
+        """Have points finished: their ids by instance; each in so many s at most."""
         self.release()
         self._batches.append(list(points.values()))
         for process in range(self._n_processes):
-            self._tell(process, ["finish", {k: name for k, name in points.items() if self._of(k) == process}])
+            self._tell(process, ["finish", {k: name for k, name in points.items() if self._of(k) == process}, seconds])
 
     def settle(self) -> None:
         """Wait until all that was handed over is decoded: then `failures` are known."""

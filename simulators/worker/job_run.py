@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from simulators.backends.accumulated import Accumulates
@@ -24,18 +23,19 @@ from simulators.backends.simulator import (
 )
 from simulators.description import Network
 from simulators.description.parameters import with_overrides
-from simulators.guests.content import data_digest
 from simulators.guests.loading import explained
 from simulators.models import find_model, is_file
-from simulators.records.job import Job, JobError, Point
+from simulators.records.job import Job, Point
 from simulators.records.phases import PhaseClock
 from simulators.statistics.measures.needs import Needs
 from simulators.statistics.references import find_statistics
+from simulators.worker.deadline import LATE, Deadline
 from simulators.worker.deaths import MAX_DEATHS, SHRINKING, is_suspect, most_together
 from simulators.worker.finishing import FinisherDied, Finishing
 from simulators.worker.job_summary import JobSummary
 from simulators.worker.network_values import NetworkValues
-from simulators.worker.point_values import keep_spikes, needs_without_trains, point_values, reason_of
+from simulators.worker.own_files import JobFiles
+from simulators.worker.point_values import NOT_THE_POINTS, keep_spikes, needs_without_trains, point_values, reason_of
 from simulators.worker.watch import Terminated, TimedOut, Watch
 
 # Batches whose points are described before the first of them runs, to be cut evenly.
@@ -69,25 +69,6 @@ class _Ran:
     begun: datetime
 
 
-@dataclass(frozen=True)
-class JobFiles:
-    """Where a worker finds and puts things.
-
-    Parameters
-    ----------
-    root : Path
-        The folder that users' code and data are relative to: the run's, or what is like it on a pool's machine.
-    summary : Path
-        The summary file; rows that are there are kept.
-    spikes : Path
-        Folder for the spikes of the points, if the job keeps any.
-    """
-
-    root: Path
-    summary: Path
-    spikes: Path
-
-
 def run_job(job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
     """Run the points of a job that have no row yet.
 
@@ -108,12 +89,12 @@ def run_job(job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
         If `watch` was asked to stop; the rows of finished points are on disk.
     SimulatorUnavailableError, ImportError
         If the simulator, or something it or a model needs, is missing or broken here.
-    JobError
-        If data are not what they were at the submit.
     CorruptSummaryError
         If the summary file is there but unreadable.
     OSError
         If the summary cannot be written, or the machine fails the simulator.
+    MemoryError
+        If there is too little; the points in flight are noted, as where the kernel ends the worker for it.
     FinisherDied
         If a process that helps has ended; the point it was at is noted as one that ends its worker.
     """
@@ -128,7 +109,7 @@ def run_job(job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
         run.absolve()
         raise
     except FinisherDied as death:
-        run.blame(death.point_id)
+        run.blame(death)
         raise
     finally:
         run.close()
@@ -136,7 +117,6 @@ def run_job(job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
 
 class _JobRun:
     def __init__(self, job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
-        _check_data(job, files.root)
         self._job = job
         self._files = files
         self._watch = watch
@@ -148,6 +128,7 @@ class _JobRun:
         self._simulator = self._module.open_simulator(job.simulation, job.settings)
         _check_gpu(job, self._simulator)
         self._summary = JobSummary(job, files.summary, files.root, self._simulator)
+        self._deadline = Deadline(watch, files.summary.with_name(f".{files.summary.name}.late"))
         if self._summary.deaths_in_loading:
             self._simulator.shrink_batches(SHRINKING**self._summary.deaths_in_loading)
         needs = needs_without_trains(job, self._statistics)
@@ -206,7 +187,9 @@ class _JobRun:
         in_flight = (*self._elsewhere(), *batch.points)
         self._summary.begin(in_flight, loads_many=len(batch.points) > 1 and not self._is_built(batch))
         self._clock.end("t_write")
-        outcomes = self._outcomes(batch)
+        with self._deadline.build_of([point.point_id for point in batch.points]):
+            outcomes = self._outcomes(batch)
+        left = self._watch.left(len(batch.points))
         if self._finishing is not None:
             self._write_finished()  # of the batch before
         handed = {}
@@ -219,12 +202,12 @@ class _JobRun:
                 handed[k] = point.point_id
                 continue
             else:
-                self._add_result(point, network, outcome, len(batch.points))
+                self._add_result(point, network, outcome, len(batch.points), left)
             self._summary.write()
             self._summary.charge(point, "t_write", self._clock.end("t_write"))
             self._clock.take()
         if self._finishing is not None and handed:
-            self._finishing.finish(handed)
+            self._finishing.finish(handed, left)
         self._summary.end(self._elsewhere())
         if suspect:
             self._settle()
@@ -235,6 +218,7 @@ class _JobRun:
         if self._job.points:
             self._summary.write()
         self._summary.forget()
+        self._deadline.close(done=True)
         self._simulator.close()
 
     def _settle(self) -> None:
@@ -249,7 +233,8 @@ class _JobRun:
             self._summary.end()
 
     def close(self) -> None:
-        """End the processes that finish points."""
+        """End the processes that finish points, and leave no note but of what is not done."""
+        self._deadline.close()
         if self._finishing is not None:
             self._finishing.close()
 
@@ -263,11 +248,18 @@ class _JobRun:
             self._finishing.wait(watch.check)
             self._write_finished()
 
-    def blame(self, point_id: str | None) -> None:
+    def blame(self, death: FinisherDied) -> None:
         """Note the point that ended a process which finished it; all in flight are to blame where none is known."""
-        if point_id is not None:
-            with suppress(OSError):
-                self._summary.end([ran.point for name, ran in self._finished_elsewhere.items() if name == point_id])
+        ran = self._finished_elsewhere.pop(death.point_id or "", None)
+        if ran is None:
+            return
+        with suppress(OSError):
+            if death.code == LATE:
+                self._summary.add(
+                    ran.point, {**ran.values, "status": "timeout", "error": self._late}, ran.phases, ran.begun
+                )
+                self._summary.write()
+            self._summary.end([] if death.code == LATE else [ran.point])
 
     def _elsewhere(self) -> list[Point]:
         return [ran.point for ran in self._finished_elsewhere.values()]
@@ -295,14 +287,18 @@ class _JobRun:
 
     def _describe(self, point: Point) -> Network | None:
         deaths = self._summary.deaths(point)
-        if deaths >= MAX_DEATHS:
+        if point.point_id in self._deadline.late:
+            failure = PointFailure("timeout", self._late)
+        elif deaths >= MAX_DEATHS:
             failure = PointFailure("failed", f"the worker died {deaths} times while it ran this point")
         else:
             if is_file(self._job.model):  # users' code may end the process too
                 self._summary.begin([*self._elsewhere(), point])
             try:
                 return self._make_network(with_overrides(self._job.parameters, point.swept))
-            except ImportError:
+            except NOT_THE_POINTS as error:
+                if isinstance(error, MemoryError):
+                    self._summary.begin([*self._elsewhere(), point])
                 raise
             except Exception as error:
                 log.exception("point %s", point.point_id)
@@ -310,6 +306,10 @@ class _JobRun:
         self._summary.add(point, {"status": failure.status, "error": failure.reason}, self._clock.take())
         self._summary.write()
         return None
+
+    @property
+    def _late(self) -> str:
+        return f"took longer than {self._job.timeout:g} s, and could not be interrupted"
 
     def _why_no_network(self, error: Exception) -> str:
         model = self._job.model
@@ -333,7 +333,7 @@ class _JobRun:
                 if len(batch.points) > 1:
                     self._summary.begin((*self._elsewhere(), *batch.points))
             outcomes = self._run(batch)
-        except (*_MACHINE_ERRORS, Terminated):
+        except (*_MACHINE_ERRORS, MemoryError, Terminated):
             raise
         except TimedOut as error:
             outcomes = [PointFailure("timeout", str(error))] * len(batch.points)
@@ -361,11 +361,15 @@ class _JobRun:
         assert self._finishing is not None
         return self._finishing.open(points, self._look, needs)
 
-    def _add_result(self, point: Point, network: Network, recording: Recording, n_together: int) -> None:
+    def _add_result(
+        self, point: Point, network: Network, recording: Recording, n_together: int, left: float | None
+    ) -> None:
         found = recording.sums or recording.spikes
-        values = point_values(point.point_id, found, self._job, self._statistics)
+        values = self._deadline.statistics_of(
+            point.point_id, left, lambda: point_values(point.point_id, found, self._job, self._statistics)
+        )
         self._clock.end("t_statistics")
-        if self._job.spikes != "none":
+        if self._job.spikes != "none" and values["status"] != "timeout":
             keep_spikes(point.point_id, found, self._job, self._files.spikes)
             self._clock.end("t_write")
         ran = self._ran(point, network, recording, self._clock.take(), n_together)
@@ -387,10 +391,3 @@ def _check_gpu(job: Job, simulator: Simulator) -> None:
     if job.gpus and not simulator.gpu:
         why = getattr(simulator, "why_no_gpu", "") or "none can be used here"
         raise SimulatorUnavailableError(f"{job.name} was planned for a graphics processor: {why}")
-
-
-def _check_data(job: Job, root: Path) -> None:
-    """Make sure that data files still are what the points' identities were made of."""
-    for name, path in job.data.items():
-        if data_digest(root / path) != job.content[f"data.{name}"]:
-            raise JobError(f"{job.name}: data {name} = {path} has changed since the submit; submit again")

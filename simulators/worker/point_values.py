@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from simulators.backends.simulator import PointStopped
 from simulators.records.job import Job
 from simulators.records.run_directory import spike_file_name
 from simulators.records.spike_files import SAMPLE_SIZE, write_spikes
@@ -14,6 +15,9 @@ from simulators.statistics import Statistic, needs_of, summarise
 from simulators.statistics.measures.accumulated import AccumulatedTrains
 from simulators.statistics.measures.needs import Needs
 from simulators.statistics.spike_trains import SpikeTrains
+
+# What a model or a statistic may raise for which its point is not to blame, or not alone
+NOT_THE_POINTS = (ImportError, OSError, MemoryError, PointStopped)
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +48,17 @@ def point_values(
 
     Raises
     ------
-    ImportError
+    ImportError, OSError
         If a statistic needs what is not here.
+    MemoryError
+        If a statistic needs more memory than there is.
+    PointStopped
+        If the point has had its time, or the worker is to stop.
     """
     values: dict[str, Any] = {"status": "ok", "n_spikes": sum(trains.n_spikes for trains in spikes.values())}
     try:
         values |= summarise(spikes, statistics, job.statistics_settings, job.windows)
-    except ImportError:
+    except NOT_THE_POINTS:
         raise
     except Exception as error:
         log.exception("statistics of point %s", point_id)

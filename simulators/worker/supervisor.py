@@ -101,7 +101,8 @@ def _keep_going(arguments: Sequence[str]) -> int:
         if keeper.stopping.is_set() or code == STOPPED:
             return TRANSIENT
         # Where the kernel does not tell why it killed, twice in the same place is taken for lack of memory
-        if kills and (_kills_for_memory() > before or kills > 1) and _more_memory_can_be_had():
+        for_memory = code == OUT_OF_MEMORY or (kills and (_kills_for_memory() > before or kills > 1))
+        if for_memory and _more_memory_can_be_had():
             return OUT_OF_MEMORY
         if deaths >= MAX_DEATHS:
             return code if code > 0 else 128 - code  # a signal's number, as shells write it

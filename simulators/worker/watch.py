@@ -22,10 +22,16 @@ class Watch:
     ----------
     timeout : float, optional
         s of wall time per point.
+
+    Attributes
+    ----------
+    timeout : float or None
+        The same.
     """
 
     def __init__(self, timeout: float | None = None) -> None:
-        self._timeout = timeout
+        self.timeout = timeout
+        self._begun = 0.0
         self._until: float | None = None
         self._request: str | None = None
 
@@ -35,7 +41,18 @@ class Watch:
 
     def start(self, n_points: int) -> None:
         """Start the clock for points that run together."""
-        self._until = None if self._timeout is None else time.monotonic() + self._timeout * n_points
+        self._begun = time.monotonic()
+        self._until = None if self.timeout is None else self._begun + self.timeout * n_points
+
+    def left(self, n_points: int) -> float | None:
+        """Return the s that each of the points that ran together has left; None if it may take any time."""
+        if self.timeout is None:
+            return None
+        return max(0.0, self.timeout - (time.monotonic() - self._begun) / n_points)
+
+    def start_rest(self, seconds: float | None) -> None:
+        """Start the clock for what one point still has to do; None: it may take any time."""
+        self._until = None if seconds is None else time.monotonic() + seconds
 
     def rest(self) -> None:
         """Stop the clock: no points run."""
@@ -46,4 +63,4 @@ class Watch:
         if self._request is not None:
             raise Terminated(self._request)
         if self._until is not None and time.monotonic() > self._until:
-            raise TimedOut(f"took longer than {self._timeout:g} s")
+            raise TimedOut(f"took longer than {self.timeout:g} s")

@@ -20,7 +20,9 @@ FLOORS = {
 # Within a floor, or a room that has rooms of its own: the rooms, and those each stands on
 ROOMS = {
     "simulators": {
-        "worker": {"backends", "models", "records", "statistics", "description", "guests", "working_directory"},
+        "worker": {
+            *("backends", "models", "records", "statistics", "description", "guests", "neurons", "working_directory"),
+        },
         "backends": {"records", "statistics", "description", "neurons", "guests"},
         "records": {"statistics", "description"},
         "models": {"description", "guests"},

@@ -1,3 +1,4 @@
+import shutil
 import warnings
 from datetime import timedelta
 from pathlib import Path
@@ -6,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from analysis_runs import BACKGROUND, START, axis, behave, summary_row, write_run
+from analysis_runs import BACKGROUND, START, axis, behave, summary_row, write_job_of, write_run
 
 import analysis
 from analysis.opening.run import as_run
@@ -119,6 +120,7 @@ def test_files_that_are_being_written_are_not_read(tmp_path: Path) -> None:
 def _retry(run: RunDirectory, job: str, **values: object) -> None:
     point = {"point_id": "p00000000", "seed": 1, "network_seed": 1, "swept": {"I_th_E": 1.0, "I_th_I": 0.7}}
     row = summary_row(point, {"simulator": "nest", "threads": 1}, job, {"status": "ok", **values})
+    write_job_of(run, job, "nest", [point], ["rate"])
     write_summary([row], summary_schema(("rate",), ("E", "I"), point["swept"]), run.summary(job))
 
 
@@ -147,7 +149,10 @@ def test_simulator_with_two_settings_makes_two_configurations(tmp_path: Path) ->
     other = write_run(tmp_path / "other", simulators=entries, seeds=(1,))
     for file in run.summary_files():
         other.summary(file.stem).unlink()  # both configurations share the job names of the formula runs
-        other.summary(f"one-{file.stem}").write_bytes(file.read_bytes())
+        name = f"one-{file.stem}"
+        rows = [{**row, "job": name} for row in read_summary(file).to_pylist()]
+        write_summary(rows, pq.read_schema(file), other.summary(name))
+        shutil.copyfile(run.job(file.stem), other.job(name))
     table = analysis.open_run(other.root)
     assert list(table["configuration"].unique()) == ["nest, threads 1", "nest, threads 2"]
     states = table.groupby("configuration", observed=True)["status"].unique().map(list).to_dict()
@@ -159,6 +164,7 @@ def test_files_of_different_columns_are_joined(tmp_path: Path) -> None:
     point = {"point_id": "p00000001", "seed": 1, "network_seed": 1, "swept": {"I_th_E": 1.0, "I_th_I": 0.9}}
     row = summary_row(point, {"simulator": "nest", "threads": 1}, "later", {"status": "ok", "lv_E": 0.5})
     row["finished"] = START + timedelta(hours=1)
+    write_job_of(run, "later", "nest", [point], ["rate", "lv"])
     write_summary([row], summary_schema(("rate", "lv"), ("E", "I"), point["swept"]), run.summary("later"))
     table = analysis.open_run(run.root)
     assert table["lv_E"].notna().sum() == 1

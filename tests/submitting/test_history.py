@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from jobs.history import OUTDATED, SUPERSEDED, read_history
 from jobs.pace import pace_elsewhere, pace_here
 from jobs.plan import Pace
 from simulators.records import machine
+from simulators.records.job import Job, Point, Simulation, write_job
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summaries.summary import summary_schema, write_summary
 from simulators.records.summaries.wanted import Wanted
@@ -26,9 +28,23 @@ def row(point: str, status: str = "ok", **values: Any) -> dict[str, Any]:
 
 
 def write(folder: Path, job: str, *rows: dict[str, Any]) -> RunDirectory:
+    """Write rows, those of each simulator and job to a file of its own."""
     run = RunDirectory(folder)
-    write_summary(rows, SCHEMA, run.summary(job))
+    files: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in rows:
+        own = job if one["simulator"] == "nest" else f"{job}-{one['simulator']}"
+        files.setdefault((one.get("job", own), one["simulator"]), []).append(one)
+    for (name, simulator), own_rows in files.items():
+        write_job_of(run, name, simulator, own_rows)
+        write_summary(own_rows, SCHEMA, run.summary(name))
     return run
+
+
+def write_job_of(run: RunDirectory, name: str, simulator: str, rows: Sequence[dict[str, Any]]) -> None:
+    points = tuple(Point(one["point_id"], 1, 1, {}) for one in rows)
+    duration = next((one["duration"] for one in rows if "duration" in one), 1000.0)
+    job = Job(name, "clustered", simulator, {}, Simulation(0.1, 0.0, duration), ("rate",), {}, points, ("E",))
+    write_job(job, run.job(name))
 
 
 def test_nothing_is_done_in_an_empty_folder(tmp_path: Path) -> None:
@@ -123,8 +139,21 @@ def test_a_run_without_rows_learns_from_one_beside_it_with_networks_alike(
 
 def test_summaries_with_other_columns_go_together(tmp_path: Path) -> None:
     write(tmp_path, "a", row("p"))
-    write_summary([row("q", y=[1.0])], summary_schema(["lv"], ["I"], {"y": [1.0]}), RunDirectory(tmp_path).summary("b"))
-    assert read_history(RunDirectory(tmp_path)).outcome("nest", {}, ANYTHING).keys() == {"p", "q"}
+    run = RunDirectory(tmp_path)
+    job = Job(
+        "b",
+        "clustered",
+        "nest",
+        {},
+        Simulation(0.1, 0.0, 1000.0),
+        ("lv",),
+        {},
+        (Point("q", 1, 1, {"y": [1.0]}),),
+        ("I",),
+    )
+    write_job(job, run.job("b"))
+    write_summary([row("q", y=[1.0])], summary_schema(["lv"], ["I"], {"y": [1.0]}), run.summary("b"))
+    assert read_history(run).outcome("nest", {}, ANYTHING).keys() == {"p", "q"}
 
 
 def test_unreadable_summaries_are_named_and_the_others_read(tmp_path: Path) -> None:

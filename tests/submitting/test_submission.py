@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from gridsearch.submitting.owner import Busy
 from gridsearch.submitting.run_lock import lock_owner, locked, stop_owner
 from gridsearch.submitting.submission import check_conflict, write_plan
 from jobs.executor import executor_names
-from simulators.records.job import read_job
+from simulators.records.job import read_job, write_job
 from simulators.records.run_directory import RunDirectory
 from simulators.records.summaries.summary import summary_schema, write_summary
 
@@ -37,7 +38,10 @@ def finish(plan: Plan, simulator: str, *statuses: str) -> None:
         {"point_id": point.point_id, "simulator": simulator, "threads": 1, "status": status, "statistics": made}
         for point, status in zip(plan.grid.points, statuses, strict=False)
     ]
-    write_summary(rows, summary_schema(["rate"], ["E", "I"], {"I_th_E": 1.0}), plan.run.summary(f"{simulator}-done"))
+    name = f"{simulator}-done"
+    template = plan.simulators[simulator].jobs[0].job
+    write_job(replace(template, name=name, points=plan.grid.points[: len(rows)]), plan.run.job(name))
+    write_summary(rows, summary_schema(["rate"], ["E", "I"], {"I_th_E": 1.0}), plan.run.summary(name))
 
 
 def wanted(plan: Plan, simulator: str) -> set[str]:

@@ -215,7 +215,6 @@ def without(key: str) -> Callable[[dict[str, Any]], object]:
         (lambda job: job["simulation"].update(length=3.0), "'length'"),
         (lambda job: job["points"][0].pop("seed"), "'seed'"),
         (lambda job: job.update(model="clustred"), "no model 'clustred'"),
-        (lambda job: job.update(simulator="nets"), "no simulator 'nets'"),
         (lambda job: job.update(statistics=["rat"]), "no statistic 'rat'"),
         (lambda job: job["points"][0].update(swept={"no_such": 1.0}), "no parameter 'no_such'"),
         (lambda job: job.update(points=[]), "there are no points"),

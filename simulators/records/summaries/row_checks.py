@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,13 +20,28 @@ _MAPPINGS = ("content", "statistics", "versions")  # JSON
 _TIMES = ("t_load", "t_compile", "t_build", "t_reset", "t_simulate", "t_record", "t_statistics", "t_write")
 # Smallest value of a number
 _NUMBERS: Mapping[str, int] = {
-    **dict.fromkeys((*_TIMES, "realtime_factor", "duration"), 0),
+    **dict.fromkeys((*_TIMES, "realtime_factor", "duration", "expected_build", "expected_point"), 0),
     **dict.fromkeys(("seed", "network_seed", "n_neurons", "n_synapses", "n_spikes", "peak_memory"), 0),
     **dict.fromkeys(("threads", "revision"), 1),
 }
-_FLOATS = (*_TIMES, "realtime_factor", "duration")
+_FLOATS = (*_TIMES, "realtime_factor", "duration", "expected_build", "expected_point")
+# Beyond any machine's
+_LARGEST: Mapping[str, float] = {
+    **dict.fromkeys((*_TIMES, "duration"), 1e12),
+    "n_neurons": 1e12,
+    "n_synapses": 1e16,
+    "n_spikes": 1e15,
+    "peak_memory": 1e16,
+    "threads": 1e6,
+}
+_KEPT = ("none", "sample", "all")
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # it is part of paths
-_POINT = re.compile(rb'"point_id": "([^"\\]*)"')
+
+KNOWN = frozenset((*_TEXTS, *_NUMBERS, "statistics", "spikes", "exact", "started", "finished"))
+"""Columns that any summary may have."""
+
+
+NO_LIMITS: Mapping[str, float] = {}
 
 
 def schema_fault(schema: pa.Schema) -> str | None:
@@ -48,15 +62,25 @@ def schema_fault(schema: pa.Schema) -> str | None:
                 return (
                     f"column {field.name} is of type {kind}, not {'a' if field.name in _FLOATS else 'a whole'} number"
                 )
+        if field.name == "exact" and not pa.types.is_boolean(kind):
+            return f"column exact is of type {kind}, not true or false"
         if field.name in ("started", "finished") and not pa.types.is_timestamp(kind):
             return f"column {field.name} is of type {kind}, not a time"
     return None
 
 
-def value_fault(table: pa.Table) -> str | None:
-    """Say why values cannot be those of a summary, or return None; the columns must be sound (`schema_fault`)."""
+def value_fault(table: pa.Table, limits: Mapping[str, float] = NO_LIMITS) -> str | None:
+    """Say why values cannot be those of a summary, or return None; the columns must be sound (`schema_fault`).
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Rows, of several files perhaps.
+    limits : mapping of str to float
+        Smallest value of further columns (see `simulators.records.summaries.job_rows`).
+    """
     table = table.unify_dictionaries()
-    return next(chain(_lacking(table), _beyond(table), _malformed(table)), None)
+    return next(chain(_lacking(table), _beyond(table, limits), _malformed(table)), None)
 
 
 def _lacking(table: pa.Table) -> Iterator[str]:
@@ -67,15 +91,18 @@ def _lacking(table: pa.Table) -> Iterator[str]:
         yield f"status {status!r} is none of {', '.join(STATUSES)}"
 
 
-def _beyond(table: pa.Table) -> Iterator[str]:
+def _beyond(table: pa.Table, limits: Mapping[str, float]) -> Iterator[str]:
     """Numbers that are none of a measurement."""
-    for name, least in _NUMBERS.items():
-        if name in table.column_names and not pa.types.is_null(table.schema.field(name).type):
+    there = set(table.column_names)
+    for name, least in {**limits, **_NUMBERS}.items():
+        if name in there and not pa.types.is_null(table.schema.field(name).type):
             ends = pc.min_max(table[name]).as_py()
             if ends["min"] is not None and ends["min"] < least:
                 yield f"{name} = {ends['min']} is {'negative' if least == 0 else f'below {least}'}"
             if ends["max"] == float("inf"):
                 yield f"{name} is infinite"
+            elif ends["max"] is not None and ends["max"] > _LARGEST.get(name, float("inf")):
+                yield f"{name} = {ends['max']} is beyond any machine"
 
 
 def _malformed(table: pa.Table) -> Iterator[str]:
@@ -83,7 +110,9 @@ def _malformed(table: pa.Table) -> Iterator[str]:
     for name in _MAPPINGS:
         for text in _distinct(table, name):
             if not _is_mapping(text):
-                yield f"{name} = {text[:40]!r} is not a JSON object"
+                yield f"{name} = {text[:40]!r} is not a JSON object of texts"
+    for kept in sorted(set(_distinct(table, "spikes")) - set(_KEPT)):
+        yield f"spikes = {kept[:40]!r} is none of {', '.join(_KEPT)}"
     for job in _distinct(table, "job"):
         if not _JOB.fullmatch(job):
             yield f"job {job[:40]!r} cannot be the name of one"
@@ -109,35 +138,9 @@ def repeat_fault(table: pa.Table) -> str | None:
     return None
 
 
-def stranger(table: pa.Table, jobs: Path, name: str) -> str | None:
-    """Say which row is none of the job that a summary is of, or return None.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        Rows, with sound columns.
-    jobs : Path
-        Folder of the run's job files.
-    name : str
-        Of the summary, and of its job; one that no job has made has no job file.
-    """
-    try:
-        content = (jobs / f"{name}.json").read_bytes()
-    except OSError:
-        return None
-    own = pa.array([one.decode() for one in _POINT.findall(content)], pa.string())
-    ids = pc.unique(table["point_id"])
-    others = ids.filter(pc.invert(pc.is_in(ids, own)))
-    if len(others):
-        return f"point {others[0].as_py()[:40]!r} is none of the job's"
-    for job in _distinct(table, "job"):
-        if job != name:
-            return f"its rows are of job {job!r}"
-    return None
-
-
 def _is_mapping(text: str) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
         return False
+    return isinstance(content, dict) and all(isinstance(value, str) for value in content.values())

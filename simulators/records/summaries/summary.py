@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -13,9 +14,10 @@ import pyarrow.parquet as pq
 
 from simulators.description.parameters import element, split_key, with_overrides
 from simulators.records.atomic_file import replacing
-from simulators.records.job import Job
+from simulators.records.job import Job, UnreadableJobError
 from simulators.records.run_directory import RunDirectory
-from simulators.records.summaries.row_checks import REQUIRED, fault, stranger
+from simulators.records.summaries.job_rows import JobRows, read_job_rows
+from simulators.records.summaries.row_checks import KNOWN, NO_LIMITS, REQUIRED, repeat_fault, schema_fault, value_fault
 from simulators.statistics import Column, Statistic, Window
 from simulators.statistics import columns as statistics_columns
 from simulators.statistics.references import find_statistics
@@ -51,12 +53,18 @@ _TYPES = {
     "floats": pa.list_(pa.float64()),
     "integers": pa.list_(pa.int32()),
 }
+# Columns that were found sound, and of what jobs: most files of a run share theirs.
+_SOUND: deque[tuple[pa.Schema, Mapping[str, str]]] = deque(maxlen=4)
 # What pyarrow raises at a file that it cannot read.
 UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
 
 
 class CorruptSummaryError(ValueError):
     """A summary file that cannot be read."""
+
+
+class UnknownSummaryError(CorruptSummaryError):
+    """A summary file of a job that nobody knows: its rows do not count, and nothing is wrong with the file itself."""
 
 
 def summary_schema(
@@ -169,7 +177,9 @@ def read_summary(path: Path, jobs: Path | None = None) -> pa.Table:
     Raises
     ------
     CorruptSummaryError
-        If it is not a summary; the message names the file.
+        If it is not a summary, or not that of its job; the message names the file.
+    UnknownSummaryError
+        If nothing is known of its job.
     """
     try:
         with pq.ParquetFile(path) as file:  # opened once: a worker may put a new file in its place at any time
@@ -178,10 +188,44 @@ def read_summary(path: Path, jobs: Path | None = None) -> pa.Table:
         if isinstance(error, FileNotFoundError):
             raise
         raise CorruptSummaryError(f"{path}: is not a readable parquet file: {error}") from error
-    wrong = fault(table) or (None if jobs is None else stranger(table, jobs, path.stem))
+    check_summary(table, path, jobs)
+    return table
+
+
+def check_summary(table: pa.Table, path: Path, jobs: Path | None = None) -> None:
+    """Make sure that rows are those of a summary (see `read_summary`)."""
+    wrong = schema_fault(table.schema)
+    if wrong is None:
+        job = job_of(path, jobs) if table.num_rows else None
+        wrong = type_fault(table.schema, job) or value_fault(table, NO_LIMITS if job is None else job.limits)
+        wrong = wrong or repeat_fault(table) or (None if job is None else job.fault(table))
     if wrong is not None:
         raise CorruptSummaryError(f"{path}: is not a summary: {wrong}")
-    return table
+
+
+def job_of(path: Path, jobs: Path | None) -> JobRows | None:
+    """Return what the rows of a summary must hold; None if nobody wants to know.
+
+    Raises
+    ------
+    UnknownSummaryError
+        If its job is not known.
+    """
+    try:
+        return None if jobs is None else read_job_rows(jobs, path.stem)
+    except UnreadableJobError as error:
+        raise UnknownSummaryError(f"{path}: its rows do not count: {error}") from error
+
+
+def type_fault(schema: pa.Schema, job: JobRows | None) -> str | None:
+    """Say which column is of a type that a summary, or that of a job, cannot have, or return None."""
+    kinds = {} if job is None else job.kinds
+    if any(known == kinds and schema.equals(sound) for sound, known in tuple(_SOUND)):
+        return None
+    wrong = schema_fault(schema) or (None if job is None else job.schema_fault(schema, KNOWN))
+    if wrong is None:
+        _SOUND.append((schema, kinds))
+    return wrong
 
 
 def _field(name: str, kind: pa.DataType, unit: str, doc: str) -> pa.Field:

@@ -27,8 +27,8 @@ from simulators.records.summaries.cache_file import (
     gather,
     joined,
 )
-from simulators.records.summaries.row_checks import repeat_fault, schema_fault, stranger, value_fault
-from simulators.records.summaries.summary import REPETITIVE, UNREADABLE
+from simulators.records.summaries.row_checks import NO_LIMITS, repeat_fault, value_fault
+from simulators.records.summaries.summary import REPETITIVE, UNREADABLE, CorruptSummaryError, job_of, type_fault
 
 FEWEST = 100  # summaries that are not in it yet make it worth writing,
 SHARE = 0.1  # as a share of those that are, so that a growing run rewrites it seldom,
@@ -81,8 +81,9 @@ def read_cached(run: RunDirectory, columns: Sequence[str] | None = None) -> Cach
 
 def _read_cached(run: RunDirectory, cache: CacheFile, columns: Sequence[str] | None) -> CachedSummaries:
     files = _stamps(run)
-    known = {name for name, stamp in cache.stamps.items() if files.get(name) == stamp}
-    worth = [name for name in files if name not in known and _is_worth(files[name])]
+    jobs = run.job_names()  # the rows of others cannot be checked, and do not count
+    known = {name for name, stamp in cache.stamps.items() if files.get(name) == stamp and Path(name).stem in jobs}
+    worth = [n for n in files if n not in known and _is_worth(files[n]) and Path(n).stem in jobs]
     if len(worth) >= max(FEWEST, SHARE * len(known)):
         return _renew(run, cache, known, files, worth, columns)
     rest = tuple(run.summaries / name for name in files if name not in known)
@@ -128,37 +129,42 @@ def _gathered(
 
 def _read_sound(run: RunDirectory, files: Mapping[str, Stamp]) -> Iterator[Piece]:
     """Read some summaries, without those whose values cannot be a worker's."""
-    read = _read_unchanged(run, files)
+    read, limits = _read_unchanged(run, files)
     together = joined(list(read.values())) if read else None
-    if together is not None and value_fault(together) is not None:  # find out whose
-        read = {name: table for name, table in read.items() if value_fault(table) is None}
+    if together is not None and value_fault(together, limits) is not None:  # find out whose
+        read = {name: table for name, table in read.items() if value_fault(table, limits) is None}
         together = joined(list(read.values())) if read else None
     if together is not None:
         yield [(name, table.num_rows, *files[name]) for name, table in read.items()], together
 
 
-def _read_unchanged(run: RunDirectory, files: Mapping[str, Stamp]) -> dict[str, pa.Table]:
+def _read_unchanged(run: RunDirectory, files: Mapping[str, Stamp]) -> tuple[dict[str, pa.Table], dict[str, float]]:
     """Read summaries, but for those that are none, or were replaced meanwhile: they are not what their stamp says.
 
-    Their values are not looked at: that is quicker for all at once.
+    Their values are not looked at: that is quicker for all at once, with the limits that are returned with them.
     """
     with ThreadPoolExecutor(_READERS) as pool:
         tables = list(pool.map(partial(_read, run.jobs), (run.summaries / name for name in files)))
-    return {
-        name: rows
-        for (name, stamp), rows in zip(files.items(), tables, strict=True)
-        if rows is not None and _stamp(run.summaries / name) == stamp
-    }
+    read: dict[str, pa.Table] = {}
+    limits: dict[str, float] = {}
+    for (name, stamp), found in zip(files.items(), tables, strict=True):
+        if found is not None and _stamp(run.summaries / name) == stamp:
+            read[name], own = found
+            limits |= own
+    return read, limits
 
 
-def _read(jobs: Path, path: Path) -> pa.Table | None:
-    """Read a summary; None if its columns are not those of one, or its rows are none of its job."""
+def _read(jobs: Path, path: Path) -> tuple[pa.Table, Mapping[str, float]] | None:
+    """Read a summary, and the limits of its values; None if it is none, or not that of its job."""
     try:
         table = pq.ParquetFile(path, read_dictionary=list(REPETITIVE)).read(use_threads=False)
-    except UNREADABLE:
+        job = job_of(path, jobs) if table.num_rows else None
+    except (*UNREADABLE, CorruptSummaryError):
         return None
-    wrong = schema_fault(table.schema) or repeat_fault(table) or stranger(table, jobs, path.stem)
-    return None if wrong is not None else table.replace_schema_metadata(None)
+    wrong = type_fault(table.schema, job) or repeat_fault(table) or (None if job is None else job.fault(table))
+    if wrong is not None:
+        return None
+    return table.replace_schema_metadata(None), NO_LIMITS if job is None else job.limits
 
 
 def _stamps(run: RunDirectory) -> dict[str, Stamp]:
