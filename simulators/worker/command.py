@@ -32,7 +32,7 @@ from simulators.worker.exit_codes import DONE, OUT_OF_MEMORY, STOPPED, TRANSIENT
 from simulators.worker.finishing import FinisherDied
 from simulators.worker.job_run import run_job
 from simulators.worker.own_files import JobFiles, OtherFilesError, check_files
-from simulators.worker.watch import Terminated, Watch
+from simulators.worker.points.watch import Terminated, Watch
 
 # What this machine lacks, or has otherwise than the job says
 _NOT_HERE = (

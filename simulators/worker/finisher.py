@@ -33,14 +33,14 @@ from simulators.statistics import Statistic
 from simulators.statistics.measures.accumulated import AccumulatedTrains
 from simulators.statistics.references import find_statistics
 from simulators.statistics.spike_trains import SpikeTrains
-from simulators.worker.deadline import Deadline
 from simulators.worker.exit_codes import OUT_OF_MEMORY
 from simulators.worker.job_summary import peak_memory
-from simulators.worker.point_values import keep_spikes, needs_without_trains, point_values
-from simulators.worker.watch import Watch
+from simulators.worker.points.deadline import Deadline
+from simulators.worker.points.point_values import keep_spikes, needs_without_trains, point_values
+from simulators.worker.points.watch import Watch
 
 _Places = Mapping[str, tuple[int, list[int]]]
-_FAILED = 70  # what is not foreseen; 1 is `simulators.worker.deadline.LATE`
+_FAILED = 70  # what is not foreseen; 1 is `simulators.worker.points.deadline.LATE`
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 

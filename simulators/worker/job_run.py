@@ -29,14 +29,20 @@ from simulators.records.job import Job, Point
 from simulators.records.phases import PhaseClock
 from simulators.statistics.measures.needs import Needs
 from simulators.statistics.references import find_statistics
-from simulators.worker.deadline import LATE, Deadline
 from simulators.worker.deaths import MAX_DEATHS, SHRINKING, is_suspect, most_together
 from simulators.worker.finishing import FinisherDied, Finishing
 from simulators.worker.job_summary import JobSummary
-from simulators.worker.network_values import NetworkValues
 from simulators.worker.own_files import JobFiles
-from simulators.worker.point_values import NOT_THE_POINTS, keep_spikes, needs_without_trains, point_values, reason_of
-from simulators.worker.watch import Terminated, TimedOut, Watch
+from simulators.worker.points.deadline import LATE, Deadline
+from simulators.worker.points.network_values import NetworkValues
+from simulators.worker.points.point_values import (
+    NOT_THE_POINTS,
+    keep_spikes,
+    needs_without_trains,
+    point_values,
+    reason_of,
+)
+from simulators.worker.points.watch import Terminated, TimedOut, Watch
 
 # Batches whose points are described before the first of them runs, to be cut evenly.
 _AHEAD = 8

@@ -30,7 +30,7 @@ from simulators.statistics import STATISTICS, needs_of, summarise
 from simulators.statistics.measures.needs import Needs
 from simulators.statistics.sorted_trains import SortedTrains
 from simulators.worker.finishing import Finishing
-from simulators.worker.point_values import point_values
+from simulators.worker.points.point_values import point_values
 
 pytestmark = pytest.mark.genn
 pytest_plugins = ["emulated_fixtures"]

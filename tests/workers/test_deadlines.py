@@ -11,8 +11,8 @@ from test_bad_points import SIMULATORS, SPARSE, settings_of, sized
 from workplaces import Workplace, wait_until
 
 from simulators.records.job import Job, Simulation
-from simulators.worker.deadline import LATE
 from simulators.worker.exit_codes import DONE, STOPPED
+from simulators.worker.points.deadline import LATE
 
 QUIET = {"I_th_E": -90.0, "I_th_I": -90.0}
 LOUD = {"I_th_E": 2.0, "I_th_I": 1.0}
@@ -38,7 +38,7 @@ def slow_to(wait):
 slow = Statistic("slow", "waits where nothing fires", {"slow": Column("1", "one")}, slow_to(for_long))
 stuck = Statistic("stuck", "waits in C", {"slow": Column("1", "one")}, slow_to(in_c))
 """
-PATIENCE = "import simulators.worker.deadline as deadline\ndeadline._PATIENCE = 1.0\n"
+PATIENCE = "import simulators.worker.points.deadline as deadline\ndeadline._PATIENCE = 1.0\n"
 BESIDE = {"cores": 3, "batch": 2}
 
 
@@ -131,7 +131,7 @@ def test_a_build_that_hangs_ends_some_time(
     monkeypatch.setenv("PYTHONPATH", str(workplace.folder))
     (workplace.folder / "sitecustomize.py").write_text(
         "import itertools\n"
-        "import simulators.worker.deadline as deadline\n"
+        "import simulators.worker.points.deadline as deadline\n"
         "deadline._LONGEST_BUILD = deadline._BUILD_SHARE = 2.0\n"
         "import simulators.backends.poisson_simulator as stand_in\n"
         "build = stand_in.PoissonSimulator.build\n"

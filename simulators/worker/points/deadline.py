@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-from simulators.worker.watch import TimedOut, Watch
+from simulators.worker.points.watch import TimedOut, Watch
 
 LATE = 1
 """Exit code of a process that was ended so, which `faulthandler` chooses."""
