@@ -12,6 +12,7 @@ import queue
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,9 @@ class Finishing:
         The folder that users' files are relative to, and that of the spikes.
     n_processes : int
         How many.
+    waiting : callable, optional
+        Makes a context in which they are waited for: with the points before, mostly, which is not to count as time of
+        those that run.
 
     Attributes
     ----------
@@ -65,7 +69,14 @@ class Finishing:
         B, peaks of the processes.
     """
 
-    def __init__(self, job: Job, root: Path, spikes: Path, n_processes: int) -> None:
+    def __init__(
+        self,
+        job: Job,
+        root: Path,
+        spikes: Path,
+        n_processes: int,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._told = ["job", job_text(replace(job, points=())), str(root), str(spikes), sys.path]
         self._shared = SharedMemory()
         self._processes: list[FinisherProcess] = []
@@ -77,6 +88,7 @@ class Finishing:
         self._begun: dict[int, str] = {}
         self._memory: dict[int, int] = {}
         self._check: Check = lambda: None
+        self._waiting = waiting
         # Copying takes as long as some steps, and lets the worker launch them meanwhile
         self._copier = ThreadPoolExecutor(1)
         self._copying: Future[None] | None = None
@@ -181,9 +193,10 @@ class Finishing:
             self._die(process)
 
     def _wait(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self._check()
-            self._hear(_PATIENCE)
+        with self._waiting():
+            while not condition():
+                self._check()
+                self._hear(_PATIENCE)
 
     def _hear(self, patience: float) -> None:
         """Take all answers there are; wait for the first so many s."""

@@ -16,7 +16,6 @@ from simulators.backends.simulator import (
     Build,
     PointFailure,
     Recording,
-    Simulator,
     SimulatorUnavailableError,
     even_batches,
     find_simulator,
@@ -32,7 +31,7 @@ from simulators.statistics.references import find_statistics
 from simulators.worker.deaths import MAX_DEATHS, SHRINKING, is_suspect, most_together
 from simulators.worker.finishing import FinisherDied, Finishing
 from simulators.worker.job_summary import JobSummary
-from simulators.worker.own_files import JobFiles
+from simulators.worker.own_files import JobFiles, check_gpu
 from simulators.worker.points.deadline import LATE, Deadline
 from simulators.worker.points.network_values import NetworkValues
 from simulators.worker.points.point_values import (
@@ -132,7 +131,7 @@ class _JobRun:
         self._statistics = find_statistics(job.statistics, files.root)
         self._module = find_simulator(job.simulator)
         self._simulator = self._module.open_simulator(job.simulation, job.settings)
-        _check_gpu(job, self._simulator)
+        check_gpu(job, self._simulator)
         self._summary = JobSummary(job, files.summary, files.root, self._simulator)
         self._deadline = Deadline(watch, files.summary.with_name(f".{files.summary.name}.late"))
         if self._summary.deaths_in_loading:
@@ -147,7 +146,9 @@ class _JobRun:
         self._network_values = NetworkValues(job)
         self._hands_over = self._simulator if isinstance(self._simulator, HandsOver) else None
         n_processes = 0 if self._hands_over is None else self._hands_over.helpers
-        self._finishing = Finishing(job, files.root, files.spikes, n_processes) if n_processes else None
+        self._finishing: Finishing | None = None
+        if n_processes:
+            self._finishing = Finishing(job, files.root, files.spikes, n_processes, watch.paused)
         self._finished_elsewhere: dict[str, _Ran] = {}  # by id, the points that other processes are finishing
 
     def batches(self) -> Iterator[_Batch]:
@@ -390,10 +391,3 @@ class _JobRun:
         built = phases.get("t_build", 0.0) > 0.0
         values = self._network_values.of(network, self._n_synapses, built=built, n_together=n_together)
         return _Ran(point, values, phases, self._summary.begun)
-
-
-def _check_gpu(job: Job, simulator: Simulator) -> None:
-    """Make sure that there is a graphics processor where one was planned for or asked for."""
-    if job.gpus and not simulator.gpu:
-        why = getattr(simulator, "why_no_gpu", "") or "none can be used here"
-        raise SimulatorUnavailableError(f"{job.name} was planned for a graphics processor: {why}")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from simulators.backends.simulator import Simulator, SimulatorUnavailableError
 from simulators.guests.content import data_digest, files_digest, guest_digest
 from simulators.guests.loading import GuestError
 from simulators.models import is_file, model_digest
@@ -108,3 +109,16 @@ def _digest(kind: str, name: str, root: Path) -> str:
     if kind == "package":
         return files_digest(root / name, (root / name).rglob("*.py"))
     return model_digest(name, root) if kind == "model" else neuron_model_digest(name)
+
+
+def check_gpu(job: Job, simulator: Simulator) -> None:
+    """Make sure that there is a graphics processor where one was planned for or asked for.
+
+    Raises
+    ------
+    SimulatorUnavailableError
+        If the simulator that is open found none.
+    """
+    if job.gpus and not simulator.gpu:
+        why = getattr(simulator, "why_no_gpu", "") or "none can be used here"
+        raise SimulatorUnavailableError(f"{job.name} was planned for a graphics processor: {why}")

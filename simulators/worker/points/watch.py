@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from simulators.backends.simulator import PointStopped
 
@@ -57,6 +59,18 @@ class Watch:
     def rest(self) -> None:
         """Stop the clock: no points run."""
         self._until = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let time pass that is not the points': others are waited for."""
+        begun, until = time.monotonic(), self._until
+        self._until = None
+        try:
+            yield
+        finally:
+            waited = time.monotonic() - begun
+            self._begun += waited
+            self._until = None if until is None else until + waited
 
     def check(self) -> None:
         """Raise `Terminated` or `TimedOut` if it is time to stop."""

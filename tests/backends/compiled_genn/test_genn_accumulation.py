@@ -17,7 +17,7 @@ from recordings import no_check
 from required import require_simulator
 
 from simulators.backends.accumulated import Accumulates, plans_of
-from simulators.backends.genn_simulator import open_simulator
+from simulators.backends.genn_simulator import gpu_costs, open_simulator
 from simulators.backends.genn_simulator.costs import LARGEST_BATCH
 from simulators.backends.genn_simulator.model import GennSimulator
 from simulators.backends.genn_simulator.structure import accumulation_layout, layout
@@ -203,8 +203,11 @@ def test_sums_that_could_overflow_are_refused(opened: Callable[[Simulation], Gen
         simulator.build(MICROCIRCUIT, SEED)
 
 
-def test_a_batch_that_is_chosen_is_one_whose_sums_can_be_indexed(opened: Callable[[Simulation], GennSimulator]) -> None:
+def test_a_batch_that_is_chosen_is_one_whose_sums_can_be_indexed(
+    opened: Callable[[Simulation], GennSimulator], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of arrays that are never made: only numbers of neurons are told."""
+    monkeypatch.setattr(gpu_costs, "_SIDE_BY_SIDE", 1e15)  # a worker of any memory
     cells, most = LONG_INTERVALS["E"], 2**32 - 1
     simulator = opened(Simulation(0.1, 5.0, 20.0))
     simulator.accumulate(Needs())
