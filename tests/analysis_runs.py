@@ -70,15 +70,19 @@ def write_run(
     ]
     write_points(directory, axes, seeds, simulators, targets or {}, statistics, points, spikes)
     schema = summary_schema(statistics, POPULATIONS, {key: grid[0][key] for key in grid[0] if key != "duration"})
+    jobs = []
+    for _, group in itertools.groupby(sorted(points, key=_duration), key=_duration):  # a job has one duration
+        alike = list(group)
+        jobs += [alike[start : start + points_per_job] for start in range(0, len(alike), points_per_job)]
     for entry in simulators:
-        for start in range(0, len(points), points_per_job):
-            job = f"{entry['simulator']}-{start // points_per_job:05d}"
+        for number, own in enumerate(jobs):
+            job = f"{entry['simulator']}-{number:05d}"
             rows = []
-            for point in points[start : start + points_per_job]:
+            for point in own:
                 values = behaviour(point["swept"], point["seed"], entry["simulator"])
                 if values is not None:
                     rows.append(summary_row(point, entry, job, values))
-            write_job_of(directory, job, entry["simulator"], points[start : start + points_per_job], statistics)
+            write_job_of(directory, job, entry["simulator"], own, statistics)
             if rows:
                 write_summary(rows, schema, directory.summary(job))
     return directory
@@ -89,11 +93,21 @@ def write_job_of(
 ) -> None:
     """Write the file of a job; its points as dictionaries."""
     job = Job(
-        name=name, model="clustered", simulator=simulator, settings={}, simulation=Simulation(0.1, 0.0, 9000.0),
+        name=name, model="clustered", simulator=simulator, settings={},
+        simulation=Simulation(0.1, 0.0, _duration(points[0])),
         statistics=tuple(one for one in statistics if ":" not in one), parameters={}, populations=POPULATIONS,
-        points=tuple(Point(**{"setting_id": "", **point}) for point in points),
+        points=tuple(Point(**{"setting_id": "", **point, "swept": _own(point)}) for point in points),
     )  # fmt: skip
     write_job(job, directory.job(name))
+
+
+def _duration(point: Mapping[str, Any]) -> float:
+    return float(point["swept"].get("duration", 9000.0))
+
+
+def _own(point: Mapping[str, Any]) -> dict[str, Any]:
+    """What is swept, without the duration, which is the job's."""
+    return {key: value for key, value in point["swept"].items() if key != "duration"}
 
 
 def write_points(

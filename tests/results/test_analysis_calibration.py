@@ -109,7 +109,7 @@ def test_sensitivities_of_a_sum(tmp_path: Path) -> None:
     axes = (axis("a", [0.0, 1.0, 2.0]), axis("b", [0.0, 1.0, 2.0]))
 
     def values(p: dict[str, float], seed: int, name: str) -> dict[str, Any]:
-        return {"status": "ok", "rate_E": 2 * p["a"] - p["b"], "rate_I": p["a"] + 3 * (seed - 1.5), "n_spikes": 1}
+        return {"status": "ok", "rate_E": 10 + 2 * p["a"] - p["b"], "rate_I": p["a"] + 3 * seed, "n_spikes": 1}
 
     table = analysis.open_run(write_run(tmp_path / "demo", axes=axes, seeds=(1, 2), behaviour=values).root)
     found = sensitivities(table, ["rate_E", "rate_I"]).set_index(["statistic", "axis"])

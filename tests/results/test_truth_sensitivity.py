@@ -16,7 +16,7 @@ SQUARE = {"a": [0.0, 1.0, 2.0, 3.0, 4.0], "b": [0.0, 1.0, 2.0, 3.0, 4.0]}
 
 
 def _linear(p: Mapping[str, Any], random: np.random.Generator, noise: float) -> float:
-    return float(20.0 + 4.0 * p["a"] - 6.0 * p["b"] + noise * random.standard_normal())
+    return float(50.0 + 4.0 * p["a"] - 6.0 * p["b"] + noise * random.standard_normal())
 
 
 def _of(table: Any, statistic: str = "cv_isi_E") -> Any:
@@ -57,7 +57,7 @@ def test_parts_of_the_variance_add_up_to_one(tmp_path: Path) -> None:
     def law(p: Mapping[str, Any], seed: int, name: str, random: np.random.Generator) -> Any:
         if random.random() < 0.3:
             return None
-        return {"cv_isi_E": (p["a"] - 2) * (p["b"] - 2) + p["a"] + random.standard_normal()}
+        return {"cv_isi_E": 50.0 + (p["a"] - 2) * (p["b"] - 2) + p["a"] + random.standard_normal()}
 
     found = _of(open_truth(tmp_path / "run", law, SQUARE, seeds=8))
     assert found["share"].sum() + found["interactions"].iloc[0] + found["seeds"].iloc[0] == pytest.approx(1.0, abs=1e-9)
@@ -93,7 +93,7 @@ def test_three_axes_of_which_one_has_no_numbers(tmp_path: Path) -> None:
     def law(p: Mapping[str, Any], seed: int, name: str, random: np.random.Generator) -> Any:
         if p["rule"] == "all" and p["a"] > 2:
             return None
-        return {"cv_isi_E": p["a"] + 2 * effect[p["rule"]] + 0.1 * random.standard_normal()}
+        return {"cv_isi_E": 10.0 + p["a"] + 2 * effect[p["rule"]] + 0.1 * random.standard_normal()}
 
     axes = {"a": [0.0, 1.0, 2.0, 3.0, 4.0], "rule": list(effect), "b": [0.0, 1.0]}
     found = _of(open_truth(tmp_path / "run", law, axes, seeds=3))

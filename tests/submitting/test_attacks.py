@@ -23,6 +23,7 @@ from analysis.opening import CorruptSummaryWarning
 from gridsearch.commands.cli import main
 from gridsearch.inputs.input_files import InputError
 from gridsearch.submitting.submission import check_conflict, write_plan
+from jobs.htcondor_executor.descriptions.dag import DagError
 from jobs.htcondor_executor.descriptions.images import exact_image
 
 sys.path.append(str(ROOT / "benchmarks" / "attacks"))
@@ -175,8 +176,11 @@ def test_a_step_that_nest_does_not_have(tmp_path: Path, dt: float) -> None:
 
 def test_an_image_without_an_end_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.sif")
-    for image in ("/dev/zero", str(tmp_path / "a.sif"), "~nobody-of-that-name/a.sif"):
-        assert exact_image(image) == image
+    for image in ("/dev/zero", str(tmp_path / "a.sif")):
+        known = exact_image(image)
+        assert (known.runs, known.says) == (image, f"{image}#content-not-known")
+    with pytest.raises(DagError, match="nobody-of-that-name"):
+        exact_image("~nobody-of-that-name/a.sif")
 
 
 def test_what_a_model_prints_is_no_line_of_a_preview(tmp_path: Path) -> None:

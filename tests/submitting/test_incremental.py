@@ -8,24 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dagman_events import ENDED, SUBMITTED
 from test_submission import plan
 
 from gridsearch.submitting.submission import run_plan, write_plan
 from jobs import htcondor_executor, local_executor
+from jobs.htcondor_executor.dags import SubmittedDag
 from jobs.htcondor_executor.logs import growing_log
 from jobs.htcondor_executor.logs.event_log import NodeState
-from jobs.htcondor_executor.record import DagRecord, RecordedJob, dag_file, node_log, write_record
+from jobs.htcondor_executor.record import DagRecord, RecordedJob, dag_file, dagman_log, node_log, write_record
 from simulators.records.run_directory import RunDirectory
 
 
-def a_dag(run: RunDirectory, number: int, since: float, written: float) -> htcondor_executor._Dag:
+def a_dag(run: RunDirectory, number: int, since: float, written: float) -> SubmittedDag:
     folder = run.dag_folder(number)
     folder.mkdir(parents=True)
     dag_file(folder).write_text("")
     os.utime(dag_file(folder), (written, written))
     name = f"nest-{number}"
     states = {name: NodeState("failed", since, attempts=2, exit_code=1)}
-    return htcondor_executor._Dag(folder, DagRecord({name: RecordedJob("nest", 2, 9.0)}), None, None, states, {}, None)
+    record = DagRecord({name: RecordedJob("nest", 2, 9.0)})
+    return SubmittedDag(folder, record, None, False, (), None, states, {}, None)
 
 
 @pytest.mark.parametrize(("since", "shown"), [(50.0, ["nest-2"]), (150.0, ["nest-1", "nest-2"])])
@@ -34,7 +37,7 @@ def test_an_older_dags_failures_since_the_last_submit_are_shown(
 ) -> None:
     run = RunDirectory(tmp_path)
     dags = [a_dag(run, 1, since, 10.0), a_dag(run, 2, 160.0, 100.0)]
-    monkeypatch.setattr(htcondor_executor, "_dags", lambda run: iter(dags))
+    monkeypatch.setattr(htcondor_executor, "read_dags", lambda run: iter(dags))
     assert [failure.job for failure in htcondor_executor.look_up(run).failures] == shown
 
 
@@ -59,6 +62,7 @@ def test_event_logs_of_the_dead_are_never_opened_and_others_once(
             path.write_text("")
             if number == 1:
                 os.utime(path, (long_ago, long_ago))
+    dagman_log(run.dag_folder(1)).write_text(SUBMITTED + ENDED)
     nodes = [node_log(run.dag_folder(number)) for number in (2, 3)]
     for _ in range(5):
         htcondor_executor.look_up(run)
