@@ -9,7 +9,7 @@ MAX_DEATHS = 3
 """A point that was in flight at this many deaths of its worker is given up, so that those behind it can run."""
 
 SHRINKING = 6
-"""By which batches shrink with every death of a worker that built a network for one: the third builds for one point."""
+"""By which batches shrink after the death of a worker that built a network for one; the third builds for one point."""
 
 _PARTS = 4  # into which points go that were in flight at a first death: one may be to blame, but need not be
 
@@ -34,6 +34,9 @@ def most_together(summary: JobSummary, point: Point, most: int) -> int:
     most : int
         How many may run together where nobody has died.
     """
+    if summary.deaths_in_loading:  # however few points were left for a batch
+        some = -(-summary.n_most_deaths // SHRINKING) if summary.deaths_in_loading < MAX_DEATHS - 1 else 1
+        most = max(1, min(most, some))
     if not is_suspect(summary, point):
         return most
     return 1 if summary.deaths(point) >= MAX_DEATHS - 1 else -(-most // _PARTS)

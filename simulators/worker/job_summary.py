@@ -91,6 +91,12 @@ class JobSummary:
         """How many workers died while they ran a point."""
         return self._deaths.get(point.point_id, 0)
 
+    @property
+    def n_most_deaths(self) -> int:
+        """How many points have been in flight at as many deaths as any has."""
+        counts = list(self._deaths.values())
+        return counts.count(max(counts)) if counts else 0
+
     def begin(self, points: Sequence[Point], loads_many: bool = False) -> None:
         """Note on disk that these points are in flight, and whether a network for many of them is being built."""
         self.begun = datetime.now(UTC)
