@@ -85,7 +85,9 @@ def check_jobs(plan: Plan) -> None:
         With what it refuses and why.
     """
     if plan.jobs:
-        find_executor(plan.executor).check(plan.jobs, plan.run, _conditions(plan))
+        check = getattr(find_executor(plan.executor), "check", None)  # one of a package may be older than this
+        if check is not None:
+            check(plan.jobs, plan.run, _conditions(plan))
 
 
 def restore(plan: Plan) -> int:

@@ -140,12 +140,13 @@ def read_dags(run: RunDirectory, must_answer: bool = False) -> Iterator[Submitte
 
 
 def _unseen(folder: Path, record: DagRecord, must_answer: bool) -> Iterator[SubmittedDag]:
-    """Yield a DAG as it is known without HTCondor's bindings, unless it was cancelled or its log says it has ended."""
-    if record.cancelled or not _was_submitted(folder, record) or has_ended(dagman_log(folder)):
+    """Yield a DAG as it is known without HTCondor's bindings, unless its log says it has ended."""
+    if not _was_submitted(folder, record) or has_ended(dagman_log(folder)):
         return
     cluster = cluster_in(record.global_id)
     nodes = {name: NodeState("waiting", 0.0) for name in record.jobs}
-    dag = SubmittedDag(folder, record, cluster, True, (), None, nodes, {}, None)
+    leaving = tuple(nodes) if record.cancelled else ()
+    dag = SubmittedDag(folder, record, cluster, not record.cancelled, leaving, None, nodes, {}, None)
     if must_answer:
         raise UnreachableError(f"{dag.name} has not ended, and cannot be asked for or removed: {_MISSING}")
     log.warning(

@@ -50,20 +50,8 @@ MODEL = NeuronModel(
     states=POTENTIAL,
     synapses="current",
     refractory="t_ref",
-    # A synaptic time constant whose decay over a step underflows to exactly zero, a threshold that nobody reaches,
-    # and nothing that may have an absurd value and go on driving towards it
-    nest=NestNeuron(
-        "iaf_psc_exp",
-        quench={
-            "tau_syn_ex": 1e-5,
-            "tau_syn_in": 1e-5,
-            "I_e": 0.0,
-            "E_L": 0.0,
-            "V_m": 0.0,
-            "V_reset": 0.0,
-            "V_th": 1e300,
-        },
-    ),
+    # A synaptic time constant whose decay over a step underflows to exactly zero, a threshold that nobody reaches
+    nest=NestNeuron("iaf_psc_exp", quench={"tau_syn_ex": 1e-5, "tau_syn_in": 1e-5, "V_th": 1e12}),
     step=StepRule(
         states=("V",),
         start=relative_potential,

@@ -7,11 +7,14 @@ not have the right to write to it, and nobody else may be able to put another fo
 from __future__ import annotations
 
 import errno
+import grp
 import os
+import pwd
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 _MAX_LINKS = 40  # on a way, as many as Linux follows
@@ -152,7 +155,19 @@ def _open_to_others(found: os.stat_result) -> str:
 
 
 def _is_open(found: os.stat_result) -> bool:
-    return bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+    others = bool(found.st_mode & stat.S_IWOTH)
+    return others or bool(found.st_mode & stat.S_IWGRP and not _is_private(found.st_gid))
+
+
+@cache
+def _is_private(group: int) -> bool:
+    """Whether a group is this user's alone: where every user has one, umask 002 is common."""
+    try:
+        user, members = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
+    except (KeyError, OSError):
+        return False
+    own = user.pw_uid != 0 and user.pw_gid == group and members.gr_name == user.pw_name
+    return own and set(members.gr_mem) <= {user.pw_name}
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

@@ -59,7 +59,7 @@ def main(memory: int) -> int:
     except MemoryError:
         traceback.print_exc()
         return OUT_OF_MEMORY
-    except Exception:
+    except BaseException:  # SystemExit among it: its code would say something else
         traceback.print_exc()
         return _FAILED
     return 0

@@ -260,13 +260,14 @@ class _JobRun:
         ran = self._finished_elsewhere.pop(death.point_id or "", None)
         if ran is None:
             return
+        late = death.code == LATE and self._job.timeout is not None
         with suppress(OSError):
-            if death.code == LATE:
+            if late:
                 self._summary.add(
                     ran.point, {**ran.values, "status": "timeout", "error": self._late}, ran.phases, ran.begun
                 )
                 self._summary.write()
-            self._summary.end([] if death.code == LATE else [ran.point])
+            self._summary.end([] if late else [ran.point])
 
     def _elsewhere(self) -> list[Point]:
         return [ran.point for ran in self._finished_elsewhere.values()]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from simulators.backends.genn_simulator.host import cache as genn
 from simulators.backends.native_simulator import program_cache as native
 from simulators.records import code_cache
+from simulators.records import user_cache as user_caches
 from simulators.records.user_cache import NotOwnError, make_own, user_cache
 
 SOMEBODY = 12345
@@ -242,3 +245,27 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with pytest.raises(OSError, match="Too many levels"):
         make_own(tmp_path / "a" / "cache")
+
+
+@pytest.mark.parametrize(
+    ("uid", "group", "members", "private"),
+    [
+        (1000, ("me", 1000), [], True),
+        (1000, ("me", 1000), ["me"], True),
+        (1000, ("me", 1000), ["me", "you"], False),
+        (1000, ("users", 1000), [], False),
+        (1000, ("me", 1001), [], False),
+        (0, ("me", 1000), [], False),
+    ],
+)
+def test_a_group_of_ones_own_is_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, uid: int, group: tuple[str, int], members: list[str], private: bool
+) -> None:
+    """Where every user has a group, files are often open to it (umask 002)."""
+    name, number = group
+    monkeypatch.setattr(user_caches.pwd, "getpwuid", lambda _: SimpleNamespace(pw_uid=uid, pw_gid=1000, pw_name="me"))
+    monkeypatch.setattr(user_caches.grp, "getgrgid", lambda _: SimpleNamespace(gr_name=name, gr_mem=members))
+    user_caches._is_private.cache_clear()
+    found = os.stat_result((stat.S_IFDIR | 0o775, 0, 0, 1, uid, number, 0, 0, 0, 0))
+    assert user_caches._is_open(found) is not private
+    user_caches._is_private.cache_clear()

@@ -134,15 +134,23 @@ def test_without_bindings_what_has_not_ended_is_in_flight(
         htcondor_executor.cancel(run)
 
 
-@pytest.mark.parametrize("own", [None, "garbage", "\0\1"])
-def test_without_bindings_a_lost_log_is_no_end(run: RunDirectory, no_bindings: None, own: str | None) -> None:
-    written(run, own=own)
+@pytest.mark.parametrize("cancelled", [False, True])
+@pytest.mark.parametrize("own", [None, SUBMITTED, "garbage", "\0\1"])
+def test_without_bindings_a_lost_log_is_no_end(
+    run: RunDirectory, no_bindings: None, own: str | None, cancelled: bool
+) -> None:
+    """Nor is a `cancel` one: jobs may still be leaving."""
+    written(run, replace(RECORD, cancelled=cancelled), own)
     assert in_flight(run) == list(NAMES)
 
 
 @pytest.mark.parametrize(
     ("own", "record"),
-    [(SUBMITTED + ENDED, RECORD), (SUBMITTED + REMOVED, RECORD), (None, replace(RECORD, cancelled=True))],
+    [
+        (SUBMITTED + ENDED, RECORD),
+        (SUBMITTED + REMOVED, RECORD),
+        (SUBMITTED + REMOVED, replace(RECORD, cancelled=True)),
+    ],
 )
 def test_without_bindings_a_run_that_has_ended_goes_on(
     run: RunDirectory, no_bindings: None, own: str | None, record: DagRecord

@@ -100,6 +100,50 @@ def test_a_wrong_row_does_not_count_and_ends_no_reader(run: RunDirectory, wrong:
     assert read_history(run).corrupt, "nor does it count when others are read from their cache"
 
 
+SIGNED = (axis("g", [-5.0, -4.0]), axis("E_L", [-70, -60]), axis("p", [[1.0, -2.0], [1.0, 3.0]]))
+
+
+@pytest.mark.parametrize("n_seeds", [1, 15], ids=["alone", "cached"])
+def test_swept_values_may_be_negative_or_lists_and_a_wrong_list_is_named(tmp_path: Path, n_seeds: int) -> None:
+    def values(p: Any, seed: int, simulator: str) -> dict[str, Any]:
+        return {"status": "ok", "rate_E": 3.0, "n_spikes": 10}
+
+    run = write_run(tmp_path / "demo", SIGNED, range(1, n_seeds + 1), ENTRIES, behaviour=values, points_per_job=1)
+    settle(run)
+    for _ in range(2):
+        assert read_history(run).corrupt == ()
+        assert (analysis.open_run(run.root)["status"] == "ok").sum() == 8 * n_seeds
+    change(run.summary_files()[0], "p", [1.0, 7.0])
+    ((named, error),) = read_history(run).corrupt
+    assert named == run.summary_files()[0] and "p of a point is not what it is in the job" in str(error)
+
+
+def test_recomputed_statistics_of_older_versions_have_no_job_file_and_count(run: RunDirectory) -> None:
+    first = run.summary_files()[0]
+    older = run.summary("nest-recomputed-0123456789")
+    older.write_bytes(first.read_bytes())
+    settle(run)
+    assert read_history(run).corrupt == ()
+    change(older, "seed", 77)
+    ((named, _),) = read_history(run).corrupt
+    assert named == older
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"recomputed": ["nest-00000"]}', "seed", "dt"])
+def test_job_files_that_are_damaged_in_ways_of_their_own(run: RunDirectory, content: str) -> None:
+    path = run.job("nest-00000")
+    if content in ("seed", "dt"):
+        told = json.loads(path.read_text())
+        if content == "seed":
+            told["points"][0]["seed"] = 2**70
+        else:
+            told["simulation"]["dt"] = 0.0
+        content = json.dumps(told)
+    path.write_text(content)
+    ((named, error),) = read_history(run).corrupt
+    assert named == run.summary("nest-00000") and "damaged" in str(error)
+
+
 def test_commands_go_on_beside_a_wrong_row(run: RunDirectory, capsys: pytest.CaptureFixture[str]) -> None:
     path = run.summary_files()[0]
     change(path, "rate_E", "x")

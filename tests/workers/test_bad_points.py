@@ -165,6 +165,29 @@ def test_a_batch_that_ends_the_process_in_loading_becomes_smaller(
     assert not workplace.marker.exists()
 
 
+LEAVING = """
+import sys
+from simulators.statistics import Column, Statistic
+
+def measure(spikes, settings):
+    sys.exit(0)
+
+leave = Statistic("leave", "ends the process", {"leave": Column("1", "one")}, measure)
+"""
+
+
+@pytest.mark.parametrize("settings", [{}, {"cores": 3, "batch": 2}], ids=["alone", "beside"])
+def test_a_statistic_that_exits_fails_its_point(
+    workplace: Workplace, make_job: Callable[..., Job], settings: dict[str, Any]
+) -> None:
+    """And does not end the worker as if all were done."""
+    (workplace.folder / "mine.py").write_text(LEAVING)
+    workplace.write(make_job(3, statistics=("rate", "mine.py:leave"), settings=settings))
+    code, log = workplace.run("--root", str(workplace.folder))
+    assert code == DONE, log
+    assert [(row["status"], row["error"]) for row in workplace.rows()] == [("failed", "statistics: SystemExit: 0")] * 3
+
+
 COMPILING = """
 import os, signal
 from pathlib import Path

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,6 +36,13 @@ from simulators.records.phases import PhaseClock
 from simulators.statistics.spike_trains import SpikeTrains
 
 _MOST_SPIKES = 4e6  # between two looks: some 160 MB
+
+
+# Beside what a neuron's file says, which is part of its points' identity: nothing that may have an absurd value and go
+# on driving towards it
+_STILL: Mapping[str, Mapping[str, float]] = {
+    "iaf_psc_exp": {"I_e": 0.0, "E_L": 0.0, "V_m": 0.0, "V_reset": 0.0, "V_th": 1e300}
+}
 
 
 class NestSimulator:
@@ -165,7 +172,7 @@ class NestSimulator:
             if population.is_source:
                 continue
             assert model.nest is not None and model.nest.quench is not None, "is not reusable"
-            built.nodes[population.name].set(**model.nest.quench)
+            built.nodes[population.name].set(**{**model.nest.quench, **_STILL.get(model.nest.name, {})})
             if model.refractory is not None:
                 refractory = max(refractory, float(np.max(drawn_values(population, self._seed)[model.refractory])))
         return refractory

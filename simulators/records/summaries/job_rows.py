@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,11 @@ CHECKED = ("point_id", "simulator", "job", "content", "seed", "network_seed", "s
 
 _OF_POINTS: Mapping[str, pa.DataType] = {"seed": pa.int64(), "network_seed": pa.int64(), "setting_id": pa.string()}
 _SIGNED = ("correlation", "synchrony", "rate_change")  # with what follows it: all other statistics of ours are positive
+_RECOMPUTED = re.compile(r"(.+)-recomputed-[0-9a-f]{10}")
+_DAMAGE = (
+    *(ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError, RecursionError),
+    pa.ArrowException,
+)
 _MOST_SPIKES = 10.0  # of a neuron in a step: a source may send several
 
 _Test = Callable[[pa.DataType], bool]
@@ -67,6 +73,8 @@ class JobRows:
         What stands in swept columns and in those of our statistics.
     steps : float
         Of a recording; 0: not known.
+    measured : frozenset of str
+        Columns of our statistics.
     """
 
     ids: pa.Array
@@ -76,11 +84,13 @@ class JobRows:
     jobs: frozenset[str]
     kinds: Mapping[str, str]
     steps: float = 0.0
+    measured: frozenset[str] = frozenset()
 
     @property
     def limits(self) -> dict[str, float]:
         """Smallest value of columns of our statistics."""
-        return {name: 0.0 for name, kind in self.kinds.items() if kind in _LIMITED and not name.startswith(_SIGNED)}
+        positive = {name for name in self.measured if not name.startswith(_SIGNED)}
+        return {name: 0.0 for name, kind in self.kinds.items() if kind in _LIMITED and name in positive}
 
     def schema_fault(self, schema: pa.Schema, known: Iterable[str]) -> str | None:
         """Say which column is of a type that a job's rows cannot have, or return None.
@@ -164,9 +174,19 @@ def read_job_rows(jobs: Path, name: str) -> JobRows:
             return _of_several([read_job_rows(jobs, str(one)) for one in content["recomputed"]])
         return _job_rows(name, content)
     except OSError as error:
+        others = _older(jobs, name)
+        if others:
+            return _of_several([read_job_rows(jobs, one) for one in others])
         raise UnreadableJobError(f"there is no job file {path} that can be read") from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, pa.ArrowException) as error:
+    except _DAMAGE as error:
         raise UnreadableJobError(f"the job file {path} is damaged: {type(error).__name__}: {error}") from error
+
+
+def _older(jobs: Path, name: str) -> list[str]:
+    """Return the jobs whose points may be in a summary of recomputed statistics, which once had no job file."""
+    simulator = _RECOMPUTED.fullmatch(name)
+    names = sorted(path.stem for path in jobs.glob(f"{simulator[1]}-*.json")) if simulator else []
+    return [one for one in names if not _RECOMPUTED.fullmatch(one)]
 
 
 def recomputed_text(jobs: Iterable[str]) -> str:
@@ -180,14 +200,15 @@ def _job_rows(name: str, content: Mapping[str, Any]) -> JobRows:
     told = {key: [one.get(key) for one in points] for key in _OF_POINTS}
     told["setting_id"] = [one or None for one in told["setting_id"]]
     windows = json.dumps(content.get("windows", {}), sort_keys=True)
+    measured = _measured(tuple(content["statistics"]), tuple(content["populations"]), windows)
     return JobRows(
         ids=pa.array([one["point_id"] for one in points], pa.string()),
         columns={key: pa.array(values, _OF_POINTS[key]) for key, values in told.items() if None not in values} | swept,
         same={"simulator": content["simulator"], "duration": float(content["simulation"]["duration"])},
         content=content.get("content", {}),
         jobs=frozenset([name]),
-        kinds=_measured(tuple(content["statistics"]), tuple(content["populations"]), windows)
-        | {key: _swept_kind(column.type) for key, column in swept.items()},
+        kinds=measured | {key: _swept_kind(column.type) for key, column in swept.items()},
+        measured=frozenset(measured) - swept.keys(),
         steps=float(content["simulation"]["duration"]) / float(content["simulation"]["dt"]),
     )
 
@@ -202,6 +223,7 @@ def _of_several(parts: Sequence[JobRows]) -> JobRows:
         content={},
         jobs=frozenset().union(*(part.jobs for part in parts)),
         kinds={name: kind for part in parts for name, kind in part.kinds.items()},
+        measured=frozenset().union(*(part.measured for part in parts)),
     )
 
 
@@ -231,9 +253,9 @@ def _equal(column: pa.ChunkedArray, expected: pa.Array) -> bool:
     if pa.types.is_null(column.type):
         return True
     found = column.combine_chunks()
+    if pa.types.is_list(found.type):
+        return bool(found.to_pylist() == expected.to_pylist())
     if found.type != expected.type:
-        if pa.types.is_list(found.type):
-            return bool(found.to_pylist() == expected.to_pylist())
         expected = expected.cast(found.type, safe=False)
     return bool(found.equals(expected)) or not pc.any(pc.not_equal(found, expected)).as_py()
 

@@ -58,9 +58,9 @@ def point_values(
     values: dict[str, Any] = {"status": "ok", "n_spikes": sum(trains.n_spikes for trains in spikes.values())}
     try:
         values |= summarise(spikes, statistics, job.statistics_settings, job.windows)
-    except NOT_THE_POINTS:
+    except (*NOT_THE_POINTS, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # SystemExit among it: it would end the worker as if all were done
         log.exception("statistics of point %s", point_id)
         values |= {"status": "failed", "error": f"statistics: {reason_of(error)}"}
     return values
@@ -95,7 +95,7 @@ def keep_spikes(
         write_spikes(trains, folder / spike_file_name(point_id), sample=job.spikes == "sample")
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """One line that says what went wrong."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
