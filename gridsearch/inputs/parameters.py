@@ -224,13 +224,8 @@ def _parameter(name: str, table: Any) -> Parameter:
     for key in ("unit", "doc"):
         if not isinstance(table[key], str):
             raise ValueError(f"{key} must be a string, not {named(type(table[key]))}")
-    bounds = {key: table[key] for key in ("min", "max", "above", "below") if key in table}
-    for key, bound in bounds.items():
-        if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not math.isfinite(bound):
-            raise ValueError(f"{key} must be a finite number")
     kind = _kind(table)
-    if bounds and kind not in (int, float):
-        raise ValueError(f"{', '.join(bounds)}: only numbers have bounds, and the value is {named(kind)}")
+    bounds = _bounds(table, kind)
     valid = table.get("choices")
     if valid is not None and (not isinstance(valid, list) or not valid):
         raise ValueError("choices must be a list of the valid values")
@@ -239,6 +234,16 @@ def _parameter(name: str, table: Any) -> Parameter:
         parameter = replace(parameter, choices=tuple(_choice(parameter, one) for one in valid))
     parameter.checked(table["value"])
     return parameter
+
+
+def _bounds(table: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    bounds = {key: table[key] for key in ("min", "max", "above", "below") if key in table}
+    for key, bound in bounds.items():
+        if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not math.isfinite(bound):
+            raise ValueError(f"{key} must be a finite number")
+    if bounds and kind not in (int, float):
+        raise ValueError(f"{', '.join(bounds)}: only numbers have bounds, and the value is {named(kind)}")
+    return bounds
 
 
 def _kind(table: Mapping[str, Any]) -> type:

@@ -75,6 +75,9 @@ class Population:
         problem = _names_problem(model, tuple(self.parameters), tuple(self.initial))
         if problem:
             raise NetworkError(f"population {self.name}: {problem}")
+        self._check_values(model)
+
+    def _check_values(self, model: NeuronModel) -> None:
         for name, value in self.parameters.items():
             if isinstance(value, PiecewiseConstant):
                 if (model.source, name) != ("poisson", "rate"):

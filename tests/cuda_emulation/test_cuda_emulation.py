@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,6 @@ from conftest import default_settings, small_job
 from emulated_machine import Machine
 from emulated_networks import DRIVEN, LIVELY, clustered, conductances, driven, enlarged, with_clusters
 from recordings import Spikes, assert_same, no_check, run_fresh, spikes_of
-from workplaces import ROOT
 
 from simulators.backends.accumulated import plans_of
 from simulators.backends.genn_simulator import GennSimulator, model, open_simulator
@@ -392,23 +390,3 @@ def test_a_fault_in_the_code_is_caught(runner: Runner, fault: str) -> None:
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert n_changes[0] > 0, "nothing was changed"
     assert status in {DIFFERENT, -signal.SIGSEGV, -signal.SIGABRT}
-
-
-def test_the_benchmark_times_steps_and_kernels(
-    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "engines"))
-    import gpu
-
-    arguments = ["gpu.py", "--steps", "--neurons", "500", "--duration", "5", "--batches", "1", "4"]
-    monkeypatch.setattr("sys.argv", arguments)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with machine.running():
-        assert gpu.main() == 0
-    said = capsys.readouterr().out
-    steps = [float(found) for found in re.findall(r"^emulation of CUDA, batches of \d: (\S+) µs a step", said, re.M)]
-    assert len(steps) == 2 and steps[1] > steps[0], "work of four points"
-    kernels = {name: float(found) for name, found in re.findall(r"^  (\w+) +(\S+) +\d+%$", said, re.M)}
-    assert {"neuron_update", "presynaptic_update", "integrate_none", "accumulate"} <= kernels.keys()
-    assert sum(kernels.values()) > 0.0
-    assert kernels["integrate_all"] == 0.0, "not launched"

@@ -163,12 +163,7 @@ def _check(dag: Dag) -> None:
             raise DagError(f"node {node.name!r}: category {node.category!r} has no throttle")
         for key, value in node.variables.items():
             _check_value(f"node {node.name!r}: variable {key!r}", key, value)
-    for gate in dag.gates:
-        _check_name("gate", gate.name)
-        _check_value(f"gate {gate.name!r}", "script", gate.script)
-        if gate.name in seen or gate.description not in dag.descriptions:
-            raise DagError(f"gate {gate.name!r}: its name is taken, or there is no {gate.description!r}")
-        seen.add(gate.name)
+    _check_gates(dag, seen)
     for name, commands in dag.descriptions.items():
         _check_name("submit description", name)
         for key, value in commands.items():
@@ -177,6 +172,15 @@ def _check(dag: Dag) -> None:
         _check_name("category", category)
         if count < 1:
             raise DagError(f"category {category!r}: at least one node must be allowed, not {count}")
+
+
+def _check_gates(dag: Dag, seen: set[str]) -> None:
+    for gate in dag.gates:
+        _check_name("gate", gate.name)
+        _check_value(f"gate {gate.name!r}", "script", gate.script)
+        if gate.name in seen or gate.description not in dag.descriptions:
+            raise DagError(f"gate {gate.name!r}: its name is taken, or there is no {gate.description!r}")
+        seen.add(gate.name)
 
 
 def _check_name(kind: str, name: str) -> None:

@@ -115,18 +115,25 @@ class JobRows:
     def fault(self, table: pa.Table) -> str | None:
         """Say which row is none of the job's, or return None; columns that the rows lack are not looked at."""
         table = table.select([name for name in table.column_names if name in self.columns or name in CHECKED])
+        return self._wrong_points(table) or self._wrong_job(table) or self._implausible(table)
+
+    def _wrong_points(self, table: pa.Table) -> str | None:
+        """Say which point is none of the job's, or has other seeds or swept values."""
         found = table["point_id"].combine_chunks()
-        if found.equals(self.ids):
-            columns = self.columns
-        else:
+        columns = self.columns
+        if not found.equals(self.ids):
             places = pc.index_in(found, self.ids)
             if places.null_count:
                 other = found.filter(pc.is_null(places))[0].as_py()
                 return f"point {other[:40]!r} is none of the job's"
-            columns = {name: column.take(places) for name, column in self.columns.items()}
+            columns = {name: column.take(places) for name, column in columns.items()}
         for name, expected in columns.items():
             if name in table.column_names and not _equal(table[name], expected):
                 return f"{name} of a point is not what it is in the job"
+        return None
+
+    def _wrong_job(self, table: pa.Table) -> str | None:
+        """Say what of all rows of the job is another one's."""
         for name, value in self.same.items():
             for other in _distinct(table, name):
                 if other != value:
@@ -137,7 +144,7 @@ class JobRows:
         for text in _distinct(table, "content") if self.content else ():
             if json.loads(text) != self.content:
                 return "its points were made of another model or other data"
-        return self._implausible(table)
+        return None
 
     def _implausible(self, table: pa.Table) -> str | None:
         """Say that a network has more spikes than its neurons can send."""
