@@ -17,6 +17,7 @@ from simulators.neurons import find_neuron_model
 from simulators.neurons.neuron_model import NeuronModel, Values
 
 _NAME = re.compile(r"\w[\w.+-]{0,99}")
+_NUMBERS = (float, int, np.number)
 _LARGEST = 2**31  # neurons of a population; simulators number them in 32 bits
 
 
@@ -75,7 +76,8 @@ class Population:
         problem = _names_problem(model, tuple(self.parameters), tuple(self.initial))
         if problem:
             raise NetworkError(f"population {self.name}: {problem}")
-        self._check_values(model)
+        if not _are_values(tuple(map(type, self.parameters.values())), tuple(map(type, self.initial.values()))):
+            self._check_values(model)
 
     def _check_values(self, model: NeuronModel) -> None:
         for name, value in self.parameters.items():
@@ -115,7 +117,13 @@ def _name_problem(name: object) -> str:
 
 
 def _is_value(value: object) -> bool:
-    return isinstance(value, (float, int, np.number)) or hasattr(value, "draw")
+    return isinstance(value, _NUMBERS) or hasattr(value, "draw")
+
+
+@lru_cache(maxsize=1024)
+def _are_values(*types: tuple[type, ...]) -> bool:
+    """Whether all values of some types are numbers or distributions. The points of a grid ask alike."""
+    return all(issubclass(kind, _NUMBERS) or hasattr(kind, "draw") for kinds in types for kind in kinds)
 
 
 def _value_problem(population: str, name: str, value: object) -> str:

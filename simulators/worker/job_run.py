@@ -106,6 +106,7 @@ def run_job(job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
     run = _JobRun(job, files, watch, clock)
     clock.end("t_load")
     try:
+        run.give_up_late()
         for batch in run.batches():
             run.run_batch(batch)
         run.finish()
@@ -150,6 +151,15 @@ class _JobRun:
         if n_processes:
             self._finishing = Finishing(job, files.root, files.spikes, n_processes, watch.paused)
         self._finished_elsewhere: dict[str, _Ran] = {}  # by id, the points that other processes are finishing
+
+    def give_up_late(self) -> None:
+        """Write the rows of points that the last worker was too long at, before anything can happen to this one."""
+        late = [point for point in self._summary.pending if point.point_id in self._deadline.late]
+        for point in late:
+            self._summary.add(point, {"status": "timeout", "error": self._late}, self._clock.take())
+        if late:
+            self._summary.write()
+        self._deadline.forget()
 
     def batches(self) -> Iterator[_Batch]:
         """Cut the points without a row into batches; those that cannot run get their row here."""
@@ -225,7 +235,7 @@ class _JobRun:
         if self._job.points:
             self._summary.write()
         self._summary.forget()
-        self._deadline.close(done=True)
+        self._deadline.close()
         self._simulator.close()
 
     def _settle(self) -> None:
@@ -240,7 +250,7 @@ class _JobRun:
             self._summary.end()
 
     def close(self) -> None:
-        """End the processes that finish points, and leave no note but of what is not done."""
+        """End the processes that finish points."""
         self._deadline.close()
         if self._finishing is not None:
             self._finishing.close()
@@ -295,9 +305,7 @@ class _JobRun:
 
     def _describe(self, point: Point) -> Network | None:
         deaths = self._summary.deaths(point)
-        if point.point_id in self._deadline.late:
-            failure = PointFailure("timeout", self._late)
-        elif deaths >= MAX_DEATHS:
+        if deaths >= MAX_DEATHS:
             failure = PointFailure("failed", f"the worker died {deaths} times while it ran this point")
         else:
             if is_file(self._job.model):  # users' code may end the process too

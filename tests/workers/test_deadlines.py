@@ -112,6 +112,23 @@ def test_a_statistic_that_cannot_be_interrupted_ends_the_worker_and_its_point_al
     assert not list(workplace.summary.parent.glob(".*")), "no note is left"
 
 
+def test_points_that_were_late_have_their_rows_before_anything_can_happen_to_the_next_worker(
+    workplace: Workplace, make_job: Callable[..., Job]
+) -> None:
+    points = [QUIET, sized(400, 0.2), LOUD]  # the last is not described before the first has run
+    job = make_job(points, simulation=Simulation(0.1, 0.0, 50.0), statistics=("mine.py:slow",), timeout=300.0)
+    write(workplace, job)
+    note = workplace.summary.with_name(f".{workplace.summary.name}.late")
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text('["p2"]\nTimeout!')
+    process = workplace.start("--root", str(workplace.folder))
+    wait_until(lambda: len(workplace.rows()) == 1)  # while the first point is at its statistic, and after a kill
+    process.kill()
+    process.communicate(timeout=30)
+    assert statuses(workplace) == {"p2": "timeout"}
+    assert workplace.rows()[0]["error"] == "took longer than 300 s, and could not be interrupted"
+
+
 def test_a_worker_stopped_during_a_statistic_ends_at_once_and_leaves_no_note(
     workplace: Workplace, make_job: Callable[..., Job]
 ) -> None:

@@ -35,7 +35,7 @@ SHARE = 0.1  # as a share of those that are, so that a growing run rewrites it s
 LARGEST = 200_000  # B; and larger ones gain nothing
 SETTLED = 10.0  # s since the last change: a later one then shows in the time of change, however coarse
 
-_READERS = 4
+_READERS = min(4, max(2, os.cpu_count() or 2))
 _BATCH = 100  # summaries that are read before their rows are joined
 
 
@@ -157,7 +157,9 @@ def _read_unchanged(run: RunDirectory, files: Mapping[str, Stamp]) -> tuple[dict
 def _read(jobs: Path, path: Path) -> tuple[pa.Table, Mapping[str, float]] | None:
     """Read a summary, and the limits of its values; None if it is none, or not that of its job."""
     try:
-        table = pq.ParquetFile(path, read_dictionary=list(REPETITIVE)).read(use_threads=False)
+        # Read as a whole: quicker than column by column
+        content = pa.BufferReader(path.read_bytes())
+        table = pq.ParquetFile(content, read_dictionary=list(REPETITIVE)).read(use_threads=False)
         job = job_of(path, jobs) if table.num_rows else None
     except (*UNREADABLE, CorruptSummaryError):
         return None

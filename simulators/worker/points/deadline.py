@@ -87,15 +87,18 @@ class Deadline:
         with self._ending(point_ids, longest):
             yield
 
-    def close(self, done: bool = False) -> None:
-        """Remove the note, but for what it says of points that were late and are not done yet."""
-        mine = self._file is not None
+    def forget(self) -> None:
+        """Remove what the last worker of this job left: rows say it now."""
+        if self._note is not None and self._file is None:
+            with suppress(OSError):
+                self._note.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Remove what this worker noted."""
         if self._file is not None:
             self._file.close()
             self._file = None
-        if self._note is not None and (mine or done or not self.late):
-            with suppress(OSError):
-                self._note.unlink(missing_ok=True)
+            self.forget()
 
     @contextmanager
     def _ending(self, point_ids: Sequence[str], seconds: float | None) -> Iterator[None]:
