@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from simulators.records.job import Point
+from simulators.records.phases import PhaseClock
 from simulators.worker.job_summary import JobSummary
+from simulators.worker.points.deadline import Deadline
 
 MAX_DEATHS = 3
 """A point that was in flight at this many deaths of its worker is given up, so that those behind it can run."""
@@ -40,3 +42,13 @@ def most_together(summary: JobSummary, point: Point, most: int) -> int:
     if not is_suspect(summary, point):
         return most
     return 1 if summary.deaths(point) >= MAX_DEATHS - 1 else -(-most // _PARTS)
+
+
+def give_up_late(summary: JobSummary, deadline: Deadline, clock: PhaseClock) -> None:
+    """Write the rows of points that the last worker was too long at, before anything can happen to this one."""
+    late = [point for point in summary.pending if point.point_id in deadline.late]
+    for point in late:
+        summary.add(point, deadline.too_late, clock.take())
+    if late:
+        summary.write()
+    deadline.forget()

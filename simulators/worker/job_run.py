@@ -28,7 +28,7 @@ from simulators.records.job import Job, Point
 from simulators.records.phases import PhaseClock
 from simulators.statistics.measures.needs import Needs
 from simulators.statistics.references import find_statistics
-from simulators.worker.deaths import MAX_DEATHS, SHRINKING, is_suspect, most_together
+from simulators.worker.deaths import MAX_DEATHS, SHRINKING, give_up_late, is_suspect, most_together
 from simulators.worker.finishing import FinisherDied, Finishing
 from simulators.worker.job_summary import JobSummary
 from simulators.worker.own_files import JobFiles, check_gpu
@@ -106,7 +106,6 @@ def run_job(job: Job, files: JobFiles, watch: Watch, clock: PhaseClock) -> None:
     run = _JobRun(job, files, watch, clock)
     clock.end("t_load")
     try:
-        run.give_up_late()
         for batch in run.batches():
             run.run_batch(batch)
         run.finish()
@@ -135,6 +134,7 @@ class _JobRun:
         check_gpu(job, self._simulator)
         self._summary = JobSummary(job, files.summary, files.root, self._simulator)
         self._deadline = Deadline(watch, files.summary.with_name(f".{files.summary.name}.late"))
+        give_up_late(self._summary, self._deadline, clock)
         if self._summary.deaths_in_loading:
             self._simulator.shrink_batches(SHRINKING**self._summary.deaths_in_loading)
         needs = needs_without_trains(job, self._statistics)
@@ -151,15 +151,6 @@ class _JobRun:
         if n_processes:
             self._finishing = Finishing(job, files.root, files.spikes, n_processes, watch.paused)
         self._finished_elsewhere: dict[str, _Ran] = {}  # by id, the points that other processes are finishing
-
-    def give_up_late(self) -> None:
-        """Write the rows of points that the last worker was too long at, before anything can happen to this one."""
-        late = [point for point in self._summary.pending if point.point_id in self._deadline.late]
-        for point in late:
-            self._summary.add(point, {"status": "timeout", "error": self._late}, self._clock.take())
-        if late:
-            self._summary.write()
-        self._deadline.forget()
 
     def batches(self) -> Iterator[_Batch]:
         """Cut the points without a row into batches; those that cannot run get their row here."""
@@ -273,9 +264,7 @@ class _JobRun:
         late = death.code == LATE and self._job.timeout is not None
         with suppress(OSError):
             if late:
-                self._summary.add(
-                    ran.point, {**ran.values, "status": "timeout", "error": self._late}, ran.phases, ran.begun
-                )
+                self._summary.add(ran.point, {**ran.values, **self._deadline.too_late}, ran.phases, ran.begun)
                 self._summary.write()
             self._summary.end([] if late else [ran.point])
 
@@ -322,10 +311,6 @@ class _JobRun:
         self._summary.add(point, {"status": failure.status, "error": failure.reason}, self._clock.take())
         self._summary.write()
         return None
-
-    @property
-    def _late(self) -> str:
-        return f"took longer than {self._job.timeout:g} s, and could not be interrupted"
 
     def _why_no_network(self, error: Exception) -> str:
         model = self._job.model

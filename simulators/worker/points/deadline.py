@@ -87,6 +87,12 @@ class Deadline:
         with self._ending(point_ids, longest):
             yield
 
+    @property
+    def too_late(self) -> dict[str, str]:
+        """Status and error of a point that took longer than it may and ended its process."""
+        error = f"took longer than {self._watch.timeout:g} s, and could not be interrupted"
+        return {"status": "timeout", "error": error}
+
     def forget(self) -> None:
         """Remove what the last worker of this job left: rows say it now."""
         if self._note is not None and self._file is None:
