@@ -67,8 +67,10 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
     The scratch folder of a job is laid out like the run's folder, and ``preserve_relative_paths`` lets files go to and
     fro under the same names, so one command line serves with and without a shared file system. The rows of earlier
     attempts go in too: what they finished is not simulated again. HTCondor holds a job that lacks, when it is evicted,
-    what it is to bring back; so that is folders, which files that are sent make there. It comes in the order in which
-    it is listed: spikes before the rows that speak of them, the attempt's own rows before the summary.
+    what it is to bring back; so that is folders, which files that are sent make there. The summary alone, instead of
+    its folder, would have to be sent there too, and a transfer that breaks off removes it here: the next start would be
+    held for it. It comes in the order in which it is listed: spikes before the rows that speak of them, the attempt's
+    own rows before the summary.
     What comes back from an eviction goes to the run's folder, as from an end, not to the schedd's spool: it is there
     for `status`, and a job that is removed loses nothing.
 
