@@ -71,8 +71,8 @@ class Pool:
         return self.run("python", "-m", "gridsearch", "cancel", f"results/{sweep}", code=code, **environment)
 
     def queue(self, sweep: str, *attributes: str) -> list[str]:
-        """Attributes of the sweep's jobs in the queue, the DAG's own left out; a line each."""
-        mine = f'JobBatchName == "{sweep}" && JobUniverse != 7'
+        """Attributes of the sweep's jobs in the queue, without the DAG's own and the one that watches; a line each."""
+        mine = f'JobBatchName == "{sweep}" && JobUniverse != 7 && DAGNodeName =!= "watch"'
         return self.run("condor_q", "-constraint", mine, "-af", *(attributes or ("ClusterId",))).splitlines()
 
     def answers(self) -> bool:

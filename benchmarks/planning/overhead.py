@@ -100,7 +100,7 @@ def _stages(run: RunDirectory, cores: int, worker: float) -> dict[str, float]:
     (folder,) = run.dag_folders()
     dag = _times(dagman_log(folder))
     jobs = _times(node_log(folder))
-    *mine, collect = (jobs[cluster] for cluster in sorted(jobs))  # the last node is submitted last
+    _, *mine, collect = (jobs[cluster] for cluster in sorted(jobs))  # first the node that watches, last the last one
     (dagman,) = dag.values()
     started = sorted(job["EXECUTE"] for job in mine)
     ended = sorted(job["JOB_TERMINATED"] for job in mine)

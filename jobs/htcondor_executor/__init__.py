@@ -29,7 +29,7 @@ from jobs.htcondor_executor.descriptions.dag import Dag, DagError, dag_text
 from jobs.htcondor_executor.descriptions.images import ExactImage, exact_image, image_of, is_pinned
 from jobs.htcondor_executor.descriptions.reserved import not_one_line, refusals
 from jobs.htcondor_executor.descriptions.submit_description import PLACEHOLDER, Site, accounting_commands
-from jobs.htcondor_executor.descriptions.sweep_dag import COLLECT, OlderDag, make_dag
+from jobs.htcondor_executor.descriptions.sweep_dag import OURS, OlderDag, make_dag
 from jobs.htcondor_executor.logs.holds import explain
 from jobs.htcondor_executor.logs.progress import (
     complaint,
@@ -133,7 +133,7 @@ def run_jobs(
     earlier = list(read_dags(run))
     dag, text = _dag_of(planned, run, worker_archive(run.dag), conditions, earlier)
     _warn_of_images(planned, conditions)
-    folder = run.dag_folder(max((int(path.name) for path in run.dag_folders()), default=0) + 1)
+    folder = _next_folder(run)
     folder.mkdir(parents=True)
     run.logs.mkdir(exist_ok=True)
     # Every file waits for the disk; many waiting at once are served together
@@ -160,6 +160,11 @@ def run_jobs(
     if dag.final is None:
         said += f"; figures are left to: python -m gridsearch report {run.root}"
     return Submission(said, ("condor_q",))
+
+
+def _next_folder(run: RunDirectory) -> Path:
+    """Return the folder of the DAG that is submitted next."""
+    return run.dag_folder(max((int(path.name) for path in run.dag_folders()), default=0) + 1)
 
 
 def _start(planned: PlannedJob, run: RunDirectory) -> None:
@@ -199,6 +204,7 @@ def _dag_of(
             _images(planned, conditions),
             # All jobs of a submit run the same model on the same data
             planned[0].job.files() if planned else (),
+            _next_folder(run).relative_to(run.root).as_posix(),
         )
         dag = make_dag(planned, conditions, site, older)
         return dag, dag_text(dag)
@@ -234,7 +240,7 @@ def look_up(run: RunDirectory) -> InFlight:
     machines: dict[str, str] = {}
     dags = list(read_dags(run))
     for dag in dags:
-        machines |= {name: describe_machine(name, state) for name, state in dag.bad_machines().items()}
+        machines |= {name: describe_machine(name, state, dag.is_watched) for name, state in dag.bad_machines().items()}
         # A later submit has taken up what an earlier one had left by then
         left = {name: state for name, state in dag.states.items() if dag is dags[-1] or state.since >= dags[-1].written}
         left = {name: state for name, state in left.items() if name not in dag.leaving}
@@ -282,6 +288,6 @@ def _wait_for_nodes(name: str, cluster: int) -> int:
     n_left = 0
     with contextlib.suppress(UnreachableError):
         until = time.monotonic() + schedd.longest_leave(name, cluster) + _LEAVE
-        while (n_left := len(schedd.nodes_in_queue(name, cluster) - {COLLECT})) and time.monotonic() < until:
+        while (n_left := len(schedd.nodes_in_queue(name, cluster) - OURS)) and time.monotonic() < until:
             time.sleep(1.0)
     return n_left

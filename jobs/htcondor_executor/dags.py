@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.htcondor_executor import schedd
-from jobs.htcondor_executor.descriptions.sweep_dag import COLLECT
+from jobs.htcondor_executor.descriptions.sweep_dag import COLLECT, WATCH
 from jobs.htcondor_executor.logs.event_log import MachineState, NodeState
 from jobs.htcondor_executor.logs.growing_log import GrowingLog
 from jobs.htcondor_executor.logs.holds import Hold
@@ -64,6 +64,8 @@ class SubmittedDag:
         Of machines that failed the last one.
     last : NodeState, optional
         Of the last node, once it is in the queue.
+    watch : NodeState, optional
+        Of the node that tells the others of bad machines, once it is in the queue.
     """
 
     folder: Path
@@ -75,6 +77,7 @@ class SubmittedDag:
     states: Mapping[str, NodeState]
     machines: Mapping[str, MachineState]
     last: NodeState | None
+    watch: NodeState | None = None
 
     @property
     def name(self) -> str:
@@ -85,6 +88,11 @@ class SubmittedDag:
     def is_new(self) -> bool:
         """Whether none of its nodes was ever in the queue."""
         return all(state.phase == "waiting" for state in self.states.values())
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether its jobs are told of bad machines while they wait."""
+        return self.is_alive and self.watch is not None and self.watch.phase == "running"
 
     @property
     def written(self) -> float:
@@ -136,7 +144,8 @@ def read_dags(run: RunDirectory, must_answer: bool = False) -> Iterator[Submitte
         leaving: Collection[str] = ()
         if cluster is not None and (record.cancelled or not is_alive):
             leaving = _leaving(record, cluster, nodes, own.was_removed or record.cancelled)
-        yield SubmittedDag(folder, record, cluster, is_alive, leaving, own.hold, nodes, machines, states.get(COLLECT))
+        ours = (states.get(COLLECT), states.get(WATCH))
+        yield SubmittedDag(folder, record, cluster, is_alive, leaving, own.hold, nodes, machines, *ours)
 
 
 def _unseen(folder: Path, record: DagRecord, must_answer: bool) -> Iterator[SubmittedDag]:

@@ -214,6 +214,35 @@ def nodes_in_queue(schedd: str, dag: int) -> set[str]:
     return {str(ad.get("DAGNodeName")) for ad in _query(schedd, f"DAGManJobId == {dag}", ["DAGNodeName"])}
 
 
+def change_waiting(schedd: str, dag: int, attribute: str, value: str) -> int:
+    """Give an attribute of a DAG's jobs another text, where they wait and have the attribute; return of how many.
+
+    Parameters
+    ----------
+    schedd : str
+        Its name; that of this machine if empty.
+    dag : int
+        Cluster of DAGMan's own job.
+    attribute, value : str
+        Of the jobs; the value needs no escapes.
+
+    Raises
+    ------
+    UnreachableError
+        If the schedd does not answer from here, or does not let us.
+    """
+    import htcondor2
+
+    waiting = "(JobStatus == 1 || JobStatus == 5)"
+    mine = f'DAGManJobId == {dag} && {waiting} && {attribute} isnt undefined && {attribute} isnt "{value}"'
+    if not _query(schedd, mine, ["ClusterId"]):  # none to edit is an error
+        return 0
+    try:
+        return int(_schedd(schedd).edit(mine, attribute, f'"{value}"'))
+    except htcondor2.HTCondorException as error:
+        raise UnreachableError(f"the schedd does not change the jobs of DAG {dag} ({error})") from error
+
+
 class EventReader:
     """Reads an event log, and what is added to it each time it is asked again.
 

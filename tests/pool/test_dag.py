@@ -74,6 +74,7 @@ def test_dag_is_written_exactly() -> None:
         nodes=[Node("a-1", "cpu", {"memory": "512", "said": 'say "\\"'}, "cpu"), Node("b-2", "cpu")],
         final=Node("collect", "last"),
         throttles={"cpu": 40},
+        service=Node("watch", "last"),
     )
     assert dag_text(dag) == (
         "SUBMIT-DESCRIPTION cpu {\n"
@@ -90,6 +91,7 @@ def test_dag_is_written_exactly() -> None:
         "CATEGORY a-1 cpu\n"
         "JOB b-2 cpu\n"
         "MAXJOBS cpu 40\n"
+        "SERVICE watch last\n"
         "FINAL collect last\n"
     )
 
@@ -118,6 +120,7 @@ def test_nodes_wait_behind_gates() -> None:
         ({"nodes": [Node("a b", "cpu")]}, "must be letters"),
         ({"nodes": [Node("ALL_NODES", "cpu")]}, "none of"),
         ({"nodes": [Node("a", "cpu"), Node("a", "cpu")]}, "two nodes are named 'a'"),
+        ({"service": Node("a", "cpu")}, "two nodes are named 'a'"),
         ({"nodes": [Node("a", "gpu")]}, "no submit description 'gpu'"),
         ({"nodes": [Node("a", "cpu", {"x": "1\n2"})]}, "must be one line"),
         ({"nodes": [Node("a", "cpu", {"x y": "1"})]}, "not a name of a submit command"),
@@ -180,19 +183,19 @@ def test_sweep_has_one_description_per_simulator_and_one_node_per_job() -> None:
         environment={"PYTHONPATH": "/code"},
     )
     dag = make_dag(jobs, conditions, Site("/r", "dag/code.zip", conditions.settings))
-    assert list(dag.descriptions) == ["nest", "genn", "collect"]
+    assert list(dag.descriptions) == ["nest", "genn", "collect", "watch"]
     assert [(node.name, node.description, node.category) for node in dag.nodes] == [
         ("nest-1", "nest", "nest"),
         ("genn-1", "genn", None),
         ("nest-2", "nest", "nest"),
     ]
     assert dag.throttles == {"nest": 7}
-    nest, genn, collect = dag.descriptions.values()
+    nest, genn, collect, watch = dag.descriptions.values()
     assert nest["docker_image"] == "lab/nest:3"
     assert genn["docker_image"] == "gridsearch-genn-cuda:5.4.0", "the one whose PyGeNN has CUDA"
     assert (genn["request_gpus"], genn["gpus_minimum_memory"]) == ("1", "8000")
     assert "request_gpus" not in nest and "gpus_minimum_memory" not in nest
-    assert {one["accounting_group"] for one in (nest, genn, collect)} == {"neuro"}
+    assert {one["accounting_group"] for one in (nest, genn, collect, watch)} == {"neuro"}
     assert nest["+Project"] == '"x"'
     assert dag.nodes[0].variables["cpus"] == "2"
     assert dag.nodes[0].variables["points"] == "5"

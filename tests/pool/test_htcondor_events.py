@@ -117,6 +117,18 @@ def test_a_machine_that_fails_what_others_can_do_is_bad() -> None:
     assert "m3" not in fold_events([*wrong, Event("terminate", 51, 3.0, exit_code=78)])[1], "nor is wrong content"
 
 
+@pytest.mark.parametrize(("seconds", "bad"), [(100.0, []), (130.0, ["m1"])])
+def test_who_runs_elsewhere_for_long_is_not_to_blame(seconds: float, bad: list[str]) -> None:
+    """Where jobs take hours, a machine fails hundreds before the first has ended elsewhere."""
+    fails = history("m1", [("a", 75), ("b", 75), ("c", 75)])
+    for machine in ("m1", "m2"):
+        states, machines = fold_events([*fails, Event("execute", 1, 10.0, machine=machine)])
+        assert list(bad_machines(states, machines, 10.0 + seconds)) == (bad if machine == "m2" else [])
+    slow = [replace(event, time=event.time + 70.0) if event.ended else event for event in fails]
+    states, machines = fold_events([*slow, Event("execute", 1, 100.0, machine="m2")])
+    assert bad_machines(states, machines, 230.0) == {}, "here they failed after 70 s, and it is not twice as long"
+
+
 def test_holds_of_machines_count_as_their_failures() -> None:
     reason = "Error from slot1@m1: Unable to find image"
     events = []

@@ -117,7 +117,7 @@ def test_held_job_says_why_and_a_right_submit_goes_on(pool: Pool) -> None:
 
 
 def test_schedd_may_restart_in_mid_run(pool: Pool) -> None:
-    sweep = pool.write("restart", **LONG)
+    sweep = pool.write("restart", **LONG, collect=True)
     pool.submit(sweep)
     pool.until_rows_in_flight(sweep)
     # The schedd's start, as it tells the collector, which has it from the new one once that is up
@@ -134,6 +134,7 @@ def test_schedd_may_restart_in_mid_run(pool: Pool) -> None:
     pool.wait(sweep)
     assert_complete(pool.rows(sweep), LONG["n_points"])
     assert pool.events(sweep).count("DAG Node: nest") == 1, "the same job went on"
+    assert "status 0, 0 of them failed; 0 points are missing" in pool.collected(sweep)
     pool.status(sweep, code=0)
 
 
@@ -191,6 +192,44 @@ def test_a_machine_that_fails_one_job_after_the_other_is_left_out_and_named(pool
     pool.submit(sweep, "--replace")
     pool.wait(sweep)
     assert "@node2" not in pool.events(sweep, 2), "the next submit leaves it out"
+    pool.status(sweep, code=0)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_jobs_that_wait_are_told_of_a_bad_machine(pool: Pool, watched: bool) -> None:
+    """Without the node that watches, which is there where the last one is, each job but the first meets it once."""
+    path = pool.work / "slow_black_hole"
+    path.write_text(_BLACK_HOLE.replace("exit 75", "sleep 1; exit 75"))
+    path.chmod(0o755)
+    lines = f'universe = "vanilla"\npython = "{WORK}/slow_black_hole"\nelsewhere_seconds = 120'
+    sweep = f"watched-{watched}".lower()
+    pool.write(sweep, 16, simulators=["poisson"], poisson="seconds_per_point = 5.0", collect=watched, htcondor=lines)
+    pool.submit(sweep)
+    if watched:
+        said = re.compile(r"machine node2\S* failed \d+ jobs in a row .*Jobs that wait avoid it")
+        pool.until(lambda: said.search(pool.status(sweep, code=1)) is not None, "it is not named", sweep)
+    pool.wait(sweep)
+    assert_complete(pool.rows(sweep), 16)
+    events = pool.events(sweep)
+    assert events.count("DAG Node: poisson") == 16
+    n_met = events.count("return value 75")
+    assert n_met < 9 if watched else n_met > 10, n_met
+    if watched:
+        assert "0 points are missing" in pool.collected(sweep)
+    assert "Jobs it failed avoid it" in pool.status(sweep, code=0)
+
+
+def test_a_dag_ends_without_the_node_that_watches(pool: Pool) -> None:
+    slow = "seconds_per_point = 10.0"
+    sweep = pool.write("unwatched", 2, simulators=["poisson"], poisson=slow, collect=True)
+    pool.submit(sweep)
+    watch = f'JobBatchName == "{sweep}" && DAGNodeName == "watch"'
+    held = ("condor_q", "-constraint", f"{watch} && JobStatus == 5", "-af", "ClusterId")
+    pool.until(lambda: "held" in pool.run("condor_hold", "-constraint", watch, code=None), "it is not there", sweep)
+    pool.until(lambda: pool.run(*held).strip() != "", "it is not held", sweep)
+    pool.wait(sweep)
+    assert_complete(pool.rows(sweep), 2)
+    assert "status 0, 0 of them failed; 0 points are missing" in pool.collected(sweep)
     pool.status(sweep, code=0)
 
 

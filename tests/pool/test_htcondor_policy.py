@@ -6,6 +6,7 @@ Without a pool: the same rules at work are in `test_htcondor_faults`.
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from workplaces import ROOT
 
 from jobs.executor import Conditions, Placement
 from jobs.htcondor_executor import SETTINGS, problems
-from jobs.htcondor_executor.descriptions.policy import elsewhere
+from jobs.htcondor_executor.descriptions.policy import AVOIDED, avoid_commands, elsewhere
 from jobs.htcondor_executor.descriptions.submit_description import (
     Site,
     accounting_commands,
@@ -169,8 +170,10 @@ def test_which_holds_are_released(job: dict[str, Any], released: bool) -> None:
 
 
 def test_a_job_avoids_machines_that_failed_it_as_long_as_there_may_be_others() -> None:
-    rule = elsewhere(600, ["black-hole"])
-    new = {"EnteredCurrentStatus": 2_000_000_000}
+    rule = elsewhere(600)
+    assert avoid_commands(["black-hole", "x"]) == {f"My.{AVOIDED}": '"black-hole,x"'}
+    assert evaluated(rule, {"EnteredCurrentStatus": 2_000_000_000}, {"Machine": "a"}), "nobody told it of any"
+    new = {"EnteredCurrentStatus": 2_000_000_000, AVOIDED: "x,Black-Hole"}
     tried = new | {"NumJobCompletions": 2, "MachineAttrMachine0": "b", "MachineAttrMachine1": "b"}
     tried["MachineAttrMachine2"] = "a"
     node = {name: {"Machine": name} for name in ("a", "b", "c", "black-hole")}
@@ -281,6 +284,33 @@ def test_a_gate_opens_when_the_older_dag_has_ended(tmp_path: Path, log: str | No
     older = [OlderDag("log", {"nest": 1})]
     (gate,) = make_dag([planned("nest-a", "nest")], conditions, Site("/r", "c.zip", DEFAULTS), older).gates
     assert subprocess.run(gate.script.split(), cwd=tmp_path, check=False).returncode == code
+
+
+@pytest.mark.parametrize(
+    ("settings", "every"),
+    [
+        ({}, "30"),
+        ({"elsewhere_seconds": 100}, "5"),
+        ({"elsewhere_seconds": 3}, "1"),
+        ({"elsewhere_seconds": 0}, None),
+        ({"collect": "none"}, None),
+        ({"collect": "vanilla", "shared_filesystem": True}, None),
+    ],
+)
+def test_who_watches_the_dag_at_work(settings: dict[str, Any], every: str | None) -> None:
+    """Nobody where the access point runs nothing of ours, or where no job waits for another machine."""
+    site = Site("/r", "c.zip", DEFAULTS | settings, ("m1", "m2"), folder="dag/003")
+    conditions = Conditions("s", site.settings, collect=("python",), environment={"PYTHONPATH": "/code"})
+    dag = make_dag([planned("nest-1", "nest")], conditions, site)
+    assert dag.descriptions["nest"][f"My.{AVOIDED}"] == '"m1,m2"', "as is known at the submit"
+    assert (dag.service is None) == (every is None)
+    if dag.service is not None:
+        watch = dag.descriptions[dag.service.description]
+        assert (watch["universe"], watch["executable"]) == ("local", sys.executable)
+        module = "jobs.htcondor_executor.watch"
+        assert watch["arguments"] == f'"-P -m {module} dag/003 $(DAGManJobId) {every} m1 m2"'
+        assert watch["environment"] == '"PYTHONPATH=/code"' and "CONDOR_CONFIG" in watch["getenv"]
+    assert make_dag([planned("nest-1", "nest")], Conditions("s", DEFAULTS), site).service is None
 
 
 @pytest.mark.parametrize("collect", ["local", "vanilla", "none"])

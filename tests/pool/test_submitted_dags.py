@@ -224,6 +224,23 @@ def test_a_job_that_leaves_is_in_flight_whatever_the_log_says(run: RunDirectory,
     assert [job.job for job in flight.jobs] == ["nest-1"] and flight.failures == ()
 
 
+@pytest.mark.parametrize("own", ["collect", "watch"])
+def test_nodes_that_are_none_of_the_sweeps_jobs_are_never_in_flight(
+    run: RunDirectory, answers: Answers, monkeypatch: pytest.MonkeyPatch, own: str
+) -> None:
+    written(run, nodes=running(8, own) + running(9, "nest-1"))
+    answers([MINE], nodes=["nest-1", own])
+    assert {job.job: job.phase for job in htcondor_executor.look_up(run).jobs} == {
+        "nest-1": "running",
+        "nest-2": "waiting",
+        "nest-3": "waiting",
+    }
+    monkeypatch.setattr(schedd, "remove", lambda *_: None)
+    monkeypatch.setattr(schedd, "longest_leave", lambda *_: 60.0)
+    monkeypatch.setattr(schedd, "nodes_in_queue", lambda *_: {own})
+    assert htcondor_executor.cancel(run) == "removed DAG 7; finished points are kept", "and not waited for"
+
+
 class _Schedd:
     def __init__(self, answer: dict[str, int]) -> None:
         self.answer = answer

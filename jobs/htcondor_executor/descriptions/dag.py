@@ -65,7 +65,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Dag:
-    """Independent nodes, and a last one that runs whatever became of them; some of them may wait behind gates.
+    """Independent nodes, one beside them and one after them, whatever becomes of them; some may wait behind gates.
 
     A node is submitted once, and none ends another's: what follows when a job fails is the business of the schedd,
     which knows where and why it did (see `jobs.htcondor_executor.descriptions.policy`).
@@ -73,11 +73,14 @@ class Dag:
     Parameters
     ----------
     descriptions : mapping of str to mapping
-        Submit commands by description, of nodes and the last node alike.
+        Submit commands by description, of all kinds of nodes alike.
     nodes : sequence of Node
         Run in any order.
     final : Node, optional
         Runs last.
+    service : Node, optional
+        Runs beside the others, if it can: DAGMan submits it before them, does not mind how it fares, and removes it
+        when they have ended.
     throttles : mapping of str to int
         How many nodes of a category may be in the queue at a time.
     gates : sequence of Gate
@@ -92,6 +95,7 @@ class Dag:
     throttles: Mapping[str, int] = field(default_factory=dict)
     gates: Sequence[Gate] = ()
     gated: Collection[str] = ()
+    service: Node | None = None
 
 
 def dag_text(dag: Dag) -> str:
@@ -115,6 +119,8 @@ def dag_text(dag: Dag) -> str:
             lines.append(f"CATEGORY {node.name} {node.category}")
     lines += [f"MAXJOBS {category} {count}" for category, count in dag.throttles.items()]
     lines += _gate_lines(dag)
+    if dag.service is not None:
+        lines += _node_lines("SERVICE", dag.service)
     if dag.final is not None:
         lines += _node_lines("FINAL", dag.final)
     return "\n".join(lines) + "\n"
@@ -150,7 +156,7 @@ def _escaped(value: str) -> str:
 
 
 def _check(dag: Dag) -> None:
-    everyone = [*dag.nodes, *([dag.final] if dag.final is not None else [])]
+    everyone = [*dag.nodes, *(one for one in (dag.service, dag.final) if one is not None)]
     seen: set[str] = set()
     for node in everyone:
         _check_name("node", node.name)

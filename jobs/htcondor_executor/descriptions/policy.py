@@ -16,6 +16,9 @@ MAX_MACHINES = 3
 # Holds for memory that are answered with twice the memory, before the job stays held.
 MAX_DOUBLINGS = 3
 
+# Attribute of a job: machines that fail one job after the other, with commas between them
+AVOIDED = "AvoidedMachines"
+
 _KILLED = 137  # as a shell, and Docker, write the end by signal 9
 
 # Holds that belong to the machine: the same job may start on another. By code, with the names under which
@@ -101,18 +104,21 @@ def retry_commands(retries: int) -> dict[str, str]:
     }
 
 
-def elsewhere(seconds: int, avoided: Sequence[str]) -> str:
-    """Return the requirement that keeps a job from machines that failed it.
+def avoid_commands(machines: Sequence[str]) -> dict[str, str]:
+    """Return the submit command that says which machines fail one job after the other, as is known at the submit."""
+    return {f"My.{AVOIDED}": f'"{",".join(machines)}"'}
+
+
+def elsewhere(seconds: int) -> str:
+    """Return the requirement that keeps a job from machines that failed it, or fail one job after the other.
 
     Parameters
     ----------
     seconds : int
         s after which a job that nobody else takes may go there again: there may be no elsewhere.
-    avoided : sequence of str
-        Machines that fail one job after the other, for as long.
     """
     before = [f"TARGET.Machine =!= MY.MachineAttrMachine{i}" for i in range(1, MAX_MACHINES + 1)]
     mine = f"({_FAILED} + {_STARTS_HELD} == 0 || {' && '.join(before)})"
-    if avoided:
-        mine += f' && !stringListIMember(TARGET.Machine, "{",".join(avoided)}")'
-    return f"({mine} || time() - MY.EnteredCurrentStatus > {seconds})"
+    # Of the job, not written out: it is changed while jobs wait (see `jobs.htcondor_executor.watch`)
+    good = f"stringListIMember(TARGET.Machine, MY.{AVOIDED}) =!= true"
+    return f"({mine} && {good} || time() - MY.EnteredCurrentStatus > {seconds})"

@@ -9,7 +9,13 @@ from typing import Any
 
 from jobs.executor import Placement
 from jobs.htcondor_executor.descriptions.images import ExactImage, image_commands
-from jobs.htcondor_executor.descriptions.policy import disk_request, elsewhere, memory_request, retry_commands
+from jobs.htcondor_executor.descriptions.policy import (
+    avoid_commands,
+    disk_request,
+    elsewhere,
+    memory_request,
+    retry_commands,
+)
 from jobs.plan import PlannedJob
 
 # A file in a folder that a job brings back, so that the folder is there from the start
@@ -20,6 +26,8 @@ _MEMORY_MARGIN = 1.25  # on the estimate, which cannot know the allocator's habi
 _MEMORY_FLOOR = 256  # MiB
 _DISK_FLOOR = 256  # MiB: the code, the job file, the caches of Python packages
 _TIME_FLOOR = 600.0  # s, of a limit: the image may have to come first
+_LOOKS = 20  # while a job waits for another machine
+_MOST_OFTEN, _AT_LEAST = 1, 30  # s between two looks
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class Site:
         By simulator.
     files : tuple of str
         Users' code and data that every job needs, relative to `root`.
+    folder : str
+        Of the DAG's files, relative to `root`.
     """
 
     root: str
@@ -48,6 +58,7 @@ class Site:
     avoided: tuple[str, ...] = ()
     images: Mapping[str, ExactImage] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    folder: str = ""
 
 
 def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, site: Site) -> dict[str, str]:
@@ -56,8 +67,10 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
     The scratch folder of a job is laid out like the run's folder, and ``preserve_relative_paths`` lets files go to and
     fro under the same names, so one command line serves with and without a shared file system. The rows of earlier
     attempts go in too: what they finished is not simulated again. HTCondor holds a job that lacks, when it is evicted,
-    what it is to bring back; so that is folders, which files that are sent make there. It comes in the order in which
-    it is listed: spikes before the rows that speak of them, the attempt's own rows before the summary.
+    what it is to bring back; so that is folders, which files that are sent make there. The summary alone, instead of
+    its folder, would have to be sent there too, and a transfer that breaks off removes it here: the next start would be
+    held for it. It comes in the order in which it is listed: spikes before the rows that speak of them, the attempt's
+    own rows before the summary.
     What comes back from an eviction goes to the run's folder, as from an end, not to the schedd's spool: it is there
     for `status`, and a job that is removed loses nothing.
 
@@ -119,6 +132,7 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
         "want_graceful_removal": "true",
         "job_max_vacate_time": str(settings["vacate_seconds"]),
         "My.SpoolOnEvict": "false",
+        **avoid_commands(site.avoided),
     }
     if settings["shared_filesystem"]:
         commands["should_transfer_files"] = "NO"
@@ -135,7 +149,7 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
     if settings["time_limit"]:
         commands["allowed_execute_duration"] = "$(allowed_seconds)"
     commands |= accounting_commands(settings)
-    return _with_users(commands, elsewhere(int(settings["elsewhere_seconds"]), site.avoided), settings, placement)
+    return _with_users(commands, elsewhere(int(settings["elsewhere_seconds"])), settings, placement)
 
 
 def accounting_commands(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -171,22 +185,54 @@ def collect_commands(command: Sequence[str], environment: Mapping[str, str], sit
     site : Site
         What is the same for all jobs.
     """
-    commands = {
-        "universe": str(site.settings["collect"]),
-        "executable": _literal(command[0]),
+    universe = str(site.settings["collect"])
+    commands = _our_commands(universe, "collect", [*map(_literal, command), "$(DAG_STATUS)", "$(FAILED_COUNT)"], site)
+    commands |= {"getenv": "HOME, PATH"} | _environment(environment)
+    if universe == "vanilla":
+        commands["request_memory"] = "2048"
+    return commands | accounting_commands(site.settings)
+
+
+def watch_commands(command: Sequence[str], environment: Mapping[str, str], site: Site) -> dict[str, str]:
+    """Return the submit commands of the node that watches the DAG at work, on the access point.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Program and arguments; of which DAG, how often to look and what is known are added to them.
+    environment : mapping of str to str
+        Environment variables.
+    site : Site
+        What is the same for all jobs.
+    """
+    seconds = int(site.settings["elsewhere_seconds"])
+    every = min(_AT_LEAST, max(_MOST_OFTEN, seconds // _LOOKS))
+    added = [_literal(site.folder), "$(DAGManJobId)", str(every), *site.avoided]
+    commands = _our_commands("local", "watch", [*map(_literal, command), *added], site)
+    # It talks to the schedd, as the submit did
+    commands |= {"getenv": "HOME, PATH, CONDOR_CONFIG"} | _environment(environment)
+    return commands | accounting_commands(site.settings)
+
+
+def _our_commands(universe: str, name: str, command: Sequence[str], site: Site) -> dict[str, str]:
+    """Return what the nodes have in common that run none of the sweep's jobs."""
+    return {
+        "universe": universe,
+        "executable": command[0],
         "transfer_executable": "false",
-        "arguments": quoted_arguments([*map(_literal, command[1:]), "$(DAG_STATUS)", "$(FAILED_COUNT)"]),
+        "arguments": quoted_arguments(command[1:]),
         "initialdir": _literal(site.root),
-        "output": "logs/collect.out",
-        "error": "logs/collect.err",
-        "getenv": "HOME, PATH",
-        "environment": quoted_arguments([f"{key}={_literal(value)}" for key, value in environment.items()]),
-        "description": "collect",
+        "output": f"logs/{name}.out",
+        "error": f"logs/{name}.err",
+        "description": name,
         # Without this a local job of a DAG leaves its output under another name
         "should_transfer_files": "NO",
-        "request_memory": "2048" if site.settings["collect"] == "vanilla" else "",
     }
-    return {key: value for key, value in commands.items() if value} | accounting_commands(site.settings)
+
+
+def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+    pairs = [f"{key}={_literal(value)}" for key, value in variables.items()]
+    return {"environment": quoted_arguments(pairs)} if pairs else {}
 
 
 def node_variables(planned: PlannedJob, time_limit: float = 0.0) -> dict[str, str]:

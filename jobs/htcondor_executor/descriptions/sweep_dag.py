@@ -8,6 +8,7 @@ of ``max_running``; as many of its jobs as the older ones leave room for go at o
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,13 +18,17 @@ from jobs.htcondor_executor.descriptions.submit_description import (
     Site,
     collect_commands,
     node_variables,
+    watch_commands,
     worker_commands,
 )
 from jobs.plan import PlannedJob
 
 COLLECT = "collect"  # the last node; jobs have a hyphen in their names
+WATCH = "watch"  # the node that keeps jobs from bad machines while the DAG is at work
+OURS = frozenset({COLLECT, WATCH})
 GATE = "gate"  # so begin the names of nodes that wait for an older DAG
 
+_WATCH = (sys.executable, "-P", "-m", "jobs.htcondor_executor.watch")
 # Whether a DAG has ended, told by its log in any of HTCondor's forms: 0 if it has, 1 if not, 2 if the log is gone
 _ENDED = "/bin/grep -q -s -E ^(005|009)|Job(Terminated|Aborted)Event {}"
 
@@ -67,6 +72,11 @@ def make_dag(planned: Sequence[PlannedJob], conditions: Conditions, site: Site, 
     if conditions.collect and site.settings["collect"] != "none":
         descriptions[COLLECT] = collect_commands(conditions.collect, conditions.environment, site)
         final = Node(COLLECT, COLLECT)
+    service = None
+    # Under the same conditions as the last node: without it nobody asked for anything on the access point
+    if final is not None and site.settings["collect"] == "local" and site.settings["elsewhere_seconds"]:
+        descriptions[WATCH] = watch_commands(_WATCH, conditions.environment, site)
+        service = Node(WATCH, WATCH)
     nodes = [
         Node(
             one.job.name,
@@ -85,6 +95,7 @@ def make_dag(planned: Sequence[PlannedJob], conditions: Conditions, site: Site, 
         throttles=throttles,
         gates=gates if gated else (),
         gated=gated,
+        service=service,
     )
 
 

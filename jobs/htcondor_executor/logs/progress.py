@@ -22,6 +22,7 @@ from simulators.worker.exit_codes import TRANSIENT, UNUSABLE
 
 # Jobs that a machine fails in a row before it is left out
 _IN_A_ROW = 3
+_HOLDS_OUT = 120.0  # s at least that one of them runs elsewhere, which says that it can
 _PATIENCE = 300.0  # s that the last node of a DAG may wait for its start
 FORGIVEN = 24 * 3600.0  # s after its last failure
 
@@ -48,7 +49,10 @@ def failures(states: Mapping[str, NodeState], run: RunDirectory, cancelled: bool
 def bad_machines(
     states: Mapping[str, NodeState], machines: Mapping[str, MachineState], now: float
 ) -> dict[str, MachineState]:
-    """Return the machines that fail one job after the other, where the jobs are not to blame: they ran elsewhere.
+    """Return the machines that fail one job after the other, where the jobs are not to blame: they run elsewhere.
+
+    One of them has ended well elsewhere, or runs there for much longer than it took to fail: where jobs take hours, a
+    machine can fail hundreds before the first has ended.
 
     Parameters
     ----------
@@ -59,18 +63,26 @@ def bad_machines(
     """
     bad = {}
     for name, machine in machines.items():
-        elsewhere = any(states[node].phase == "done" for node in machine.failed if node in states)
+        elsewhere = any(_fares_better(states[node], name, now) for node in machine.failed if node in states)
         recent = now - machine.last < FORGIVEN
         if len(machine.failed) >= _IN_A_ROW and elsewhere and recent and _MACHINE_NAME.fullmatch(name):
             bad[name] = machine
     return bad
 
 
-def describe_machine(name: str, machine: MachineState) -> str:
-    """Say of a machine what it did, in one line."""
+def _fares_better(state: NodeState, failed_on: str, now: float) -> bool:
+    if state.phase == "done":
+        return True
+    is_away = state.phase == "running" and state.machines[-1:] != (failed_on,)
+    return is_away and now - state.since > max(_HOLDS_OUT, 2.0 * state.seconds)
+
+
+def describe_machine(name: str, machine: MachineState, watched: bool) -> str:
+    """Say of a machine what it did and who avoids it, in one line; `watched`: whether jobs that wait are told."""
+    who = "Jobs that wait" if watched else "Jobs it failed"
     return (
         f"machine {name} failed {len(machine.failed)} jobs in a row that others could run, the last with: "
-        f"{machine.reason}. Jobs it failed avoid it, as will those of the next submit; tell the pool's administrator"
+        f"{machine.reason}. {who} avoid it, as will those of the next submit; tell the pool's administrator"
     )
 
 

@@ -1,0 +1,90 @@
+"""Keeps the jobs of a DAG at work from machines that fail one job after the other.
+
+DAGMan runs it beside the jobs, on the access point: it reads what is added to their event log, and tells the jobs that
+wait whom to avoid (see `jobs.htcondor_executor.descriptions.policy`). It is a help and in nobody's way: what goes wrong
+at one look is tried again at the next, and its exit code is 0, since DAGMan holds any other against the DAG.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from jobs.htcondor_executor import schedd
+from jobs.htcondor_executor.descriptions.policy import AVOIDED
+from jobs.htcondor_executor.logs.growing_log import GrowingLog
+from jobs.htcondor_executor.logs.own_log import has_ended
+from jobs.htcondor_executor.logs.progress import bad_machines
+from jobs.htcondor_executor.record import dagman_log, node_log, read_record
+
+log = logging.getLogger(__name__)
+
+
+class Watch:
+    """Looks after the jobs of one DAG.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the DAG's files.
+    dag : int
+        Cluster of DAGMan's own job.
+    known : collection of str
+        Machines that the jobs avoid since the submit.
+    """
+
+    def __init__(self, folder: Path, dag: int, known: Sequence[str] = ()) -> None:
+        self._folder = folder
+        self._dag = dag
+        self._known = set(known)
+        self._log = GrowingLog(node_log(folder))
+        self._has_told = False
+
+    def look(self, now: float) -> int:
+        """Read what is new, and tell the jobs that wait if they know another; return how many did.
+
+        Raises
+        ------
+        ExecutorError
+            If the record is damaged, or the schedd does not answer or refuses.
+        """
+        states, machines = self._log.read()
+        bad = self._known | bad_machines(states, machines, now).keys()
+        # As long as all is as at the submit, nobody is asked
+        if bad == self._known and not self._has_told:
+            return 0
+        self._has_told = True
+        record = read_record(self._folder)
+        if record is None:
+            return 0
+        n_told = schedd.change_waiting(record.schedd, self._dag, AVOIDED, ",".join(sorted(bad)))
+        if n_told:
+            log.info("%d jobs that wait avoid now: %s", n_told, ", ".join(sorted(bad)) or "none")
+        return n_told
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Watch until DAGMan ends this process, or has ended itself."""
+    parser = argparse.ArgumentParser(prog="python -m jobs.htcondor_executor.watch", description=__doc__)
+    parser.add_argument("folder", type=Path, help="of the DAG's files")
+    parser.add_argument("dag", type=int, help="cluster of DAGMan's own job")
+    parser.add_argument("every", type=float, help="s between two looks")
+    parser.add_argument("known", nargs="*", help="machines that jobs avoid since the submit")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    watch = Watch(given.folder, given.dag, given.known)
+    while not has_ended(dagman_log(given.folder)):
+        try:
+            watch.look(time.time())
+        except Exception as error:  # the bindings raise what they like
+            log.warning("%s; looking again in %g s", error, given.every)
+        time.sleep(given.every)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

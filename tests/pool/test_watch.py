@@ -1,0 +1,189 @@
+"""The node that keeps jobs from bad machines while their DAG is at work: what it reads and when it speaks. No pool."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("htcondor2")
+
+from dagman_events import ENDED, HOST, REST_OF_END, SUBMITTED
+from workplaces import ROOT
+
+from jobs.htcondor_executor import schedd
+from jobs.htcondor_executor.descriptions.policy import AVOIDED
+from jobs.htcondor_executor.record import DagRecord, RecordedJob, dagman_log, node_log, write_record
+from jobs.htcondor_executor.schedd import UnreachableError
+from jobs.htcondor_executor.watch import Watch, main
+
+JOBS = tuple(f"nest-{i}" for i in range(4))
+
+
+def submitted(i: int) -> str:
+    return f"000 ({i:03d}.000.000) {when(i)} Job submitted from host: {HOST}\n    DAG Node: {JOBS[i]}\n...\n"
+
+
+def started(i: int, machine: str) -> str:
+    return f"001 ({i:03d}.000.000) {when(i)} Job executing on host: {HOST}\n\tSlotName: slot1@{machine}\n...\n"
+
+
+def failed(i: int, code: int = 75) -> str:
+    head = f"005 ({i:03d}.000.000) {when(i)} Job terminated.\n\t(1) Normal termination (return value {code})\n"
+    return head + REST_OF_END
+
+
+def when(i: int) -> str:
+    return time.strftime(f"%Y-%m-%d %H:%M:{i:02d}")
+
+
+BLACK_HOLE = "".join(submitted(i) + started(i, "m1") + failed(i) for i in range(3))
+RAN_ELSEWHERE = submitted(0) + started(0, "m2") + failed(0, 0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_record(DagRecord({name: RecordedJob("nest", 1, 1.0) for name in JOBS}, "login1"), tmp_path)
+    dagman_log(tmp_path).write_text(SUBMITTED)
+    return tmp_path
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    calls: list[tuple[Any, ...]] = []
+
+    def change(*what: Any) -> int:
+        calls.append(what)
+        return len(calls)
+
+    monkeypatch.setattr(schedd, "change_waiting", change)
+    return calls
+
+
+def add(folder: Path, text: str) -> None:
+    with node_log(folder).open("a") as file:
+        file.write(text)
+
+
+def test_jobs_are_told_again_at_every_look_once_there_is_something_to_tell(
+    folder: Path, told: list[tuple[Any, ...]]
+) -> None:
+    watch = Watch(folder, 7)
+    assert watch.look(time.time()) == 0, "no log yet"
+    add(folder, BLACK_HOLE)
+    watch.look(time.time())
+    assert told == [], "nothing is known that was not at the submit: the schedd is left in peace"
+    add(folder, RAN_ELSEWHERE[:-40])
+    watch.look(time.time())
+    assert told == [], "half an event is none"
+    add(folder, RAN_ELSEWHERE[-40:])
+    assert watch.look(time.time()) == 1
+    assert told == [("login1", 7, AVOIDED, "m1")]
+    watch.look(time.time())
+    assert told == 2 * [("login1", 7, AVOIDED, "m1")], "DAGMan may have submitted more"
+    watch.look(time.time() + 2 * 86400.0)
+    assert told[2:] == [("login1", 7, AVOIDED, "")], "what is forgiven is taken back"
+
+
+def test_what_was_known_at_the_submit_stays(folder: Path, told: list[tuple[Any, ...]]) -> None:
+    watch = Watch(folder, 7, ["m3", "m1"])
+    add(folder, BLACK_HOLE + RAN_ELSEWHERE)
+    watch.look(time.time())
+    assert told == [], "that, the jobs know"
+    Watch(folder, 7, ["m3"]).look(time.time())
+    assert told == [("login1", 7, AVOIDED, "m1,m3")]
+
+
+def test_it_goes_on_after_trouble_and_ends_well_with_its_dag(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """DAGMan holds an exit code other than 0 against the DAG."""
+    add(folder, BLACK_HOLE + RAN_ELSEWHERE)
+    looks = []
+
+    def trouble(*_: Any) -> int:
+        looks.append(1)
+        raise UnreachableError("the schedd is asleep") if len(looks) == 1 else OSError("no disk")
+
+    def sleep(_: float) -> None:
+        if len(looks) == 3:
+            dagman_log(folder).write_text(SUBMITTED + ENDED)
+        assert len(looks) <= 3 and next(naps) < 100
+
+    naps = itertools.count()
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(schedd, "change_waiting", trouble)
+    assert main([str(folder), "7", "0.01"]) == 0
+    assert len(looks) == 3
+    assert "the schedd is asleep; looking again" in caplog.text and "no disk" in caplog.text
+
+
+def test_it_ends_at_once_when_it_is_told_to(folder: Path) -> None:
+    add(folder, submitted(3))
+    command = [sys.executable, "-P", "-m", "jobs.htcondor_executor.watch", str(folder), "7", "600"]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 60.0
+        while "htcondor2" not in Path(f"/proc/{process.pid}/maps").read_text() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert process.poll() is None
+        process.terminate()
+        assert process.wait(5) == -signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+
+
+class FakeSchedd:
+    """Of its jobs one knows less than the others, or none."""
+
+    def __init__(self, n_jobs: int) -> None:
+        self.n_jobs = n_jobs
+        self.edits: list[tuple[str, str, str]] = []
+
+    def query(self, constraint: str, projection: list[str]) -> list[dict[str, int]]:
+        return [{"ClusterId": i} for i in range(self.n_jobs)]
+
+    def edit(self, constraint: str, attribute: str, value: str) -> int:
+        assert self.n_jobs, "none to edit is an error"
+        self.edits.append((constraint, attribute, value))
+        return self.n_jobs
+
+
+@pytest.mark.parametrize("n_jobs", [0, 3])
+def test_only_jobs_that_know_less_are_edited(monkeypatch: pytest.MonkeyPatch, n_jobs: int) -> None:
+    fake = FakeSchedd(n_jobs)
+    monkeypatch.setattr(schedd, "_schedd", lambda name: fake)
+    assert schedd.change_waiting("login1", 7, AVOIDED, "m1,m2") == n_jobs
+    assert len(fake.edits) == (n_jobs > 0)
+    for constraint, attribute, value in fake.edits:
+        assert (attribute, value) == (AVOIDED, '"m1,m2"')
+        chosen = [ad for ad in _ads() if _holds(constraint, ad)]
+        assert [ad["Name"] for ad in chosen] == ["idle", "held"]
+
+
+def _ads() -> list[dict[str, Any]]:
+    mine = {"DAGManJobId": 7, AVOIDED: "m1"}
+    return [
+        {"Name": "idle", "JobStatus": 1, **mine},
+        {"Name": "held", "JobStatus": 5, **mine},
+        {"Name": "running", "JobStatus": 2, **mine},
+        {"Name": "knows", "JobStatus": 1, **mine, AVOIDED: "m1,m2"},
+        {"Name": "other DAG", "JobStatus": 1, **mine, "DAGManJobId": 8},
+        {"Name": "last node", "JobStatus": 1, "DAGManJobId": 7},
+    ]
+
+
+def _holds(constraint: str, job: dict[str, Any]) -> bool:
+    import classad2
+
+    ad = classad2.ClassAd(job)
+    ad["Chosen"] = classad2.ExprTree(constraint)
+    return ad.eval("Chosen") is True
