@@ -214,8 +214,8 @@ def nodes_in_queue(schedd: str, dag: int) -> set[str]:
     return {str(ad.get("DAGNodeName")) for ad in _query(schedd, f"DAGManJobId == {dag}", ["DAGNodeName"])}
 
 
-def change_waiting(schedd: str, dag: int, attribute: str, value: str) -> int:
-    """Give an attribute of a DAG's jobs another text, where they wait and have the attribute; return of how many.
+def change_waiting(schedd: str, dag: int, attributes: Mapping[str, str]) -> int:
+    """Give attributes of a DAG's jobs other values, where they wait and have the attributes; return of how many.
 
     Parameters
     ----------
@@ -223,8 +223,8 @@ def change_waiting(schedd: str, dag: int, attribute: str, value: str) -> int:
         Its name; that of this machine if empty.
     dag : int
         Cluster of DAGMan's own job.
-    attribute, value : str
-        Of the jobs; the value needs no escapes.
+    attributes : mapping of str to str
+        Of the jobs, to ClassAd literals.
 
     Raises
     ------
@@ -233,14 +233,17 @@ def change_waiting(schedd: str, dag: int, attribute: str, value: str) -> int:
     """
     import htcondor2
 
-    waiting = "(JobStatus == 1 || JobStatus == 5)"
-    mine = f'DAGManJobId == {dag} && {waiting} && {attribute} isnt undefined && {attribute} isnt "{value}"'
-    if not _query(schedd, mine, ["ClusterId"]):  # none to edit is an error
-        return 0
-    try:
-        return int(_schedd(schedd).edit(mine, attribute, f'"{value}"'))
-    except htcondor2.HTCondorException as error:
-        raise UnreachableError(f"the schedd does not change the jobs of DAG {dag} ({error})") from error
+    waiting = f"DAGManJobId == {dag} && (JobStatus == 1 || JobStatus == 5)"
+    n_changed = 0
+    for name, value in attributes.items():
+        others = f"{waiting} && {name} isnt undefined && {name} isnt {value}"
+        if not _query(schedd, others, ["ClusterId"]):  # none to edit is an error
+            continue
+        try:
+            n_changed = max(n_changed, int(_schedd(schedd).edit(others, name, value)))
+        except htcondor2.HTCondorException as error:
+            raise UnreachableError(f"the schedd does not change the jobs of DAG {dag} ({error})") from error
+    return n_changed
 
 
 class EventReader:

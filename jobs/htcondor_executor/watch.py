@@ -1,7 +1,8 @@
 """Keeps the jobs of a DAG at work from machines that fail one job after the other.
 
 DAGMan runs it beside the jobs, on the access point: it reads what is added to their event log, and tells the jobs that
-wait whom to avoid (see `jobs.htcondor_executor.descriptions.policy`). It is a help and in nobody's way: what goes wrong
+wait whom to avoid (see `jobs.htcondor_executor.descriptions.policy`), for some time that it renews as long as other
+machines serve: there may be no elsewhere, and it may be gone itself. It is a help and in nobody's way: what goes wrong
 at one look is tried again at the next, and its exit code is 0, since DAGMan holds any other against the DAG.
 """
 
@@ -11,11 +12,12 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from jobs.htcondor_executor import schedd
-from jobs.htcondor_executor.descriptions.policy import AVOIDED
+from jobs.htcondor_executor.descriptions.policy import AVOIDED, AVOIDED_UNTIL
+from jobs.htcondor_executor.logs.event_log import NodeState
 from jobs.htcondor_executor.logs.growing_log import GrowingLog
 from jobs.htcondor_executor.logs.own_log import has_ended
 from jobs.htcondor_executor.logs.progress import bad_machines
@@ -33,15 +35,19 @@ class Watch:
         Of the DAG's files.
     dag : int
         Cluster of DAGMan's own job.
+    seconds : float
+        How long jobs avoid a machine after the last one that served.
     known : collection of str
         Machines that the jobs avoid since the submit.
     """
 
-    def __init__(self, folder: Path, dag: int, known: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, dag: int, seconds: float, known: Collection[str] = ()) -> None:
         self._folder = folder
         self._dag = dag
+        self._seconds = seconds
         self._known = set(known)
         self._log = GrowingLog(node_log(folder))
+        self._until = 0.0
         self._has_told = False
 
     def look(self, now: float) -> int:
@@ -54,17 +60,26 @@ class Watch:
         """
         states, machines = self._log.read()
         bad = self._known | bad_machines(states, machines, now).keys()
-        # As long as all is as at the submit, nobody is asked
-        if bad == self._known and not self._has_told:
+        if not bad and not self._has_told:  # as at the submit: nobody is asked
             return 0
-        self._has_told = True
         record = read_record(self._folder)
         if record is None:
             return 0
-        n_told = schedd.change_waiting(record.schedd, self._dag, AVOIDED, ",".join(sorted(bad)))
+        # Not at every look, as every change is one of all jobs that wait
+        if self._until - now < 0.5 * self._seconds and _serve(states, bad, now - self._seconds):
+            self._until = now + self._seconds
+        self._has_told = True
+        told = {AVOIDED: f'"{",".join(sorted(bad))}"', AVOIDED_UNTIL: str(int(self._until))}
+        n_told = schedd.change_waiting(record.schedd, self._dag, told)
         if n_told:
             log.info("%d jobs that wait avoid now: %s", n_told, ", ".join(sorted(bad)) or "none")
         return n_told
+
+
+def _serve(states: Mapping[str, NodeState], bad: Collection[str], since: float) -> bool:
+    """Whether machines that are not bad run jobs, or have done some since."""
+    others = [state for state in states.values() if state.machines and state.machines[-1] not in bad]
+    return any(state.phase == "running" or (state.phase == "done" and state.since > since) for state in others)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,10 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="of the DAG's files")
     parser.add_argument("dag", type=int, help="cluster of DAGMan's own job")
     parser.add_argument("every", type=float, help="s between two looks")
+    parser.add_argument("seconds", type=float, help="s that jobs avoid a machine after the last one that served")
     parser.add_argument("known", nargs="*", help="machines that jobs avoid since the submit")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    watch = Watch(given.folder, given.dag, given.known)
+    watch = Watch(given.folder, given.dag, given.seconds, given.known)
     while not has_ended(dagman_log(given.folder)):
         try:
             watch.look(time.time())

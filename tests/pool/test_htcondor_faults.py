@@ -197,11 +197,14 @@ def test_a_machine_that_fails_one_job_after_the_other_is_left_out_and_named(pool
 
 @pytest.mark.parametrize("watched", [True, False])
 def test_jobs_that_wait_are_told_of_a_bad_machine(pool: Pool, watched: bool) -> None:
-    """Without the node that watches, which is there where the last one is, each job but the first meets it once."""
+    """Without the node that watches, which is there where the last one is, each job but the first meets it once.
+
+    With it they do not go there however long they wait: others serve.
+    """
     path = pool.work / "slow_black_hole"
     path.write_text(_BLACK_HOLE.replace("exit 75", "sleep 1; exit 75"))
     path.chmod(0o755)
-    lines = f'universe = "vanilla"\npython = "{WORK}/slow_black_hole"\nelsewhere_seconds = 120'
+    lines = f'universe = "vanilla"\npython = "{WORK}/slow_black_hole"\nelsewhere_seconds = {20 if watched else 120}'
     sweep = f"watched-{watched}".lower()
     pool.write(sweep, 16, simulators=["poisson"], poisson="seconds_per_point = 5.0", collect=watched, htcondor=lines)
     pool.submit(sweep)

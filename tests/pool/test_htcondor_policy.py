@@ -16,7 +16,7 @@ from workplaces import ROOT
 
 from jobs.executor import Conditions, Placement
 from jobs.htcondor_executor import SETTINGS, problems
-from jobs.htcondor_executor.descriptions.policy import AVOIDED, avoid_commands, elsewhere
+from jobs.htcondor_executor.descriptions.policy import AVOIDED, AVOIDED_UNTIL, avoid_commands, elsewhere
 from jobs.htcondor_executor.descriptions.submit_description import (
     Site,
     accounting_commands,
@@ -171,9 +171,9 @@ def test_which_holds_are_released(job: dict[str, Any], released: bool) -> None:
 
 def test_a_job_avoids_machines_that_failed_it_as_long_as_there_may_be_others() -> None:
     rule = elsewhere(600)
-    assert avoid_commands(["black-hole", "x"]) == {f"My.{AVOIDED}": '"black-hole,x"'}
+    assert avoid_commands(["black-hole", "x"]) == {f"My.{AVOIDED}": '"black-hole,x"', f"My.{AVOIDED_UNTIL}": "0"}
     assert evaluated(rule, {"EnteredCurrentStatus": 2_000_000_000}, {"Machine": "a"}), "nobody told it of any"
-    new = {"EnteredCurrentStatus": 2_000_000_000, AVOIDED: "x,Black-Hole"}
+    new = {"EnteredCurrentStatus": 2_000_000_000, AVOIDED: "x,Black-Hole", AVOIDED_UNTIL: 0}
     tried = new | {"NumJobCompletions": 2, "MachineAttrMachine0": "b", "MachineAttrMachine1": "b"}
     tried["MachineAttrMachine2"] = "a"
     node = {name: {"Machine": name} for name in ("a", "b", "c", "black-hole")}
@@ -187,6 +187,10 @@ def test_a_job_avoids_machines_that_failed_it_as_long_as_there_may_be_others() -
     assert evaluated(rule, not_sent, node["b"]), "nor are files that did not get through"
     waited = {**tried, "EnteredCurrentStatus": 1_000_000_000}
     assert all(evaluated(rule, waited, machine) for machine in node.values()), "there may be no elsewhere"
+    told = waited | {AVOIDED_UNTIL: 2_000_000_000}
+    assert [evaluated(rule, told, node[name]) for name in node] == [True, True, True, False], (
+        "others are known to serve"
+    )
 
 
 def test_requirements_of_the_user_and_of_a_simulator_both_hold() -> None:
@@ -289,9 +293,9 @@ def test_a_gate_opens_when_the_older_dag_has_ended(tmp_path: Path, log: str | No
 @pytest.mark.parametrize(
     ("settings", "every"),
     [
-        ({}, "30"),
-        ({"elsewhere_seconds": 100}, "5"),
-        ({"elsewhere_seconds": 3}, "1"),
+        ({}, "30 600"),
+        ({"elsewhere_seconds": 100}, "5 100"),
+        ({"elsewhere_seconds": 3}, "1 3"),
         ({"elsewhere_seconds": 0}, None),
         ({"collect": "none"}, None),
         ({"collect": "vanilla", "shared_filesystem": True}, None),

@@ -19,7 +19,7 @@ from dagman_events import ENDED, HOST, REST_OF_END, SUBMITTED
 from workplaces import ROOT
 
 from jobs.htcondor_executor import schedd
-from jobs.htcondor_executor.descriptions.policy import AVOIDED
+from jobs.htcondor_executor.descriptions.policy import AVOIDED, AVOIDED_UNTIL
 from jobs.htcondor_executor.record import DagRecord, RecordedJob, dagman_log, node_log, write_record
 from jobs.htcondor_executor.schedd import UnreachableError
 from jobs.htcondor_executor.watch import Watch, main
@@ -44,8 +44,12 @@ def when(i: int) -> str:
     return time.strftime(f"%Y-%m-%d %H:%M:{i:02d}")
 
 
-BLACK_HOLE = "".join(submitted(i) + started(i, "m1") + failed(i) for i in range(3))
-RAN_ELSEWHERE = submitted(0) + started(0, "m2") + failed(0, 0)
+def black_hole() -> str:
+    return "".join(submitted(i) + started(i, "m1") + failed(i) for i in range(3))
+
+
+def ran_elsewhere() -> str:
+    return submitted(0) + started(0, "m2") + failed(0, 0)
 
 
 @pytest.fixture
@@ -75,37 +79,59 @@ def add(folder: Path, text: str) -> None:
 def test_jobs_are_told_again_at_every_look_once_there_is_something_to_tell(
     folder: Path, told: list[tuple[Any, ...]]
 ) -> None:
-    watch = Watch(folder, 7)
+    watch = Watch(folder, 7, 600.0)
     assert watch.look(time.time()) == 0, "no log yet"
-    add(folder, BLACK_HOLE)
+    add(folder, black_hole())
     watch.look(time.time())
     assert told == [], "nothing is known that was not at the submit: the schedd is left in peace"
-    add(folder, RAN_ELSEWHERE[:-40])
+    elsewhere = ran_elsewhere()
+    add(folder, elsewhere[:-40])
     watch.look(time.time())
     assert told == [], "half an event is none"
-    add(folder, RAN_ELSEWHERE[-40:])
-    assert watch.look(time.time()) == 1
-    assert told == [("login1", 7, AVOIDED, "m1")]
-    watch.look(time.time())
-    assert told == 2 * [("login1", 7, AVOIDED, "m1")], "DAGMan may have submitted more"
-    watch.look(time.time() + 2 * 86400.0)
-    assert told[2:] == [("login1", 7, AVOIDED, "")], "what is forgiven is taken back"
+    add(folder, elsewhere[-40:])
+    now = time.time()
+    assert watch.look(now) == 1
+    all_of_it = ("login1", 7, {AVOIDED: '"m1"', AVOIDED_UNTIL: str(int(now + 600.0))})
+    assert told == [all_of_it]
+    watch.look(now + 30.0)
+    assert told == 2 * [all_of_it], "DAGMan may have submitted more"
+    watch.look(now + 2 * 86400.0)
+    assert told[2:] == [(*all_of_it[:2], {**all_of_it[2], AVOIDED: '""'})], "what is forgiven is taken back"
+
+
+def test_jobs_avoid_a_machine_as_long_as_others_serve(folder: Path, told: list[tuple[Any, ...]]) -> None:
+    """However long they wait: 20,000 jobs wait for hours, and there is elsewhere; but it may also be gone."""
+
+    def until(after: float) -> float:
+        watch.look(now + after)
+        return float(told[-1][2][AVOIDED_UNTIL]) - now
+
+    watch = Watch(folder, 7, 600.0)
+    add(folder, black_hole() + ran_elsewhere())
+    now = float(int(time.time()))
+    assert [until(0.0), until(200.0), until(400.0)] == [600.0, 600.0, 1000.0]
+    assert [until(710.0), until(3000.0)] == [1000.0, 1000.0], "nobody has served for longer than that"
+    add(folder, submitted(3) + started(3, "m1"))
+    assert until(3010.0) == 1000.0, "nor does the bad one itself"
+    add(folder, submitted(1) + started(1, "m2"))
+    assert until(3020.0) == 3620.0, "somebody does again, for hours perhaps"
+    assert until(5000.0) == 5600.0
 
 
 def test_what_was_known_at_the_submit_stays(folder: Path, told: list[tuple[Any, ...]]) -> None:
-    watch = Watch(folder, 7, ["m3", "m1"])
-    add(folder, BLACK_HOLE + RAN_ELSEWHERE)
-    watch.look(time.time())
-    assert told == [], "that, the jobs know"
-    Watch(folder, 7, ["m3"]).look(time.time())
-    assert told == [("login1", 7, AVOIDED, "m1,m3")]
+    add(folder, black_hole())
+    Watch(folder, 7, 600.0, ["m3"]).look(time.time())
+    assert told == [("login1", 7, {AVOIDED: '"m3"', AVOIDED_UNTIL: "0"})], "nobody else has served yet"
+    add(folder, ran_elsewhere())
+    Watch(folder, 7, 600.0, ["m3"]).look(time.time())
+    assert told[1][2][AVOIDED] == '"m1,m3"'
 
 
 def test_it_goes_on_after_trouble_and_ends_well_with_its_dag(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """DAGMan holds an exit code other than 0 against the DAG."""
-    add(folder, BLACK_HOLE + RAN_ELSEWHERE)
+    add(folder, black_hole() + ran_elsewhere())
     looks = []
 
     def trouble(*_: Any) -> int:
@@ -120,14 +146,14 @@ def test_it_goes_on_after_trouble_and_ends_well_with_its_dag(
     naps = itertools.count()
     monkeypatch.setattr(time, "sleep", sleep)
     monkeypatch.setattr(schedd, "change_waiting", trouble)
-    assert main([str(folder), "7", "0.01"]) == 0
+    assert main([str(folder), "7", "0.01", "600"]) == 0
     assert len(looks) == 3
     assert "the schedd is asleep; looking again" in caplog.text and "no disk" in caplog.text
 
 
 def test_it_ends_at_once_when_it_is_told_to(folder: Path) -> None:
     add(folder, submitted(3))
-    command = [sys.executable, "-P", "-m", "jobs.htcondor_executor.watch", str(folder), "7", "600"]
+    command = [sys.executable, "-P", "-m", "jobs.htcondor_executor.watch", str(folder), "7", "600", "600"]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 60.0
@@ -161,19 +187,17 @@ class FakeSchedd:
 def test_only_jobs_that_know_less_are_edited(monkeypatch: pytest.MonkeyPatch, n_jobs: int) -> None:
     fake = FakeSchedd(n_jobs)
     monkeypatch.setattr(schedd, "_schedd", lambda name: fake)
-    assert schedd.change_waiting("login1", 7, AVOIDED, "m1,m2") == n_jobs
-    assert len(fake.edits) == (n_jobs > 0)
-    for constraint, attribute, value in fake.edits:
-        assert (attribute, value) == (AVOIDED, '"m1,m2"')
-        chosen = [ad for ad in _ads() if _holds(constraint, ad)]
-        assert [ad["Name"] for ad in chosen] == ["idle", "held"]
+    assert schedd.change_waiting("login1", 7, {AVOIDED: '"m1,m2"', AVOIDED_UNTIL: "600"}) == n_jobs
+    assert [edit[1:] for edit in fake.edits] == ([(AVOIDED, '"m1,m2"'), (AVOIDED_UNTIL, "600")] if n_jobs else [])
+    chosen = [[ad["Name"] for ad in _ads() if _holds(constraint, ad)] for constraint, *_ in fake.edits]
+    assert chosen == ([["idle", "held"], ["idle", "knows"]] if n_jobs else [])
 
 
 def _ads() -> list[dict[str, Any]]:
-    mine = {"DAGManJobId": 7, AVOIDED: "m1"}
+    mine = {"DAGManJobId": 7, AVOIDED: "m1", AVOIDED_UNTIL: 0}
     return [
         {"Name": "idle", "JobStatus": 1, **mine},
-        {"Name": "held", "JobStatus": 5, **mine},
+        {"Name": "held", "JobStatus": 5, **mine, AVOIDED_UNTIL: 600},
         {"Name": "running", "JobStatus": 2, **mine},
         {"Name": "knows", "JobStatus": 1, **mine, AVOIDED: "m1,m2"},
         {"Name": "other DAG", "JobStatus": 1, **mine, "DAGManJobId": 8},

@@ -16,8 +16,10 @@ MAX_MACHINES = 3
 # Holds for memory that are answered with twice the memory, before the job stays held.
 MAX_DOUBLINGS = 3
 
-# Attribute of a job: machines that fail one job after the other, with commas between them
+# Attributes of a job: machines that fail one job after the other, with commas between them, and until when it does not
+# go there however long it waits (s since the epoch): as long as others serve, `jobs.htcondor_executor.watch` renews it
 AVOIDED = "AvoidedMachines"
+AVOIDED_UNTIL = "AvoidedUntil"
 
 _KILLED = 137  # as a shell, and Docker, write the end by signal 9
 
@@ -105,8 +107,8 @@ def retry_commands(retries: int) -> dict[str, str]:
 
 
 def avoid_commands(machines: Sequence[str]) -> dict[str, str]:
-    """Return the submit command that says which machines fail one job after the other, as is known at the submit."""
-    return {f"My.{AVOIDED}": f'"{",".join(machines)}"'}
+    """Return the submit commands that say which machines fail one job after the other, as is known at the submit."""
+    return {f"My.{AVOIDED}": f'"{",".join(machines)}"', f"My.{AVOIDED_UNTIL}": "0"}
 
 
 def elsewhere(seconds: int) -> str:
@@ -118,7 +120,8 @@ def elsewhere(seconds: int) -> str:
         s after which a job that nobody else takes may go there again: there may be no elsewhere.
     """
     before = [f"TARGET.Machine =!= MY.MachineAttrMachine{i}" for i in range(1, MAX_MACHINES + 1)]
-    mine = f"({_FAILED} + {_STARTS_HELD} == 0 || {' && '.join(before)})"
-    # Of the job, not written out: it is changed while jobs wait (see `jobs.htcondor_executor.watch`)
+    mine = f"{_FAILED} + {_STARTS_HELD} == 0 || {' && '.join(before)}"
+    waited = f"time() - MY.EnteredCurrentStatus > {seconds}"
+    # Of the job, not written out: both are changed while jobs wait
     good = f"stringListIMember(TARGET.Machine, MY.{AVOIDED}) =!= true"
-    return f"({mine} && {good} || time() - MY.EnteredCurrentStatus > {seconds})"
+    return f"({mine} || {waited}) && ({good} || {waited} && time() > MY.{AVOIDED_UNTIL})"

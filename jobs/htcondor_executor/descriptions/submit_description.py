@@ -207,7 +207,7 @@ def watch_commands(command: Sequence[str], environment: Mapping[str, str], site:
     """
     seconds = int(site.settings["elsewhere_seconds"])
     every = min(_AT_LEAST, max(_MOST_OFTEN, seconds // _LOOKS))
-    added = [_literal(site.folder), "$(DAGManJobId)", str(every), *site.avoided]
+    added = [_literal(site.folder), "$(DAGManJobId)", str(every), str(seconds), *site.avoided]
     commands = _our_commands("local", "watch", [*map(_literal, command), *added], site)
     # It talks to the schedd, as the submit did
     commands |= {"getenv": "HOME, PATH, CONDOR_CONFIG"} | _environment(environment)
