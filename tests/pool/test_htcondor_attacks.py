@@ -126,7 +126,7 @@ def assert_as_if_undisturbed(pool: Pool, sweep: str, n_points: int) -> None:
 
 
 def test_vacated_at_random_moments(pool: Pool) -> None:
-    n_points = 3 * N_ATTACKS
+    n_points = 6 * N_ATTACKS  # half a second each, and up to four before an attack
     sweep = write(pool, "vacated", n_points)
     pool.submit(sweep)
     # Only a job that runs has a remote host
