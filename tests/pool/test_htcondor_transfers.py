@@ -108,6 +108,7 @@ with open(sys.argv[1] + "/others", "wb") as file:
 
 
 def test_the_disk_is_full_in_the_middle_of_a_file(pool: Pool) -> None:
+    pool.run("chmod", "1777", SMALL, user="root")  # what Docker forgets where the pool was restarted
     sweep = write(pool, "full")
     pool.submit(sweep, "--results", SMALL)
     bring(pool, sweep)
