@@ -17,6 +17,7 @@ from pathlib import Path
 
 from jobs.htcondor_executor import schedd
 from jobs.htcondor_executor.descriptions.policy import AVOIDED, AVOIDED_UNTIL
+from jobs.htcondor_executor.descriptions.sweep_dag import OURS
 from jobs.htcondor_executor.logs.event_log import NodeState
 from jobs.htcondor_executor.logs.growing_log import GrowingLog
 from jobs.htcondor_executor.logs.own_log import has_ended
@@ -78,7 +79,8 @@ class Watch:
 
 def _serve(states: Mapping[str, NodeState], bad: Collection[str], since: float) -> bool:
     """Whether machines that are not bad run jobs, or have done some since."""
-    others = [state for state in states.values() if state.machines and state.machines[-1] not in bad]
+    jobs = [state for name, state in states.items() if name not in OURS]  # this one runs on the access point
+    others = [state for state in jobs if state.machines and state.machines[-1] not in bad]
     return any(state.phase == "running" or (state.phase == "done" and state.since > since) for state in others)
 
 

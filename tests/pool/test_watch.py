@@ -24,7 +24,7 @@ from jobs.htcondor_executor.record import DagRecord, RecordedJob, dagman_log, no
 from jobs.htcondor_executor.schedd import UnreachableError
 from jobs.htcondor_executor.watch import Watch, main
 
-JOBS = tuple(f"nest-{i}" for i in range(4))
+JOBS = (*(f"nest-{i}" for i in range(4)), "watch")
 
 
 def submitted(i: int) -> str:
@@ -54,7 +54,7 @@ def ran_elsewhere() -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write_record(DagRecord({name: RecordedJob("nest", 1, 1.0) for name in JOBS}, "login1"), tmp_path)
+    write_record(DagRecord({name: RecordedJob("nest", 1, 1.0) for name in JOBS[:4]}, "login1"), tmp_path)
     dagman_log(tmp_path).write_text(SUBMITTED)
     return tmp_path
 
@@ -107,7 +107,7 @@ def test_jobs_avoid_a_machine_as_long_as_others_serve(folder: Path, told: list[t
         return float(told[-1][2][AVOIDED_UNTIL]) - now
 
     watch = Watch(folder, 7, 600.0)
-    add(folder, black_hole() + ran_elsewhere())
+    add(folder, submitted(4) + started(4, "access-point") + black_hole() + ran_elsewhere())
     now = float(int(time.time()))
     assert [until(0.0), until(200.0), until(400.0)] == [600.0, 600.0, 1000.0]
     assert [until(710.0), until(3000.0)] == [1000.0, 1000.0], "nobody has served for longer than that"
