@@ -214,8 +214,8 @@ def nodes_in_queue(schedd: str, dag: int) -> set[str]:
     return {str(ad.get("DAGNodeName")) for ad in _query(schedd, f"DAGManJobId == {dag}", ["DAGNodeName"])}
 
 
-def change_waiting(schedd: str, dag: int, attributes: Mapping[str, str]) -> int:
-    """Give attributes of a DAG's jobs other values, where they wait and have the attributes; return of how many.
+def change_waiting(schedd: str, dag: int, whose: str, attributes: Mapping[str, str]) -> int:
+    """Give attributes of some of a DAG's jobs other values, where they wait; return of how many.
 
     Parameters
     ----------
@@ -223,6 +223,8 @@ def change_waiting(schedd: str, dag: int, attributes: Mapping[str, str]) -> int:
         Its name; that of this machine if empty.
     dag : int
         Cluster of DAGMan's own job.
+    whose : str
+        ClassAd expression that is true of the jobs.
     attributes : mapping of str to str
         Of the jobs, to ClassAd literals.
 
@@ -233,10 +235,10 @@ def change_waiting(schedd: str, dag: int, attributes: Mapping[str, str]) -> int:
     """
     import htcondor2
 
-    waiting = f"DAGManJobId == {dag} && (JobStatus == 1 || JobStatus == 5)"
+    waiting = f"DAGManJobId == {dag} && (JobStatus == 1 || JobStatus == 5) && ({whose})"
     n_changed = 0
     for name, value in attributes.items():
-        others = f"{waiting} && {name} isnt undefined && {name} isnt {value}"
+        others = f"{waiting} && {name} isnt {value}"
         if not _query(schedd, others, ["ClusterId"]):  # none to edit is an error
             continue
         try:

@@ -210,7 +210,8 @@ run_as_owner primary_unix_group use_oauth_services x509userproxy send_credential
 transfer_error transfer_output remote_initialdir starter_log +UserLog dagman_log stream_output
 mount_under_scratch checkpoint_destination output_directory +JobStarterLog dont_encrypt_input_files
 job_name points cpus memory disk expected_seconds DOLLAR any_macro submit_event_notes +DAGNodeName
-+DAGManJobId +AvoidedMachines +NumJobCompletions +NumHoldsByReason +JobStatus +MachineAttrMachine1
++DAGManJobId +AvoidedMachines +AvoidedUntil +SweepSimulator +NumJobCompletions +NumHoldsByReason +JobStatus
++MachineAttrMachine1
 """
 NO_KEYS = ["bad key", "key\nqueue 100", "a = b", "", "}", "@x", "+", "+my.", "my.a.b"]
 _FREE = """

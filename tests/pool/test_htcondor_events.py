@@ -129,6 +129,27 @@ def test_who_runs_elsewhere_for_long_is_not_to_blame(seconds: float, bad: list[s
     assert bad_machines(states, machines, 230.0) == {}, "here they failed after 70 s, and it is not twice as long"
 
 
+def test_a_job_that_was_held_after_hours_must_run_longer_elsewhere() -> None:
+    events = []
+    for i, node in enumerate("abc"):
+        events += [Event("submit", i, 0.0, node), Event("execute", i, 0.0, machine="m1")]
+        events += [Event("hold", i, 18000.0, hold=Hold(45, 0, "Error from slot1@m1: no")), Event("requeue", i, 18001.0)]
+    events.append(Event("execute", 0, 18010.0, machine="m2"))
+    states, machines = fold_events(events)
+    assert bad_machines(states, machines, 18300.0) == {}
+    assert list(bad_machines(states, machines, 18010.0 + 36001.0)) == ["m1"]
+
+
+@pytest.mark.parametrize("code", [12, 13])
+def test_files_that_did_not_get_through_make_no_machine_bad(code: int) -> None:
+    events = []
+    for i, node in enumerate("abc"):
+        events += [Event("submit", i, 0.0, node), Event("execute", i, 0.5, machine="m1")]
+        events += [Event("hold", i, 1.0, hold=Hold(code, 0, "Error from slot1@m1: no")), Event("requeue", i, 1.5)]
+        events += [Event("execute", i, 2.0, machine="m2"), Event("terminate", i, 3.0, exit_code=0)]
+    assert bad_machines(*fold_events(events), 5.0) == {}
+
+
 def test_holds_of_machines_count_as_their_failures() -> None:
     reason = "Error from slot1@m1: Unable to find image"
     events = []

@@ -19,11 +19,12 @@ from dagman_events import ENDED, HOST, REST_OF_END, SUBMITTED
 from workplaces import ROOT
 
 from jobs.htcondor_executor import schedd
-from jobs.htcondor_executor.descriptions.policy import AVOIDED, AVOIDED_UNTIL
+from jobs.htcondor_executor.descriptions.policy import AVOIDED, AVOIDED_UNTIL, SIMULATOR
 from jobs.htcondor_executor.record import DagRecord, RecordedJob, dagman_log, node_log, write_record
 from jobs.htcondor_executor.schedd import UnreachableError
 from jobs.htcondor_executor.watch import Watch, main
 
+NEST = f'{SIMULATOR} == "nest"'
 JOBS = (*(f"nest-{i}" for i in range(4)), "watch")
 
 
@@ -91,12 +92,12 @@ def test_jobs_are_told_again_at_every_look_once_there_is_something_to_tell(
     add(folder, elsewhere[-40:])
     now = time.time()
     assert watch.look(now) == 1
-    all_of_it = ("login1", 7, {AVOIDED: '"m1"', AVOIDED_UNTIL: str(int(now + 600.0))})
+    all_of_it = ("login1", 7, NEST, {AVOIDED: '"m1"', AVOIDED_UNTIL: str(int(now + 600.0))})
     assert told == [all_of_it]
     watch.look(now + 30.0)
     assert told == 2 * [all_of_it], "DAGMan may have submitted more"
     watch.look(now + 2 * 86400.0)
-    assert told[2:] == [(*all_of_it[:2], {**all_of_it[2], AVOIDED: '""'})], "what is forgiven is taken back"
+    assert told[2:] == [(*all_of_it[:3], {**all_of_it[3], AVOIDED: '""'})], "what is forgiven is taken back"
 
 
 def test_jobs_avoid_a_machine_as_long_as_others_serve(folder: Path, told: list[tuple[Any, ...]]) -> None:
@@ -104,15 +105,15 @@ def test_jobs_avoid_a_machine_as_long_as_others_serve(folder: Path, told: list[t
 
     def until(after: float) -> float:
         watch.look(now + after)
-        return float(told[-1][2][AVOIDED_UNTIL]) - now
+        return float(told[-1][3][AVOIDED_UNTIL]) - now
 
     watch = Watch(folder, 7, 600.0)
     add(folder, submitted(4) + started(4, "access-point") + black_hole() + ran_elsewhere())
     now = float(int(time.time()))
-    assert [until(0.0), until(200.0), until(400.0)] == [600.0, 600.0, 1000.0]
-    assert [until(710.0), until(3000.0)] == [1000.0, 1000.0], "nobody has served for longer than that"
+    assert [until(0.0), until(200.0)] == [600.0, 600.0]
+    assert [until(400.0), until(3000.0)] == [600.0, 600.0], "nobody has served for long"
     add(folder, submitted(3) + started(3, "m1"))
-    assert until(3010.0) == 1000.0, "nor does the bad one itself"
+    assert until(3010.0) == 600.0, "nor does the bad one itself"
     add(folder, submitted(1) + started(1, "m2"))
     assert until(3020.0) == 3620.0, "somebody does again, for hours perhaps"
     assert until(5000.0) == 5600.0
@@ -121,10 +122,33 @@ def test_jobs_avoid_a_machine_as_long_as_others_serve(folder: Path, told: list[t
 def test_what_was_known_at_the_submit_stays(folder: Path, told: list[tuple[Any, ...]]) -> None:
     add(folder, black_hole())
     Watch(folder, 7, 600.0, ["m3"]).look(time.time())
-    assert told == [("login1", 7, {AVOIDED: '"m3"', AVOIDED_UNTIL: "0"})], "nobody else has served yet"
+    assert told == [("login1", 7, NEST, {AVOIDED: '"m3"', AVOIDED_UNTIL: "0"})], "nobody else has served yet"
     add(folder, ran_elsewhere())
     Watch(folder, 7, 600.0, ["m3"]).look(time.time())
-    assert told[1][2][AVOIDED] == '"m1,m3"'
+    assert told[1][3][AVOIDED] == '"m1,m3"'
+
+
+def test_what_was_known_at_the_submit_is_forgiven_by_whoever_serves_again_and_in_a_day(
+    folder: Path, told: list[tuple[Any, ...]]
+) -> None:
+    watch, now = Watch(folder, 7, 600.0, ["m3", "m4"]), time.time()
+    watch.look(now)
+    add(folder, submitted(3) + started(3, "m3") + failed(3, 0))
+    watch.look(now + 30.0)
+    watch.look(now + 2 * 86400.0)
+    assert [one[3][AVOIDED] for one in told] == ['"m3,m4"', '"m4"', '""']
+
+
+def test_who_serves_one_simulator_need_not_serve_another(folder: Path, told: list[tuple[Any, ...]]) -> None:
+    record = DagRecord(
+        {name: RecordedJob("genn" if name == JOBS[3] else "nest", 1, 1.0) for name in JOBS[:4]}, "login1"
+    )
+    write_record(record, folder)
+    add(folder, black_hole() + ran_elsewhere() + submitted(3))
+    now = time.time()
+    Watch(folder, 7, 600.0).look(now)
+    until = {one[2]: one[3][AVOIDED_UNTIL] for one in told}
+    assert until == {f'{SIMULATOR} == "genn"': "0", NEST: str(int(now + 600.0))}
 
 
 def test_it_goes_on_after_trouble_and_ends_well_with_its_dag(
@@ -187,20 +211,21 @@ class FakeSchedd:
 def test_only_jobs_that_know_less_are_edited(monkeypatch: pytest.MonkeyPatch, n_jobs: int) -> None:
     fake = FakeSchedd(n_jobs)
     monkeypatch.setattr(schedd, "_schedd", lambda name: fake)
-    assert schedd.change_waiting("login1", 7, {AVOIDED: '"m1,m2"', AVOIDED_UNTIL: "600"}) == n_jobs
+    assert schedd.change_waiting("login1", 7, NEST, {AVOIDED: '"m1,m2"', AVOIDED_UNTIL: "600"}) == n_jobs
     assert [edit[1:] for edit in fake.edits] == ([(AVOIDED, '"m1,m2"'), (AVOIDED_UNTIL, "600")] if n_jobs else [])
     chosen = [[ad["Name"] for ad in _ads() if _holds(constraint, ad)] for constraint, *_ in fake.edits]
     assert chosen == ([["idle", "held"], ["idle", "knows"]] if n_jobs else [])
 
 
 def _ads() -> list[dict[str, Any]]:
-    mine = {"DAGManJobId": 7, AVOIDED: "m1", AVOIDED_UNTIL: 0}
+    mine = {"DAGManJobId": 7, AVOIDED: "m1", AVOIDED_UNTIL: 0, SIMULATOR: "nest"}
     return [
         {"Name": "idle", "JobStatus": 1, **mine},
         {"Name": "held", "JobStatus": 5, **mine, AVOIDED_UNTIL: 600},
         {"Name": "running", "JobStatus": 2, **mine},
         {"Name": "knows", "JobStatus": 1, **mine, AVOIDED: "m1,m2"},
         {"Name": "other DAG", "JobStatus": 1, **mine, "DAGManJobId": 8},
+        {"Name": "other simulator", "JobStatus": 1, **mine, SIMULATOR: "genn"},
         {"Name": "last node", "JobStatus": 1, "DAGManJobId": 7},
     ]
 

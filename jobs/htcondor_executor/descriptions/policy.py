@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jobs.htcondor_executor.logs.holds import TRANSFER_CODES
 from simulators.worker.exit_codes import DONE, OUT_OF_MEMORY, TRANSIENT, UNUSABLE
 
 # Machines that may fail a job before it is given up: what three cannot do is not for a fourth.
@@ -20,6 +21,7 @@ MAX_DOUBLINGS = 3
 # go there however long it waits (s since the epoch): as long as others serve, `jobs.htcondor_executor.watch` renews it
 AVOIDED = "AvoidedMachines"
 AVOIDED_UNTIL = "AvoidedUntil"
+SIMULATOR = "SweepSimulator"  # for whom others may serve or not
 
 _KILLED = 137  # as a shell, and Docker, write the end by signal 9
 
@@ -43,9 +45,8 @@ def _held(name: str) -> str:
 
 
 _MACHINE_HELD = " + ".join(_held(name) for names in _MACHINE_HOLDS.values() for name in names)
-# Of these, the failures to send files are as often the network's or the access point's: no reason to avoid a machine
 _STARTS_HELD = " + ".join(
-    _held(name) for code, names in _MACHINE_HOLDS.items() if code not in (12, 13) for name in names
+    _held(name) for code, names in _MACHINE_HOLDS.items() if code not in TRANSFER_CODES for name in names
 )
 _FAILED = "(MY.NumJobCompletions ?: 0)"
 # Holds for memory: by HTCondor, by a machine's WANT_HOLD, by ours (`on_exit_hold`) after a kill
@@ -106,9 +107,10 @@ def retry_commands(retries: int) -> dict[str, str]:
     }
 
 
-def avoid_commands(machines: Sequence[str]) -> dict[str, str]:
+def avoid_commands(simulator: str, machines: Sequence[str]) -> dict[str, str]:
     """Return the submit commands that say which machines fail one job after the other, as is known at the submit."""
-    return {f"My.{AVOIDED}": f'"{",".join(machines)}"', f"My.{AVOIDED_UNTIL}": "0"}
+    avoided = f'"{",".join(machines)}"'
+    return {f"My.{AVOIDED}": avoided, f"My.{AVOIDED_UNTIL}": "0", f"My.{SIMULATOR}": f'"{simulator}"'}
 
 
 def elsewhere(seconds: int) -> str:

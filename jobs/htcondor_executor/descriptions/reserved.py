@@ -49,7 +49,7 @@ _OWN = re.compile(
     r"|clusterid|procid|subprocid|globaljobid|qdate|completiondate|shell|shouldtransferfiles|whentotransfer\w*"
     r"|jobduration|transformonevict|killsig\w*|leavejobinqueue|otherjobremove\w*|skipifdataflow|skipmatchmaking|suspendjobatexec"
     r"|mountunderscratch|maxhosts|minhosts|currenthosts|mytype|targettype|linuxcapabilities|nonessential|toe|flavor"
-    r"|avoided(machines|until)|dropjobadinsandbox|memoryusage|diskusage|cpususage|iowait|scratchdirfilecount|condorversion|condorplatform"
+    r"|avoided(machines|until)|sweepsimulator|dropjobadinsandbox|memoryusage|diskusage|cpususage|iowait|scratchdirfilecount|condorversion|condorplatform"
 )
 _WHICH = "lines say what jobs ask for, where and when they run and whom to charge (docs/htcondor.md names them)"
 _ENVIRONMENT = "it decides what is loaded; set it in the image, or in a program that [jobs.htcondor] python names"

@@ -132,7 +132,7 @@ def worker_commands(simulator: str, placement: Placement, keeps_spikes: bool, si
         "want_graceful_removal": "true",
         "job_max_vacate_time": str(settings["vacate_seconds"]),
         "My.SpoolOnEvict": "false",
-        **avoid_commands(site.avoided),
+        **avoid_commands(simulator, site.avoided),
     }
     if settings["shared_filesystem"]:
         commands["should_transfer_files"] = "NO"
@@ -210,7 +210,7 @@ def watch_commands(command: Sequence[str], environment: Mapping[str, str], site:
     added = [_literal(site.folder), "$(DAGManJobId)", str(every), str(seconds), *site.avoided]
     commands = _our_commands("local", "watch", [*map(_literal, command), *added], site)
     # It talks to the schedd, as the submit did
-    commands |= {"getenv": "HOME, PATH, CONDOR_CONFIG"} | _environment(environment)
+    commands |= {"getenv": "HOME, PATH, CONDOR_CONFIG, _CONDOR_*"} | _environment(environment)
     return commands | accounting_commands(site.settings)
 
 

@@ -144,7 +144,10 @@ def _after(state: NodeState, event: Event) -> NodeState:
         return replace(state, phase="failed", since=event.time, hold=None, exit_code=None, seconds=ran)
     if event.kind == "hold":
         tried = state.phase == "running"
-        return replace(state, phase="held", since=event.time, attempts=state.attempts + tried, hold=event.hold)
+        seconds = ran if tried else state.seconds
+        return replace(
+            state, phase="held", since=event.time, attempts=state.attempts + tried, hold=event.hold, seconds=seconds
+        )
     if event.kind == "execute":
         machines = state.machines if event.machine in ("", *state.machines[-1:]) else (*state.machines, event.machine)
         return replace(state, phase="running", since=event.time, hold=None, machines=machines)

@@ -52,6 +52,8 @@ _REMEDIES = {
 }
 # Codes of holds that say more about the machine than about the job, which is tried elsewhere
 MACHINE_CODES = (6, 12, 13, 14, 19, 23, 35, 45, 49)
+# Of these, files that were not sent: as often the network's or the access point's fault, no reason to avoid a machine
+TRANSFER_CODES = (12, 13)
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Hold:
 
 def is_of_machine(hold: Hold) -> bool:
     """Say whether the machine is to blame, for all that the code tells."""
-    return hold.code in MACHINE_CODES
+    return hold.code in MACHINE_CODES and hold.code not in TRANSFER_CODES
 
 
 def explain(hold: Hold) -> str:

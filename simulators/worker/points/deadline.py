@@ -55,7 +55,7 @@ class Deadline:
         self._note = note
         self._file: TextIO | None = None
         self._looks = False
-        self.late = frozenset(self._read())
+        self.late = frozenset(self._read() if watch.timeout is not None else ())
 
     def statistics_of(
         self, point_id: str, seconds: float | None, compute: Callable[[], dict[str, Any]]
