@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -117,6 +118,23 @@ def test_recorders_hold_a_window_at_most(small: dict[str, Any], monkeypatch: pyt
     assert isinstance(recording, Recording)
     n_spikes = sum(trains.n_spikes for trains in recording.spikes.values())
     assert 0.05 * n_spikes < max(held) < 0.25 * n_spikes
+
+
+def test_a_point_costs_no_more_after_many_than_after_few(small: dict[str, Any], nest: Any) -> None:
+    """NEST hands out whatever it has noted whenever it is asked for anything of its kernel."""
+    network = make_network(small)
+    simulator = open_simulator(SIMULATION, {"threads": 1})
+    simulator.build(network, SEED)
+    sizes = []
+    for _ in range(20):
+        simulator.run([network], no_check)
+        sizes.append(sum(np.size(value) for value in _leaves(nest.GetKernelStatus())))
+    assert sizes[-1] <= sizes[4], sizes
+
+
+def _leaves(status: dict[str, Any]) -> Iterator[Any]:
+    for value in status.values():
+        yield from _leaves(value) if isinstance(value, dict) else (value,)
 
 
 def test_a_network_without_a_spike_is_a_recording_without_a_spike(small: dict[str, Any]) -> None:

@@ -92,6 +92,9 @@ class NestSimulator:
         nest.resolution = self._simulation.dt
         nest.local_num_threads = self._threads
         nest.rng_seed = _kernel_seed(seed, "connectivity")
+        # NEST notes every change of its spike buffers, and hands out all notes whenever it is asked for anything of its
+        # kernel: where they also shrank, a point took longer, and the process more memory, the more had run before it
+        nest.spike_buffer_shrink_limit = 0.0
         nest.keep_source_table = False  # nobody asks for single connections, and it costs memory
         self._built = create_network(nest, network, seed)
         self._seed = seed
