@@ -2,9 +2,9 @@
 
 The claim: ``python -m gridsearch plan`` of 100,000 points takes at most 10 s and 1 GB, and grows no faster than the
 number of points; planning again when all is done takes at most 5 s, and ``status`` 2 s. Of a million: 60 s and 4 GB.
-Seen on two idle cores (load 1): a plan 5.1 s, again with all done 4.4 s (9.2 s and 0.74 GB the first time, when 100,000
-rows are held against their jobs and put into one file), status 1.2 s. A million points, by a version that did not do
-that yet: a plan 39 s and 1.0 GB, again with all done 31 s and 1.5 GB, status 4.7 s.
+Seen on two idle cores (load 1): a plan 4.6 s and 0.23 GB, again with all done 4.1 s (8.4 s and 0.74 GB the first time,
+when 100,000 rows are held against their jobs and put into one file), status 1.2 s. A million points: a plan 42 s and
+1.0 GB, again with all done 35 s (76 s and 1.9 GB the first time), status 5.6 s.
 What a submit writes before the first job starts (points, provenance, job files) is timed as well, against the plan that
 comes before it, and what HTCondor would get. The summaries' rows are kept in one file: how often the commands open
 summaries is counted. On a machine that others use the time of the processor says more than that of the clock; both are
