@@ -7,8 +7,8 @@ last row. On a machine that others use, workers get more or less of the processo
 no estimate foresees: the share that they got is measured (their processor time over that of the clock), and what things
 would have taken had it stayed as it was is given as well. Where nobody else is at work the two are the same.
 
-Seen on two idle cores (load 1.3): `plan` of native +5 %, of GeNN +3 %, of NEST +2 %; `status` +6, +6 and +1 %. At a load
-of 5.5, NEST: +8 % (−11 % had the share stayed) and −15 % (−22 %).
+Seen on two idle cores (load 1.3): `plan` of native +5 %, of GeNN +3 %, of NEST +2 %; `status` +6, +6 and +1 %. At a
+load of 5.5, NEST: +8 % (−11 % had the share stayed) and −15 % (−22 %).
 
     python benchmarks/planning/hours.py [--points 40] [--simulators nest genn native]
 """
